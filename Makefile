@@ -1,0 +1,38 @@
+# Every target works on a machine with Python 3.11+, git and make: the environment is made here.
+# uv is used when it is there, pip otherwise.
+VENV   ?= .venv
+PYTHON ?= python3
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+.PHONY: demo test lint bench clean
+.DEFAULT_GOAL := test
+
+$(STAMP): pyproject.toml supervisor/__init__.py
+	@if command -v uv >/dev/null 2>&1; then \
+	  uv venv -q --allow-existing --python '>=3.11' $(VENV) && \
+	  uv pip install -q --python $(BIN)/python -e . --group dev; \
+	else \
+	  $(PYTHON) -c 'import sys; sys.exit("leasehold needs Python 3.11 or newer; set PYTHON=/path/to/python3.11" if sys.version_info < (3, 11) else 0)' && \
+	  $(PYTHON) -m venv $(VENV) && \
+	  $(BIN)/python -m pip install -q --disable-pip-version-check --upgrade 'pip>=25.1' && \
+	  $(BIN)/python -m pip install -q --disable-pip-version-check -e . --group dev; \
+	fi
+	@touch $(STAMP)
+
+demo: $(STAMP)           ## the morning of four racing sessions, twice: advisory, then under Leasehold
+	@$(BIN)/leasehold demo
+
+test: $(STAMP)           ## unit, property and process tests
+	@$(BIN)/python -m pytest
+
+lint: $(STAMP)           ## format, lint and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: $(STAMP)          ## beside peers and physical floors; ratios with spread
+	@$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV)

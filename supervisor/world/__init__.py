@@ -1,0 +1,1 @@
+"""What carries decisions out: journal, control socket, launchers, task sources, git, signals."""

@@ -1,0 +1,1 @@
+"""What runs beside or inside a session. The per-session path imports the standard library only."""
