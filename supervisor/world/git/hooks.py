@@ -1,0 +1,104 @@
+"""Put the commit gate into a session: hook scripts in a folder of ours, found through the environment alone."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import workers
+from supervisor.world.git.repository import Repository
+
+# Every hook that a command in a session can run. core.hooksPath hides the repository's own folder, so a
+# name that is missing here would switch that hook off. Left out are the hooks of a receiving repository
+# (git does not hand the environment on to it, and the mere presence of push-to-checkout or
+# proc-receive changes what a push does).
+NAMES = (
+    "applypatch-msg",
+    "commit-msg",
+    "p4-changelist",
+    "p4-post-changelist",
+    "p4-pre-submit",
+    "p4-prepare-changelist",
+    "post-applypatch",
+    "post-checkout",
+    "post-commit",
+    "post-index-change",
+    "post-merge",
+    "post-rewrite",
+    "pre-applypatch",
+    "pre-auto-gc",
+    "pre-commit",
+    "pre-merge-commit",
+    "pre-push",
+    "pre-rebase",
+    "prepare-commit-msg",
+    "reference-transaction",
+    "sendemail-validate",
+)
+_SCRIPT = "hook"
+
+
+class HooksError(Exception):
+    """The hook scripts cannot be put in place, so no commit would be gated."""
+
+
+def install_hooks(folder: Path) -> None:
+    """Write the hook scripts into `folder`, which the supervisor owns; doing it again refreshes them.
+
+    Raises:
+        HooksError: the folder cannot be written, or programs in it cannot be run.
+    """
+    template = Path(workers.__file__).parent / "hooks" / _SCRIPT
+    script = template.read_text(encoding="utf-8")
+    script = script.replace("@PYTHON@", shlex.quote(sys.executable))
+    script = script.replace("@ROOT@", shlex.quote(str(Path(workers.__file__).parent.parent)))
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _place(folder / _SCRIPT, script)
+        for name in NAMES:
+            _link(folder / name)
+    except OSError as error:
+        raise HooksError(f"git hooks cannot be written to {folder}: {error.strerror}") from error
+    if not os.access(folder / _SCRIPT, os.X_OK):
+        # git would pass over them without a word.
+        raise HooksError(
+            f"programs in {folder} cannot be run (the file system is mounted noexec?); set "
+            "supervisor.state_dir to a folder on a file system without noexec"
+        )
+
+
+def environment(repo: Repository, folder: Path, inherited: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that put a session in `repo` under the gate whose scripts lie in `folder`.
+
+    `inherited` is the environment that the session gets otherwise: configuration which the operator
+    passes through GIT_CONFIG_COUNT stays, ours is added behind it. A GIT_CONFIG_PARAMETERS in it would
+    win over ours, so do not hand that one on.
+    """
+    count = inherited.get("GIT_CONFIG_COUNT", "")
+    place = int(count) if count.isdecimal() else 0
+    return {
+        "GIT_CONFIG_COUNT": str(place + 1),
+        f"GIT_CONFIG_KEY_{place}": "core.hooksPath",
+        f"GIT_CONFIG_VALUE_{place}": str(folder),
+        "GIT_OPTIONAL_LOCKS": "0",
+        "LEASEHOLD_REPO_GIT": str(repo.common_dir),
+        "LEASEHOLD_REPO_HOOKS": str(repo.hooks),
+    }
+
+
+def _place(path: Path, content: str) -> None:
+    # Whole or not at all: a session may be running the old one at this moment.
+    new = path.with_name(f".{path.name}.{os.getpid()}")
+    new.write_text(content, encoding="utf-8")
+    new.chmod(0o700)
+    new.replace(path)
+
+
+def _link(path: Path) -> None:
+    if path.is_symlink() and path.readlink() == Path(_SCRIPT):
+        return
+    path.unlink(missing_ok=True)
+    path.symlink_to(_SCRIPT)
