@@ -1,0 +1,166 @@
+"""The client: synchronous, and quick to import, because every command and hook starts with it."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Any, Self
+
+_WHY = {
+    FileNotFoundError: "no supervisor has been started there",
+    ConnectionRefusedError: "its supervisor is gone",
+    PermissionError: "it belongs to another user",
+    NotADirectoryError: "a part of the path is not a directory",
+}
+_CHUNK = 1 << 16
+_ADDRESS = 108  # bytes of a unix address, its end included; paths may be longer
+
+
+class Refused(Exception):  # noqa: N818  - an answer of the supervisor, not a fault of the program
+    """The supervisor answered with an error; `code` is one of `errors.Code`."""
+
+    def __init__(self, code: int, message: str, data: Any = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.data = data
+
+
+class Unreachable(Exception):  # noqa: N818  - a state of the world, not a fault of the program
+    """No supervisor answers on the socket."""
+
+    def __init__(self, path: str, why: str) -> None:
+        super().__init__(f"no supervisor on {path}: {why}")
+        self.path = path
+        self.why = why
+
+
+class Client:
+    """One connection to a supervisor, made at the first call and kept until `close`.
+
+    `token` is sent with every call, so that the supervisor acts for that session. `timeout` is in seconds
+    and bounds each wait for a message; None waits for ever.
+    """
+
+    def __init__(
+        self, path: str | os.PathLike[str], token: str | None = None, timeout: float | None = None
+    ) -> None:
+        self._path = os.fspath(path)
+        self._token = token
+        self._timeout = timeout
+        self._sock: socket.socket | None = None
+        self._buffer = bytearray()
+        self._last = 0
+
+    def call(self, method: str, /, **params: Any) -> Any:
+        """Call `method` and return its result.
+
+        Raises:
+            Refused: the supervisor answered with an error.
+            Unreachable: nobody answers there, or not in time.
+        """
+        self._last += 1
+        request = self._last
+        if self._token is not None:
+            params["token"] = self._token
+        message = {"jsonrpc": "2.0", "id": request, "method": method, "params": params}
+        self._send(json.dumps(message, separators=(",", ":")).encode() + b"\n")
+        while True:
+            reply = self._receive()
+            # A null id answers a line that could not be read: there is one request under way, this one.
+            if "method" not in reply and reply.get("id") in (request, None):
+                break
+        if "error" in reply:
+            error = reply["error"]
+            raise Refused(error["code"], error["message"], error.get("data"))
+        return reply["result"]
+
+    def stream(self, method: str, /, **params: Any) -> Iterator[Any]:
+        """Call a method that subscribes, and yield each event until the supervisor hangs up.
+
+        Raises:
+            Refused: the supervisor would not subscribe us.
+            Unreachable: nobody answers there, or the supervisor went away.
+        """
+        self.call(method, **params)
+        while True:
+            message = self._receive()
+            if "method" in message:
+                yield message["params"]
+
+    def close(self) -> None:
+        """Close the connection; the next call makes a new one."""
+        if self._sock is not None:
+            self._sock.close()
+            self._sock = None
+        self._buffer.clear()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _connected(self) -> socket.socket:
+        if self._sock is None:
+            sock = socket.socket(socket.AF_UNIX)
+            sock.settimeout(self._timeout)
+            try:
+                _connect(sock, self._path)
+            except OSError as error:
+                sock.close()
+                raise self._unreachable(error) from error
+            self._sock = sock
+        return self._sock
+
+    def _send(self, line: bytes) -> None:
+        sock = self._connected()
+        try:
+            sock.sendall(line)
+        except BrokenPipeError:
+            pass  # it hung up on us; what it said before that is still to be read
+        except OSError as error:
+            raise self._unreachable(error) from error
+
+    def _receive(self) -> dict[str, Any]:
+        sock = self._connected()
+        start = 0
+        while (cut := self._buffer.find(b"\n", start)) < 0:
+            start = len(self._buffer)
+            try:
+                data = sock.recv(_CHUNK)
+            except OSError as error:
+                raise self._unreachable(error) from error
+            if not data:
+                self.close()
+                raise Unreachable(self._path, "it hung up before it answered")
+            self._buffer += data
+        message: dict[str, Any] = json.loads(self._buffer[:cut])
+        del self._buffer[: cut + 1]
+        return message
+
+    def _unreachable(self, error: OSError) -> Unreachable:
+        # Whatever comes later on this connection would answer the wrong call.
+        self.close()
+        if isinstance(error, TimeoutError | BlockingIOError):
+            return Unreachable(self._path, f"it did not answer within {self._timeout:g} s")
+        return Unreachable(
+            self._path, _WHY.get(type(error), os.strerror(error.errno) if error.errno else str(error))
+        )
+
+
+def _connect(sock: socket.socket, path: str) -> None:
+    if len(os.fsencode(path)) < _ADDRESS:
+        sock.connect(path)
+        return
+    directory, name = os.path.split(path)
+    fd = os.open(directory or ".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        sock.connect(f"/proc/self/fd/{fd}/{name}")  # the same socket under a name that fits
+    finally:
+        os.close(fd)

@@ -1,0 +1,154 @@
+"""What is said over one connection: requests in, answers and events out. No socket is touched here."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import re
+
+import msgspec
+import structlog
+
+from supervisor.world.control import wire
+from supervisor.world.control.access import Peer
+from supervisor.world.control.errors import Code, RpcError
+from supervisor.world.control.later import Later
+from supervisor.world.control.lines import MAX_LINE, Lines, LineTooLongError
+from supervisor.world.control.methods import Method, Params, Registry
+from supervisor.world.control.subscription import Push, Stream, Subscription
+
+MAX_WAITING = 1024  # answers that one connection may be waiting for
+
+_log = structlog.get_logger(__name__)
+_PLACE = re.compile(r"^(?P<what>.*?)(?: - at `\$(?P<place>.*)`)?$", re.DOTALL)
+
+
+@functools.cache
+def _decoder(params: type[Params]) -> msgspec.json.Decoder[Params]:
+    return msgspec.json.Decoder(params)
+
+
+class Connection:
+    """The dialogue with one client.
+
+    `push` sends bytes that come at another time than the request they answer.
+    """
+
+    __slots__ = ("_lines", "_methods", "_peer", "_push", "_subscriptions", "_waiting")
+
+    def __init__(self, methods: Registry, peer: Peer, push: Push) -> None:
+        self._methods = methods
+        self._peer = peer
+        self._push = push
+        self._lines = Lines()
+        self._waiting: dict[Later, wire.Request] = {}
+        self._subscriptions: list[Subscription] = []
+
+    def feed(self, data: bytes) -> tuple[bytes, bool]:
+        """Handle what arrived; return the answers in one piece, and whether to go on listening."""
+        try:
+            lines = self._lines.feed(data)
+        except LineTooLongError:
+            error = RpcError(Code.PARSE, f"a line may have {MAX_LINE} bytes; this one is longer")
+            return wire.failure_line(None, error), False
+        if len(lines) == 1:
+            return self._answer(lines[0]), True
+        return b"".join([self._answer(line) for line in lines]), True
+
+    def gone(self) -> None:
+        """Forget the client: waits are cancelled, streams end."""
+        for later in tuple(self._waiting):
+            later.gone()
+        self._waiting.clear()
+        for subscription in self._subscriptions:
+            subscription.leave(self._push)
+        self._subscriptions.clear()
+
+    def dismiss(self, error: RpcError) -> None:
+        """Answer everything that waits with `error`: the server closes."""
+        waiting, self._waiting = self._waiting, {}
+        for later, request in waiting.items():
+            later.gone()
+            if request.id is not msgspec.UNSET:
+                self._push(wire.failure_line(request.id, error))
+
+    def _answer(self, line: bytes) -> bytes:
+        try:
+            request = wire.decode_request(line)
+        except (msgspec.DecodeError, RecursionError):
+            return wire.failure_line(*wire.unreadable(line)) if line.strip() else b""
+        try:
+            method = self._methods.get(request.method)
+            if method is None:
+                return self._failure(request, self._unknown(request.method))
+            params = _params(method, request.params)
+            result = method.call(self._peer.caller(method, params.token), params)
+            if isinstance(result, Later):
+                return self._wait(request, result)
+            if isinstance(result, Stream):
+                return self._subscribe(request, result)
+            return wire.reply_line(request.id, result) if request.id is not msgspec.UNSET else b""
+        except RpcError as error:
+            return self._failure(request, error)
+        except Exception:  # noqa: BLE001  - a bug in one verb must not end everybody's supervisor
+            _log.exception("method failed", method=request.method)
+            return self._failure(request, _bug(request.method))
+
+    def _failure(self, request: wire.Request, error: RpcError) -> bytes:
+        return b"" if request.id is msgspec.UNSET else wire.failure_line(request.id, error)
+
+    def _unknown(self, name: str) -> RpcError:
+        nearest = difflib.get_close_matches(name, self._methods, n=1)
+        hint = f'; the nearest is "{nearest[0]}"' if nearest else ""
+        return RpcError(Code.UNKNOWN_METHOD, f'there is no method "{name[:200]}"{hint}')
+
+    def _wait(self, request: wire.Request, later: Later) -> bytes:
+        if len(self._waiting) >= MAX_WAITING:
+            later.gone()
+            raise RpcError(Code.TRY_LATER, f"this connection already waits for {MAX_WAITING} answers")
+        self._waiting[later] = request
+        later.bind(functools.partial(self._deliver, request))
+        return b""
+
+    def _deliver(self, request: wire.Request, later: Later, outcome: object) -> None:
+        self._waiting.pop(later, None)
+        if request.id is msgspec.UNSET:
+            return
+        if isinstance(outcome, RpcError):
+            self._push(wire.failure_line(request.id, outcome))
+            return
+        try:
+            line = wire.reply_line(request.id, outcome)
+        except Exception:  # noqa: BLE001  - the waker's work must not end over a result that cannot be sent
+            _log.exception("result of a method cannot be sent", method=request.method)
+            line = wire.failure_line(request.id, _bug(request.method))
+        self._push(line)
+
+    def _subscribe(self, request: wire.Request, stream: Stream) -> bytes:
+        subscription = stream.subscription
+        answer = b"" if request.id is msgspec.UNSET else wire.reply_line(request.id, stream.result)
+        told = b"".join([answer, *(subscription.line(event) for event in stream.backlog)])
+        subscription.join(self._push)
+        self._subscriptions.append(subscription)
+        return told
+
+
+def _params(method: Method[Params], raw: msgspec.Raw) -> Params:
+    try:
+        return _decoder(method.params).decode(raw)
+    except msgspec.ValidationError as error:
+        raise _bad_params(method.name, str(error)) from None
+
+
+def _bad_params(method: str, complaint: str) -> RpcError:
+    """Put the field's name first in what msgspec says: "Expected `str`, got `int` - at `$.paths[0]`"."""
+    found = _PLACE.match(complaint)
+    what, place = (found["what"], found["place"]) if found else (complaint, None)
+    named = re.search(r"field `([^`]*)`", what)
+    field = f"{place or ''}.{named[1]}" if named else place or ""
+    where = f"params{field}"
+    return RpcError(Code.PARAMS, f"{method}: {where}: {what[:1].lower()}{what[1:]}", {"field": where})
+
+
+def _bug(method: str) -> RpcError:
+    return RpcError(Code.INTERNAL, f"{method} failed by a fault of the supervisor; its log says where")
