@@ -1,0 +1,77 @@
+"""Fencing tokens: numbers that only grow, across restarts too, given out without touching the disk."""
+
+from __future__ import annotations
+
+
+class TokensExhausted(RuntimeError):
+    """Every token below the durable ceiling has been given; the ceiling must be raised first."""
+
+
+class Tokens:
+    """The counter behind every grant.
+
+    `durable` is the last ceiling known to be on disk: a restart begins above it, so a number is
+    never given twice even if the numbers below the ceiling were not all used. The world writes a
+    higher ceiling, and only then calls `reserve`. `low` says that it is time to, which is when
+    fewer than `margin` tokens are left.
+    """
+
+    __slots__ = ("_ceiling", "_last", "_margin")
+
+    def __init__(self, durable: int = 0, *, margin: int = 1024) -> None:
+        if durable < 0 or margin < 0:
+            raise ValueError(f"durable ceiling {durable} and margin {margin} must not be negative")
+        self._last = durable
+        self._ceiling = durable
+        self._margin = margin
+
+    @property
+    def last(self) -> int:
+        """Return the highest token that may be in somebody's hands."""
+        return self._last
+
+    @property
+    def ceiling(self) -> int:
+        """Return the highest token that may be given before the next `reserve`."""
+        return self._ceiling
+
+    @property
+    def left(self) -> int:
+        """Return how many tokens can be taken before the next `reserve`."""
+        return self._ceiling - self._last
+
+    @property
+    def low(self) -> bool:
+        """Return whether the world should make a higher ceiling durable now."""
+        return self._ceiling - self._last < self._margin
+
+    def take(self) -> int:
+        """Return the next token.
+
+        Raises:
+            TokensExhausted: the ceiling is reached; nothing was taken.
+        """
+        if self._last >= self._ceiling:
+            raise TokensExhausted(
+                f"fencing tokens are used up at {self._ceiling}; store a higher ceiling, then reserve it"
+            )
+        self._last += 1
+        return self._last
+
+    def reserve(self, ceiling: int) -> None:
+        """Allow tokens up to `ceiling`, which must be on disk already.
+
+        Raises:
+            ValueError: `ceiling` is below the present one; tokens never go back.
+        """
+        if ceiling < self._ceiling:
+            raise ValueError(
+                f"token ceiling {ceiling} is below the present {self._ceiling}; tokens only grow"
+            )
+        self._ceiling = ceiling
+
+    def witness(self, token: int) -> None:
+        """Never give `token`, which a living worker shows, nor any number below it."""
+        if token > self._last:
+            self._last = token
+            self._ceiling = max(self._ceiling, token)
