@@ -1,0 +1,35 @@
+"""Start what runs beside or inside a session: `python -I -S DIR session SESSION_DIR [--listen-fd N]`.
+
+DIR is the folder of this package. Each sub-program is imported only when it is asked for, so that
+one does not pay for the start of another.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+
+def _make_package_importable() -> None:
+    # A folder run as a program is itself sys.path[0], which would offer its modules as top-level names.
+    # Its parent goes last: what lies beside the package must not shadow the standard library.
+    here = os.path.dirname(os.path.abspath(__file__))
+    sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry) != here]
+    sys.path.append(os.path.dirname(here))
+
+
+def main(argv: list[str]) -> int:
+    """Run the sub-program that `argv[0]` names and return its exit code."""
+    _make_package_importable()
+    match argv:
+        case ["session", *rest]:
+            from workers.session.main import main as session
+
+            return session(rest)
+        case _:
+            sys.stderr.write("usage: python -I -S DIR session SESSION_DIR [--listen-fd N]\n")
+            return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

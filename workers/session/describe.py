@@ -1,0 +1,78 @@
+"""What a worker says of itself: who it is, how far its session is, and when that must end."""
+
+from __future__ import annotations
+
+import os
+
+from workers.session import life
+from workers.session.clock import boot_id, boottime, wall
+from workers.session.durable import write_durable, write_whole
+from workers.session.proc import read_stat
+from workers.session.spec import SCHEMA
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from workers.session.harness import Harness
+    from workers.session.spec import Spec
+
+
+def identity(spec: Spec, harness: Harness | None) -> dict[str, object]:
+    """Return the content of worker.json: what a supervisor needs to know this worker again."""
+    stat = read_stat(os.getpid())
+    return {
+        "schema": SCHEMA,
+        "session": spec.session,
+        "task": spec.task,
+        "pid": os.getpid(),
+        "start_ticks": stat.start_ticks if stat else 0,
+        "boot_id": boot_id(),
+        "socket": spec.socket,
+        "harness": {"pid": harness.pid, "start_ticks": harness.start_ticks} if harness else None,
+    }
+
+
+def describe(state: life.State) -> dict[str, object]:
+    """Return the state's name with the data that belongs to it."""
+    match state:
+        case life.Starting() | life.Running():
+            return {"state": state.name, **clocks(state)}
+        case life.Stopping():
+            ending = state.ending
+            left = max(0.0, state.kill_at - boottime())
+            return {
+                "state": state.name,
+                "cause": ending.cause,
+                "by": ending.by,
+                "why": ending.why,
+                "kill_in": left,
+            }
+        case life.Over():
+            ending = state.ending
+            return {"state": state.name, "cause": ending.cause, "by": ending.by, "why": ending.why}
+
+
+def clocks(state: life.Starting | life.Running) -> dict[str, object]:
+    """Return the deadline on both clocks, and the seconds until then."""
+    deadline, left = state.clocks.deadline, time_left(state)
+    return {"deadline": {"boottime": deadline, "wall": wall() + left}, "left": left}
+
+
+def time_left(state: life.Starting | life.Running) -> float:
+    """Return the seconds until the deadline."""
+    return state.clocks.deadline - boottime()
+
+
+def write_deadline(path: str, deadline: float, *, durably: bool) -> None:
+    """Write `deadline` (CLOCK_BOOTTIME) to a file, with the boot that it belongs to and as Unix time.
+
+    Raises:
+        OSError: it could not be written; the file says what it said before.
+    """
+    content: dict[str, object] = {
+        "schema": SCHEMA,
+        "boot_id": boot_id(),
+        "boottime": deadline,
+        "wall": wall() + deadline - boottime(),
+    }
+    write = write_durable if durably else write_whole
+    write(path, content)

@@ -1,0 +1,47 @@
+"""Small JSON files that are whole or absent, whatever crashes."""
+
+from __future__ import annotations
+
+import json
+import os
+
+
+def write_whole(path: str, content: dict[str, object]) -> None:
+    """Replace `path` by `content` in one step; readers never see half of it.
+
+    It survives the end of this process, not a power cut: use `write_durable` for that.
+    """
+    _write(path, content, sync=False)
+
+
+def write_durable(path: str, content: dict[str, object]) -> None:
+    """Replace `path` by `content` and return when that survives a power cut.
+
+    Raises:
+        OSError: it could not be written (ENOSPC, EDQUOT, EROFS, ...); the old file is untouched.
+    """
+    _write(path, content, sync=True)
+
+
+def _write(path: str, content: dict[str, object], *, sync: bool) -> None:
+    temporary = path + ".tmp"
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        rest = memoryview(json.dumps(content).encode() + b"\n")
+        while rest:
+            rest = rest[os.write(fd, rest) :]
+        if sync:
+            os.fsync(fd)
+    finally:
+        os.close(fd)
+    os.rename(temporary, path)
+    if sync:
+        _sync_folder(os.path.dirname(path))
+
+
+def _sync_folder(path: str) -> None:
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

@@ -1,0 +1,96 @@
+"""The end of a session: tree swept, record durable, everybody who waits told, socket removed."""
+
+from __future__ import annotations
+
+from workers.session.clock import boottime, wall
+from workers.session.durable import write_durable
+from workers.session.place import note
+from workers.session.record import Times, exit_record
+from workers.session.sweep import Swept, sweep
+
+_FAREWELL = 0.5  # seconds that slow clients have to read the last event
+_RETRY = 5.0  # seconds between two attempts to write the record on a full disk
+_RETRIES = 120
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from workers.session.harness import Harness
+    from workers.session.life import Ending
+    from workers.session.logs import Logs
+    from workers.session.loop import Loop
+    from workers.session.spec import Spec
+    from workers.session.wire import Client, Wire
+
+
+class End:
+    """What is left to do when it is decided that a session ends, and who waits for it."""
+
+    __slots__ = ("_logs", "_loop", "_record", "_spec", "_started", "_waiting", "_wire")
+
+    def __init__(self, spec: Spec, started: tuple[float, float], loop: Loop, wire: Wire, logs: Logs) -> None:
+        self._spec = spec
+        self._started = started
+        self._loop = loop
+        self._wire = wire
+        self._logs = logs
+        self._record: dict[str, object] = {}
+        self._waiting: list[tuple[Client, object]] = []
+
+    def tell_when_gone(self, client: Client, number: object) -> None:
+        """Answer the request `number` of a client when no process of the session is left."""
+        self._waiting.append((client, number))
+        if self._record:
+            self._answer()
+
+    def report(self) -> dict[str, object]:
+        """Return the exit record under its name, once there is one."""
+        return {"record": self._record} if self._record else {}
+
+    def conclude(self, ending: Ending, harness: Harness | None) -> int:
+        """Do all of it and return the worker's exit code: 0 when the record is on disk."""
+        swept = sweep(harness, self._loop.pause) if harness else Swept()
+        if ending.cause == "unspawned":
+            swept.exit, harness = None, None  # the status is the fork's, which never became the harness
+        self._logs.trim()
+        times = Times(self._started[1], wall(), boottime() - self._started[0])
+        self._record = {
+            **exit_record(ending, times, swept),
+            "session": self._spec.session,
+            "task": self._spec.task,
+            "harness_pid": harness.pid if harness else None,
+            "log": self._logs.report(),
+        }
+        written = self._write()
+        self._wire.tell({"event": "ended", "record": self._record})
+        self._answer()
+        for _ in range(_RETRIES):
+            if written:
+                break
+            # The record is on no disk: it stays to be had here, for as long as is bearable.
+            self._loop.turn(boottime() + _RETRY)
+            written = self._write()
+        self._wire.close(_FAREWELL)
+        return 0 if written else 1
+
+    def _answer(self) -> None:
+        survivors = self._record["survivors"]
+        answer: dict[str, object] = {"ok": True}
+        if survivors:
+            answer = {"ok": False, "error": "some processes could not be killed", "survivors": survivors}
+        for client, number in self._waiting:
+            self._wire.send(client, {"id": number, **answer})
+        self._waiting.clear()
+
+    def _write(self) -> bool:
+        for last in (False, True):
+            try:
+                write_durable(self._spec.path("exit.json"), self._record)
+            except OSError as error:
+                note(
+                    f"exit.json cannot be written: {error.strerror}"
+                    + ("" if last else "; making room in the logs")
+                )
+                self._logs.sacrifice()
+            else:
+                return True
+        return False

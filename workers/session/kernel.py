@@ -1,0 +1,96 @@
+"""The four kernel calls that the standard library does not offer: prctl, inotify, timerfd and fallocate."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+_PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+_CLOCK_BOOTTIME = 7
+_TFD_TIMER_ABSTIME = 1
+_IN_MODIFY = 0x2
+_IN_ONESHOT = 0x80000000
+_FALLOC_FL_KEEP_SIZE = 1
+_FALLOC_FL_PUNCH_HOLE = 2
+
+
+def _checked(result: int) -> int:
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+    return result
+
+
+def become_subreaper() -> None:
+    """Make every descendant whose parent dies a child of this process."""
+    _checked(_libc.prctl(_PR_SET_CHILD_SUBREAPER, ctypes.c_ulong(1), 0, 0, 0))
+
+
+def die_with_parent() -> None:
+    """Ask for SIGKILL when the thread that forked this process ends; the caller checks getppid() after."""
+    _checked(_libc.prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL), 0, 0, 0))
+
+
+def punch_hole(fd: int, offset: int, length: int) -> None:
+    """Give the blocks of a range of a file back to the file system; the size stays.
+
+    Raises:
+        OSError: EOPNOTSUPP where the file system cannot.
+    """
+    mode = _FALLOC_FL_PUNCH_HOLE | _FALLOC_FL_KEEP_SIZE
+    _checked(_libc.fallocate(fd, mode, ctypes.c_int64(offset), ctypes.c_int64(length)))
+
+
+class BootTimer:
+    """A timer on CLOCK_BOOTTIME for a poll loop: poll's own timeout stands still while the machine sleeps."""
+
+    __slots__ = ("_armed", "fd")
+
+    def __init__(self) -> None:
+        self.fd = _checked(_libc.timerfd_create(_CLOCK_BOOTTIME, os.O_NONBLOCK | os.O_CLOEXEC))
+        self._armed = 0.0
+
+    def arm(self, when: float) -> None:
+        """Make the timer readable at `when` (CLOCK_BOOTTIME seconds); infinity disarms it."""
+        if when == self._armed:
+            return
+        # All zeroes disarms, so an instant at or before the boot becomes the first nanosecond after it.
+        nanoseconds = 0 if when == float("inf") else max(1, int(when * 1e9))
+        spec = (ctypes.c_long * 4)(0, 0, nanoseconds // 10**9, nanoseconds % 10**9)
+        _checked(_libc.timerfd_settime(self.fd, _TFD_TIMER_ABSTIME, spec, None))
+        self._armed = when
+
+    def acknowledge(self) -> None:
+        """Take note of an expiry, so that the timer is quiet until it is armed again."""
+        self._armed = 0.0
+        _drain(self.fd)
+
+
+class ModifyWatch:
+    """Tells once when one of the files is next written to, then stays silent until it is set again."""
+
+    __slots__ = ("_paths", "fd")
+
+    def __init__(self, paths: tuple[str, ...]) -> None:
+        self.fd = _checked(_libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC))
+        self._paths = paths
+
+    def set(self) -> None:
+        """Report the next write to each file."""
+        for path in self._paths:
+            _libc.inotify_add_watch(self.fd, os.fsencode(path), ctypes.c_uint32(_IN_MODIFY | _IN_ONESHOT))
+
+    def acknowledge(self) -> None:
+        """Discard the reports: what they say is read from the files themselves."""
+        _drain(self.fd)
+
+
+def _drain(fd: int) -> None:
+    try:
+        os.read(fd, 4096)
+    except BlockingIOError:
+        return

@@ -1,0 +1,92 @@
+"""The session's two logs and the notices to it, with the watch that keeps the logs within their limit."""
+
+from __future__ import annotations
+
+import os
+import select
+
+from workers.session.clock import FOREVER, boottime
+from workers.session.kernel import ModifyWatch
+from workers.session.logfile import CappedLog
+from workers.session.place import note
+
+_COOL_DOWN = 1.0  # seconds between two looks at a log that is being written
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from workers.session.loop import Loop
+
+
+class Logs:
+    """out.log and err.log: the harness writes to the files themselves, the worker drops their middles."""
+
+    __slots__ = ("_watch", "check_at", "err", "out")
+
+    def __init__(self, folder: str, limit: int) -> None:
+        self.out = CappedLog(os.path.join(folder, "out.log"), limit)
+        self.err = CappedLog(os.path.join(folder, "err.log"), limit)
+        self._watch = ModifyWatch((self.out.path, self.err.path))
+        self.check_at = FOREVER
+
+    def attach(self, loop: Loop) -> None:
+        """Have the loop tell of writes."""
+        loop.watch(self._watch.fd, select.POLLIN, lambda _mask: self._written())
+        self._watch.set()
+
+    def check(self, now: float) -> None:
+        """Bring the logs back within their limit if a look is due."""
+        if now < self.check_at:
+            return
+        self.check_at = FOREVER
+        self._watch.set()  # before the look, so that a write between the two is not missed
+        self.trim()
+
+    def trim(self) -> None:
+        """Bring the logs back within their limit."""
+        for log in (self.out, self.err):
+            try:
+                log.trim()
+            except OSError as error:
+                note(f"{log.path} is over its limit and cannot be cut: {error.strerror}")
+
+    def sacrifice(self) -> None:
+        """Give up all but the ends of both logs, in order to make room on a full disk."""
+        for log in (self.out, self.err):
+            try:
+                log.sacrifice()
+            except OSError as error:
+                note(f"{log.path} cannot be cut: {error.strerror}")
+
+    def silent(self) -> bool:
+        """Tell whether not one byte has been written to either."""
+        return not self.out.size() and not self.err.size()
+
+    def report(self) -> dict[str, object]:
+        """Return for each log how many bytes were written and how many of them dropped."""
+        return {"out": self.out.report(), "err": self.err.report()}
+
+    def _written(self) -> None:
+        self._watch.acknowledge()
+        self.check_at = min(self.check_at, boottime() + _COOL_DOWN)
+
+
+class Notices:
+    """The file in which the session is told things; its path is in the session's environment."""
+
+    __slots__ = ("_path",)
+
+    def __init__(self, folder: str) -> None:
+        self._path = os.path.join(folder, "notice")
+        os.close(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600))
+
+    def add(self, text: str) -> None:
+        """Append `text` as one line.
+
+        Raises:
+            OSError: it could not be written.
+        """
+        fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        try:
+            os.write(fd, " ".join(text.split()).encode(errors="replace") + b"\n")
+        finally:
+            os.close(fd)

@@ -1,0 +1,68 @@
+"""One poll loop: it wakes for a descriptor, a signal or a computed instant, and for nothing else."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+
+from workers.session.kernel import BootTimer
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Loop:
+    """Descriptors with what to do when they are ready, and the signals that wake the process."""
+
+    __slots__ = ("_callbacks", "_poll", "_signals", "_timer")
+
+    def __init__(self, on_signal: Callable[[int], None], numbers: tuple[int, ...]) -> None:
+        self._poll = select.poll()
+        self._callbacks: dict[int, Callable[[int], None]] = {}
+        self._timer = BootTimer()
+        self.watch(self._timer.fd, select.POLLIN, lambda _mask: self._timer.acknowledge())
+        self._signals, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+        for number in numbers:
+            # The handler's work is done by the descriptor; without a handler nothing is written to it.
+            signal.signal(number, lambda _number, _frame: None)
+        self.watch(self._signals, select.POLLIN, lambda _mask: self._deliver(on_signal))
+
+    def watch(self, fd: int, mask: int, callback: Callable[[int], None]) -> None:
+        """Call `callback` with the ready mask whenever `fd` is ready."""
+        self._callbacks[fd] = callback
+        self._poll.register(fd, mask)
+
+    def listen_for(self, fd: int, mask: int) -> None:
+        """Change what a watched descriptor is watched for."""
+        self._poll.modify(fd, mask)
+
+    def forget(self, fd: int) -> None:
+        """Stop watching a descriptor, before it is closed."""
+        self._poll.unregister(fd)
+        del self._callbacks[fd]
+
+    def turn(self, due: float) -> None:
+        """Wait until something is ready or `due` (CLOCK_BOOTTIME) has come, and serve what is ready."""
+        self._timer.arm(due)
+        for fd, mask in self._poll.poll():
+            callback = self._callbacks.get(fd)
+            if callback is not None:
+                callback(mask)
+
+    def pause(self, seconds: float) -> None:
+        """Wait up to so many seconds, less when a signal arrives; serve nothing."""
+        waiting = select.poll()
+        waiting.register(self._signals, select.POLLIN)
+        waiting.poll(seconds * 1000)
+        self._deliver(lambda _number: None)
+
+    def _deliver(self, on_signal: Callable[[int], None]) -> None:
+        try:
+            numbers = set(os.read(self._signals, 4096))
+        except BlockingIOError:
+            return
+        for number in numbers:
+            on_signal(number)

@@ -1,0 +1,59 @@
+"""The worker's command: take the folder, read the specification, run the session."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from workers.session import kernel
+from workers.session.clock import wall
+from workers.session.durable import write_durable
+from workers.session.life import Ending
+from workers.session.place import Occupied, close_inherited, note, settle_in, take
+from workers.session.record import Times, exit_record
+from workers.session.spec import SpecError, read_spec
+from workers.session.sweep import Swept
+from workers.session.worker import Worker
+
+
+def main(arguments: list[str]) -> int:
+    """Run the session in the folder named by `arguments`; return the worker's exit code.
+
+    0: the session ran, or could not be started, and exit.json says how it ended. 1: nothing was
+    started, or the record could not be written. 2: wrong usage.
+    """
+    match arguments:
+        case [folder]:
+            listen_fd = None
+        case [folder, "--listen-fd", number] if number.isdigit() and int(number) > 2:
+            listen_fd = int(number)
+        case _:
+            sys.stderr.write("usage: session SESSION_DIR [--listen-fd N]\n")
+            return 2
+    folder = os.path.abspath(folder)
+    close_inherited(listen_fd)
+    mask = os.umask(0o077)
+    try:
+        take(folder)
+    except Occupied as reason:
+        sys.stderr.write(f"worker: {reason}\n")
+        return 1
+    settle_in(folder)
+    kernel.become_subreaper()
+    try:
+        worker = Worker(read_spec(folder), listen_fd)
+    except (SpecError, OSError) as error:
+        return _give_up(folder, str(error))
+    return worker.run(mask)
+
+
+def _give_up(folder: str, why: str) -> int:
+    note(f"the session was not started: {why}")
+    record = exit_record(Ending("unspawned", "worker", why), Times(wall(), wall(), 0.0), Swept())
+    record |= {"session": os.path.basename(folder), "task": "", "harness_pid": None, "log": {}}
+    try:
+        write_durable(os.path.join(folder, "exit.json"), record)
+    except OSError as error:
+        note(f"exit.json cannot be written: {error.strerror}")
+        return 1
+    return 0

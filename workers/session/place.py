@@ -1,0 +1,80 @@
+"""The session's folder while a worker holds it: one worker, once, with nothing inherited."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import sys
+
+
+class Occupied(Exception):  # noqa: N818  - the folder is occupied
+    """This worker must not run here; the text is one line that says who or what is in the way."""
+
+
+def take(folder: str) -> int:
+    """Lock the folder for the life of this process and return the lock's descriptor.
+
+    Raises:
+        Occupied: another worker holds it, or one did before: a session is started once.
+    """
+    path = os.path.join(folder, "lock")
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise Occupied(f"cannot open {path}: {error.strerror}") from None
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.pread(fd, 32, 0).decode(errors="replace").strip() or "unknown"
+        raise Occupied(f"{folder} belongs to a living worker, pid {holder}; a session has one") from None
+    for name, meaning in (("exit.json", "has ended"), ("worker.json", "was started before and is lost")):
+        if os.path.lexists(os.path.join(folder, name)):
+            raise Occupied(
+                f"{folder} holds a session that {meaning} ({name} exists); a session is started once"
+            )
+    os.ftruncate(fd, 0)
+    os.write(fd, b"%d\n" % os.getpid())
+    return fd
+
+
+def close_inherited(keep: int | None) -> None:
+    """Close every descriptor above 2, except `keep`."""
+    limit = os.sysconf("SC_OPEN_MAX")
+    if keep is None:
+        os.closerange(3, limit)
+    else:
+        os.closerange(3, keep)
+        os.closerange(keep + 1, limit)
+
+
+def settle_in(folder: str) -> None:
+    """Cut the ties to whoever started this process: session, terminal, standard streams, signals."""
+    if os.getsid(0) != os.getpid():
+        _leave_session()
+    os.chdir("/")
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    for ignored in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+        signal.signal(ignored, signal.SIG_IGN)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    log = os.open(os.path.join(folder, "worker.log"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    sys.stdout.flush()
+    for source, number in ((nothing, 0), (log, 1), (log, 2)):
+        os.dup2(source, number)
+    os.close(nothing)
+    os.close(log)
+
+
+def note(line: str) -> None:
+    """Write one line to worker.log; a full disk loses the line and nothing else."""
+    try:
+        os.write(2, line.encode(errors="replace") + b"\n")
+    except OSError:
+        return
+
+
+def _leave_session() -> None:
+    try:
+        os.setsid()
+    except PermissionError:
+        note("the worker leads a process group of its starter's session and stays in that session")

@@ -1,0 +1,109 @@
+"""What /proc says of one process, and the only way in which the worker signals a process it did not fork."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+
+class Stat:
+    """One reading of /proc/PID/stat.
+
+    `start_ticks` (field 22) with the boot id tells a process from a later one with the same pid.
+    """
+
+    __slots__ = ("group", "parent", "pid", "start_ticks", "state")
+
+    def __init__(self, pid: int, state: str, parent: int, group: int, start_ticks: int) -> None:
+        self.pid = pid
+        self.state = state
+        self.parent = parent
+        self.group = group
+        self.start_ticks = start_ticks
+
+
+def parse_stat(pid: int, content: bytes) -> Stat:
+    """Return the reading that `content` holds; the name in it may contain spaces and brackets."""
+    fields = content[content.rindex(b")") + 2 :].split()
+    return Stat(pid, fields[0].decode(), int(fields[1]), int(fields[2]), int(fields[19]))
+
+
+def read_stat(pid: int) -> Stat | None:
+    """Return what the kernel says of `pid`, or None where there is no such process."""
+    content = _read(f"/proc/{pid}/stat")
+    return parse_stat(pid, content) if content else None
+
+
+def is_alive(stat: Stat) -> bool:
+    """Tell whether the process still runs.
+
+    A zombie is gone, except one whose first thread has ended while others go on.
+    """
+    if stat.state not in {"Z", "X"}:
+        return True
+    try:
+        return len(os.listdir(f"/proc/{stat.pid}/task")) > 1
+    except OSError:
+        return False
+
+
+def describe(stat: Stat) -> dict[str, object]:
+    """Return what an operator needs in order to recognise the process: pid, command line, memory (KiB)."""
+    command = _read(f"/proc/{stat.pid}/cmdline").replace(b"\0", b" ").strip()
+    if not command:
+        command = b"[" + _read(f"/proc/{stat.pid}/comm").strip() + b"]"
+    pages = _read(f"/proc/{stat.pid}/statm").split()
+    resident = int(pages[1]) * (os.sysconf("SC_PAGE_SIZE") // 1024) if len(pages) > 1 else 0
+    return {"pid": stat.pid, "command": command[:300].decode(errors="replace"), "rss_kib": resident}
+
+
+def describe_survivor(stat: Stat) -> dict[str, object]:
+    """Return why a killed process may still be there: its state letter and the kernel function it waits in."""
+    described = describe(stat)
+    described["state"] = stat.state
+    described["wchan"] = _read(f"/proc/{stat.pid}/wchan").decode(errors="replace")
+    return described
+
+
+def signal_below(root: int, pid: int, numbers: tuple[int, ...]) -> bool:
+    """Send signals to `pid` if it is proven to descend from `root`; tell whether they were sent.
+
+    The pidfd is opened first and the descent checked after: should the number have passed to another
+    process in between, either the check fails or the signal meets a process that is gone.
+    """
+    try:
+        pidfd = os.pidfd_open(pid)
+    except OSError:
+        return False
+    try:
+        if not is_below(root, pid):
+            return False
+        for number in numbers:
+            signal.pidfd_send_signal(pidfd, number)
+    except OSError:
+        return False
+    finally:
+        os.close(pidfd)
+    return True
+
+
+def is_below(root: int, pid: int) -> bool:
+    """Tell whether `pid` is a descendant of `root`, as its chain of parents says."""
+    for _ in range(4096):
+        stat = read_stat(pid)
+        if stat is None:
+            return False
+        if stat.parent == root:
+            return True
+        if stat.parent <= 1:
+            return False
+        pid = stat.parent
+    return False
+
+
+def _read(path: str) -> bytes:
+    try:
+        with open(path, "rb", buffering=0) as file:
+            return file.read() or b""
+    except OSError:
+        return b""

@@ -1,0 +1,155 @@
+"""What the supervisor asks of one worker: `spec.json` in the session's folder, read once."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+
+from workers.session.clock import FOREVER
+
+SCHEMA = 1
+
+
+class SpecError(ValueError):
+    """The specification cannot be used; the text says which key is wrong and how."""
+
+
+class Budget:
+    """Lengths in seconds. `FOREVER` where the session has no such limit.
+
+    `wall` is the whole life of the harness, `warn` how long before its end the session is told,
+    `grace` the time between the soft signal and KILL, `startup` how long both logs may stay empty,
+    `resident` how long the harness may live on after its work was reported finished.
+    """
+
+    __slots__ = ("grace", "resident", "startup", "wall", "warn")
+
+    def __init__(self, wall: float, warn: float, grace: float, startup: float, resident: float) -> None:
+        self.wall = wall
+        self.warn = warn
+        self.grace = grace
+        self.startup = startup
+        self.resident = resident
+
+
+class Spec:
+    """One session to run: the command with its surroundings, its limits, and where to listen."""
+
+    __slots__ = (
+        "argv",
+        "budget",
+        "cwd",
+        "env",
+        "folder",
+        "log_limit",
+        "session",
+        "socket",
+        "soft_signal",
+        "stdin",
+        "task",
+    )
+
+    def __init__(self, folder: str, content: dict[str, object]) -> None:
+        self.folder = folder
+        if content.get("schema") != SCHEMA:
+            raise SpecError(f"schema is {content.get('schema')!r}; this worker reads schema {SCHEMA}")
+        self.session = _text(content, "session")
+        self.task = _text(content, "task")
+        self.argv = _argv(content)
+        self.env = _env(content)
+        self.cwd = _absolute(content, "cwd")
+        self.stdin = _text(content, "stdin") if content.get("stdin") is not None else os.devnull
+        self.socket = _absolute(content, "socket")
+        self.budget = _budget(content)
+        self.log_limit = int(_seconds(content, "log_limit"))
+        self.soft_signal = _signal(content)
+
+    def path(self, name: str) -> str:
+        """Return the path of one of the session's own files."""
+        return os.path.join(self.folder, name)
+
+
+def read_spec(folder: str) -> Spec:
+    """Return the specification in `folder`.
+
+    Raises:
+        SpecError: it is missing, is not JSON, or a key is missing or wrong.
+    """
+    path = os.path.join(folder, "spec.json")
+    try:
+        with open(path, encoding="utf-8") as file:
+            content = json.load(file)
+    except OSError as error:
+        raise SpecError(f"cannot read {path}: {error.strerror}") from None
+    except ValueError as error:
+        raise SpecError(f"{path} is not JSON: {error}") from None
+    if not isinstance(content, dict):
+        raise SpecError(f"{path} is not a JSON object")
+    try:
+        return Spec(folder, content)
+    except SpecError as error:
+        raise SpecError(f"{path}: {error}") from None
+
+
+def _text(content: dict[str, object], key: str) -> str:
+    value = content.get(key)
+    if not isinstance(value, str) or not value or "\0" in value:
+        raise SpecError(f"{key} must be a text that is not empty")
+    return value
+
+
+def _absolute(content: dict[str, object], key: str) -> str:
+    value = _text(content, key)
+    if not value.startswith("/"):
+        raise SpecError(f'{key} must be an absolute path, not "{value}"')
+    return value
+
+
+def _argv(content: dict[str, object]) -> list[str]:
+    value = content.get("argv")
+    if not isinstance(value, list) or not value or not value[0] or not all(_plain(word) for word in value):
+        raise SpecError("argv must be a list of texts, the program first")
+    return value
+
+
+def _env(content: dict[str, object]) -> dict[str, str]:
+    value = content.get("env")
+    if not isinstance(value, dict) or not all(map(_plain, value.values())):
+        raise SpecError("env must be an object of texts")
+    if not all(key and "=" not in key and "\0" not in key for key in value):
+        raise SpecError("env has a name that is empty or contains =")
+    return value
+
+
+def _plain(value: object) -> bool:
+    return isinstance(value, str) and "\0" not in value
+
+
+def _budget(content: dict[str, object]) -> Budget:
+    value = content.get("budget")
+    if not isinstance(value, dict):
+        raise SpecError("budget must be an object with wall, warn and grace in seconds")
+    return Budget(
+        wall=_seconds(value, "wall"),
+        warn=_seconds(value, "warn"),
+        grace=_seconds(value, "grace"),
+        startup=_seconds(value, "startup") if value.get("startup") is not None else FOREVER,
+        resident=_seconds(value, "resident") if value.get("resident") is not None else FOREVER,
+    )
+
+
+def _seconds(content: dict[str, object], key: str) -> float:
+    value = content.get(key)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
+        raise SpecError(f"{key} must be a number that is zero or more")
+    return value
+
+
+def _signal(content: dict[str, object]) -> int:
+    name = _text(content, "soft_signal") if "soft_signal" in content else "TERM"
+    number = getattr(signal, "SIG" + name, None)
+    if not isinstance(number, signal.Signals):
+        raise SpecError(f'soft_signal "{name}" is not a signal; write for instance "TERM" or "INT"')
+    return int(number)

@@ -1,0 +1,191 @@
+"""The worker's socket: JSON, one line a message, several clients, none of whom can hold it up."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import socket
+import sys
+
+from workers.session.clock import boottime
+from workers.session.proc import is_below
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from workers.session.loop import Loop
+
+MAX_LINE = 65536  # bytes; a longer request drops its client
+MAX_UNSENT = 262144  # bytes; a client that reads slower than this loses the connection
+MAX_CLIENTS = 32
+
+
+class Client:
+    """One connection."""
+
+    __slots__ = ("_unsent", "connection", "received")
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.connection = connection
+        self.received = bytearray()
+        self._unsent = bytearray()
+
+    def send(self, message: dict[str, object]) -> bool:
+        """Send a message, or keep what does not fit; tell whether the client is still worth having."""
+        self._unsent += json.dumps(message).encode() + b"\n"
+        return self.flush() and len(self._unsent) <= MAX_UNSENT
+
+    def flush(self) -> bool:
+        """Send what was kept, as far as it goes; tell whether the client is still there."""
+        try:
+            while self._unsent:
+                del self._unsent[: self.connection.send(self._unsent)]
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return True
+
+    @property
+    def waits(self) -> bool:
+        """Whether something is still to be sent."""
+        return bool(self._unsent)
+
+
+class Wire:
+    """The listening socket and its clients, in the worker's loop."""
+
+    __slots__ = ("_clients", "_greet", "_listener", "_loop", "_path", "_take")
+
+    def __init__(
+        self,
+        listener: socket.socket,
+        path: str,
+        loop: Loop,
+        greet: Callable[[], dict[str, object]],
+        take: Callable[[Client, dict[str, object]], None],
+    ) -> None:
+        self._listener = listener
+        self._path = path
+        self._loop = loop
+        self._greet = greet
+        self._take = take
+        self._clients: dict[int, Client] = {}
+        listener.setblocking(False)
+        loop.watch(listener.fileno(), select.POLLIN, self._accept)
+
+    def tell(self, message: dict[str, object]) -> None:
+        """Send an event to everybody who is connected."""
+        for client in list(self._clients.values()):
+            self.send(client, message)
+
+    def send(self, client: Client, message: dict[str, object]) -> None:
+        """Send a message to one client, if it is still there."""
+        fd = client.connection.fileno()
+        if fd < 0:
+            return
+        self._keep(fd, client, useful=client.send(message))
+
+    def close(self, patience: float) -> None:
+        """Let slow clients read what is left for up to `patience` seconds, then remove the socket."""
+        end = boottime() + patience
+        for client in self._clients.values():
+            if client.waits:
+                client.connection.settimeout(max(0.001, end - boottime()))
+                client.flush()
+            client.connection.close()
+        self._clients.clear()
+        self._listener.close()
+        try:
+            os.unlink(self._path)
+        except OSError:
+            return
+
+    def _accept(self, _mask: int) -> None:
+        try:
+            connection, _ = self._listener.accept()
+        except OSError:
+            return
+        if len(self._clients) >= MAX_CLIENTS or not _may_ask(connection):
+            connection.close()
+            return
+        connection.setblocking(False)
+        client = Client(connection)
+        fd = connection.fileno()
+        self._clients[fd] = client
+        self._loop.watch(fd, select.POLLIN, lambda mask: self._ready(fd, mask))
+        self.send(client, self._greet())
+
+    def _ready(self, fd: int, mask: int) -> None:
+        client = self._clients[fd]
+        if mask & select.POLLOUT:
+            self._keep(fd, client, useful=client.flush())
+        if mask & ~select.POLLOUT and fd in self._clients:
+            self._keep(fd, client, useful=self._receive(client))
+
+    def _receive(self, client: Client) -> bool:
+        try:
+            piece = client.connection.recv(65536)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        client.received += piece
+        while (end := client.received.find(b"\n")) >= 0:
+            line = bytes(client.received[:end])
+            del client.received[: end + 1]
+            request = _request(line)
+            if request is None:
+                return False
+            self._take(client, request)
+        return bool(piece) and len(client.received) <= MAX_LINE and client.connection.fileno() >= 0
+
+    def _keep(self, fd: int, client: Client, *, useful: bool) -> None:
+        if fd not in self._clients:
+            return
+        if useful:
+            self._loop.listen_for(fd, select.POLLIN | select.POLLOUT if client.waits else select.POLLIN)
+            return
+        self._loop.forget(fd)
+        del self._clients[fd]
+        client.connection.close()
+
+
+def open_listener(path: str, inherited: int | None) -> socket.socket:
+    """Return a listening socket at `path`, or the one that was handed down.
+
+    Raises:
+        OSError: it cannot be made there.
+    """
+    if inherited is not None:
+        os.set_inheritable(inherited, False)
+        return socket.socket(fileno=inherited)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    folder = os.open(os.path.dirname(path), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        # The session's lock is held, so whatever is at this path was left by a worker that is gone. By way
+        # of the folder's descriptor, because an address has room for 107 bytes only.
+        if os.path.lexists(path):
+            os.unlink(path)
+        listener.bind(f"/proc/self/fd/{folder}/{os.path.basename(path)}")
+    finally:
+        os.close(folder)
+    listener.listen(MAX_CLIENTS)
+    return listener
+
+
+def _may_ask(connection: socket.socket) -> bool:
+    # The session itself is told things by the supervisor; it does not lengthen its own budget.
+    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+    pid, uid = (int.from_bytes(credentials[at : at + 4], sys.byteorder) for at in (0, 4))
+    return uid in {0, os.getuid()} and not is_below(os.getpid(), pid)
+
+
+def _request(line: bytes) -> dict[str, object] | None:
+    try:
+        message = json.loads(line)
+    except ValueError:
+        return None
+    return message if isinstance(message, dict) else None

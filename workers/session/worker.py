@@ -1,0 +1,189 @@
+"""The worker itself: it feeds what happens to `life.step`, and does what follows."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import traceback
+
+from workers.session import describe, life, requests
+from workers.session.clock import boottime, hour, span, wall
+from workers.session.command import Command, Unrunnable, explain, find_program
+from workers.session.durable import write_whole
+from workers.session.end import End
+from workers.session.harness import Exit, Harness, Launch, launch
+from workers.session.life import (
+    Effect,
+    Ending,
+    Exited,
+    NotStarted,
+    Over,
+    Silent,
+    Started,
+    Starting,
+    StopAsked,
+)
+from workers.session.logs import Logs, Notices
+from workers.session.loop import Loop
+from workers.session.place import note
+from workers.session.sweep import reap_orphans
+from workers.session.wire import Wire, open_listener
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from workers.session.spec import Spec
+    from workers.session.wire import Client
+
+
+class Worker:
+    """One session from its start to its exit record."""
+
+    __slots__ = ("_exit", "_harness", "_logs", "_loop", "_wire", "end", "notices", "spec", "state")
+
+    def __init__(self, spec: Spec, listen_fd: int | None) -> None:
+        self.spec = spec
+        now = boottime()
+        begun = life.begin(spec.budget, now)
+        self.state: life.State = begun
+        self._exit: Exit | None = None
+        self._harness: Harness | None = None
+        self._logs = Logs(spec.folder, spec.log_limit)
+        self.notices = Notices(spec.folder)
+        self._loop = Loop(self._signalled, (signal.SIGCHLD, signal.SIGTERM))
+        listener = open_listener(spec.socket, listen_fd)
+        self._wire = Wire(listener, spec.socket, self._loop, self._greeting, self._asked)
+        self.end = End(spec, (now, wall()), self._loop, self._wire, self._logs)
+        describe.write_deadline(spec.path("deadline.json"), begun.clocks.deadline, durably=False)
+        write_whole(spec.path("worker.json"), describe.identity(spec, None))
+
+    def run(self, mask: int) -> int:
+        """Start the harness with umask `mask`, see it to its end, and return this process's exit code."""
+        try:
+            ending = self._see_through(mask)
+        except Exception as error:  # noqa: BLE001  - whatever goes wrong here, the tree must not be left alone
+            note(traceback.format_exc())
+            ending = Ending("internal", "worker", f"a fault of the worker itself: {error!r}; see worker.log")
+        self.state = Over(ending)
+        return self.end.conclude(ending, self._harness)
+
+    def _see_through(self, mask: int) -> Ending:
+        self._start(mask)
+        self._logs.attach(self._loop)
+        while not isinstance(self.state, Over):
+            self._loop.turn(min(life.next_due(self.state), self._logs.check_at))
+            self._logs.check(boottime())
+            self.feed(life.Due())
+        return self.state.ending
+
+    # -- what happens -----------------------------------------------------------------------------
+
+    def feed(self, event: life.Event) -> None:
+        """Let the state answer an event, and do what follows from it."""
+        self.state, effects = life.step(self.state, event, self.spec.budget, boottime())
+        for effect in effects:
+            match effect:
+                case Effect.WARN:
+                    self._warn()
+                case Effect.LOOK:
+                    if self._logs.silent():
+                        self.feed(Silent())
+                case Effect.SOFTLY:
+                    self._ask_to_leave()
+
+    def _asked(self, client: Client, request: dict[str, object]) -> None:
+        requests.take(self, client, request)
+
+    def _signalled(self, number: int) -> None:
+        if number == signal.SIGTERM:
+            ending = Ending("stop", "signal", "the worker received SIGTERM")
+            self.feed(StopAsked(ending, self.spec.budget.grace))
+        elif number == signal.SIGCHLD:
+            self._child_changed()
+
+    def _child_changed(self) -> None:
+        harness = self._harness
+        if harness is None:
+            return
+        reap_orphans(harness.pid)
+        ended = harness.ended()
+        if ended is None or isinstance(self.state, Starting):
+            return
+        if self._exit is None:
+            self._exit = ended
+            self._wire.tell({"event": "exited", "code": ended.code, "signal": ended.signal})
+        self.feed(Exited(ended.sentence(), alone=not harness.group_lives()))
+
+    # -- what follows -----------------------------------------------------------------------------
+
+    def _start(self, mask: int) -> None:
+        spec = self.spec
+        stdio: list[int] = []
+        try:
+            command = Command(find_program(spec.argv, spec.env, spec.cwd), spec.argv, spec.env, spec.cwd)
+            stdio.append(os.open(spec.path(spec.stdin), os.O_RDONLY | os.O_CLOEXEC))
+            stdio += (self._logs.out.writer(), self._logs.err.writer())
+            launched = launch(command, (stdio[0], stdio[1], stdio[2]), mask)
+        except Unrunnable as error:
+            self.feed(NotStarted(str(error)))
+            return
+        except OSError as error:
+            where = f"{error.filename}: " if error.filename else ""
+            self.feed(NotStarted(f"the harness's process could not be made: {where}{error.strerror}"))
+            return
+        finally:
+            for fd in stdio:
+                os.close(fd)
+        self._harness = launched.harness
+        self._loop.watch(launched.outcome_fd, select.POLLIN, lambda _mask: self._launched(launched, command))
+        try:
+            write_whole(spec.path("worker.json"), describe.identity(spec, self._harness))
+        except OSError as error:
+            note(f"worker.json does not name the harness, pid {self._harness.pid}: {error.strerror}")
+
+    def _launched(self, launched: Launch, command: Command) -> None:
+        self._loop.forget(launched.outcome_fd)
+        failure = launched.failure()
+        if failure is not None:
+            self.feed(NotStarted(explain(command, *failure)))
+            return
+        self.feed(Started())
+        harness = launched.harness
+        self._wire.tell({"event": "started", "pid": harness.pid, "start_ticks": harness.start_ticks})
+        self._child_changed()
+
+    def _warn(self) -> None:
+        if not isinstance(self.state, life.Running):
+            return
+        left = describe.time_left(self.state)
+        self._wire.tell({"event": "warned", "left": left})
+        self._notify(
+            f"Your time budget ends in {span(left)}, at {hour(wall() + left)}: commit what you have and finish."
+        )
+
+    def _ask_to_leave(self) -> None:
+        if not isinstance(self.state, life.Stopping) or self._harness is None:
+            return
+        ending = self.state.ending
+        self._wire.tell({"event": "stopping", "cause": ending.cause, "by": ending.by, "why": ending.why})
+        self._notify(f"This session is being stopped: {ending.why}.")
+        self._harness.signal_group(self.spec.soft_signal)
+
+    def _notify(self, text: str) -> None:
+        try:
+            self.notices.add(text)
+        except OSError as error:
+            note(f"the session could not be told ({error.strerror}): {text}")
+
+    # -- what is told -----------------------------------------------------------------------------
+
+    def _greeting(self) -> dict[str, object]:
+        return {"event": "hello", **describe.identity(self.spec, self._harness), **self.report()}
+
+    def report(self) -> dict[str, object]:
+        """Return the state of the session, with the exit record once there is one."""
+        return describe.describe(self.state) | self.end.report()
+
+    def reply(self, client: Client, number: object, answer: dict[str, object]) -> None:
+        """Answer the request `number` of a client."""
+        self._wire.send(client, {"id": number, **answer})
