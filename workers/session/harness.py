@@ -115,7 +115,12 @@ def launch(command: Command, stdio: tuple[int, int, int], mask: int) -> Launch:
     if pid == 0:
         _become(command, stdio, mask, report, worker)
     os.close(report)
-    return Launch(Harness(pid), outcome)
+    try:
+        return Launch(Harness(pid), outcome)
+    except OSError:
+        os.kill(pid, signal.SIGKILL)  # our child, not yet reaped: the number is its own
+        os.waitpid(pid, 0)
+        raise
 
 
 def _become(command: Command, stdio: tuple[int, int, int], mask: int, report: int, worker: int) -> None:

@@ -71,7 +71,10 @@ class BootTimer:
 
 
 class ModifyWatch:
-    """Tells once when one of the files is next written to, then stays silent until it is set again."""
+    """Tells once when one of the files is next written to, then stays silent until it is set again.
+
+    Making one raises OSError (EMFILE) when the user's inotify instances are used up.
+    """
 
     __slots__ = ("_paths", "fd")
 
@@ -80,9 +83,14 @@ class ModifyWatch:
         self._paths = paths
 
     def set(self) -> None:
-        """Report the next write to each file."""
+        """Report the next write to each file.
+
+        Raises:
+            OSError: ENOSPC when the user's inotify watches are used up.
+        """
+        mask = ctypes.c_uint32(_IN_MODIFY | _IN_ONESHOT)
         for path in self._paths:
-            _libc.inotify_add_watch(self.fd, os.fsencode(path), ctypes.c_uint32(_IN_MODIFY | _IN_ONESHOT))
+            _checked(_libc.inotify_add_watch(self.fd, os.fsencode(path), mask))
 
     def acknowledge(self) -> None:
         """Discard the reports: what they say is read from the files themselves."""

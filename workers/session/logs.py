@@ -11,6 +11,7 @@ from workers.session.logfile import CappedLog
 from workers.session.place import note
 
 _COOL_DOWN = 1.0  # seconds between two looks at a log that is being written
+_BLIND = 30.0  # the same where nothing tells of writes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,21 +26,37 @@ class Logs:
     def __init__(self, folder: str, limit: int) -> None:
         self.out = CappedLog(os.path.join(folder, "out.log"), limit)
         self.err = CappedLog(os.path.join(folder, "err.log"), limit)
-        self._watch = ModifyWatch((self.out.path, self.err.path))
+        self._watch: ModifyWatch | None = None
         self.check_at = FOREVER
 
     def attach(self, loop: Loop) -> None:
-        """Have the loop tell of writes."""
-        loop.watch(self._watch.fd, select.POLLIN, lambda _mask: self._written())
-        self._watch.set()
+        """Have the loop tell of writes; where inotify is used up, look at the clock's bidding instead."""
+        try:
+            watch = ModifyWatch((self.out.path, self.err.path))
+            watch.set()
+        except OSError as error:
+            note(f"the logs are looked at every {_BLIND:g} s, as inotify is not to be had: {error.strerror}")
+            self.check_at = boottime() + _BLIND
+            return
+        loop.watch(watch.fd, select.POLLIN, lambda _mask: self._written(watch))
+        self._watch = watch
 
     def check(self, now: float) -> None:
         """Bring the logs back within their limit if a look is due."""
         if now < self.check_at:
             return
-        self.check_at = FOREVER
-        self._watch.set()  # before the look, so that a write between the two is not missed
+        self.check_at = self._next_look(now)
         self.trim()
+
+    def _next_look(self, now: float) -> float:
+        if self._watch is not None:
+            try:
+                self._watch.set()  # before the look, so that a write between the two is not missed
+            except OSError as error:
+                note(f"the logs are not watched for {_BLIND:g} s: {error.strerror}")
+            else:
+                return FOREVER
+        return now + _BLIND
 
     def trim(self) -> None:
         """Bring the logs back within their limit."""
@@ -65,8 +82,8 @@ class Logs:
         """Return for each log how many bytes were written and how many of them dropped."""
         return {"out": self.out.report(), "err": self.err.report()}
 
-    def _written(self) -> None:
-        self._watch.acknowledge()
+    def _written(self, watch: ModifyWatch) -> None:
+        watch.acknowledge()
         self.check_at = min(self.check_at, boottime() + _COOL_DOWN)
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import sys
 
 from workers.session import kernel
 from workers.session.clock import wall
 from workers.session.durable import write_durable
 from workers.session.life import Ending
-from workers.session.place import Occupied, close_inherited, note, settle_in, take
+from workers.session.place import Occupied, close_inherited, let_go, note, settle_in, take
 from workers.session.record import Times, exit_record
 from workers.session.spec import SpecError, read_spec
 from workers.session.sweep import Swept
@@ -28,22 +27,25 @@ def main(arguments: list[str]) -> int:
         case [folder, "--listen-fd", number] if number.isdigit() and int(number) > 2:
             listen_fd = int(number)
         case _:
-            sys.stderr.write("usage: session SESSION_DIR [--listen-fd N]\n")
+            note("usage: session SESSION_DIR [--listen-fd N]")
             return 2
     folder = os.path.abspath(folder)
     close_inherited(listen_fd)
     mask = os.umask(0o077)
     try:
         take(folder)
-    except Occupied as reason:
-        sys.stderr.write(f"worker: {reason}\n")
+        settle_in()
+        kernel.become_subreaper()
+    except (Occupied, OSError) as reason:
+        note(f"worker: {reason}")
         return 1
-    settle_in(folder)
-    kernel.become_subreaper()
     try:
         worker = Worker(read_spec(folder), listen_fd)
-    except (SpecError, OSError) as error:
+        let_go(folder)
+    except SpecError as error:
         return _give_up(folder, str(error))
+    except OSError as error:
+        return _give_up(folder, f"the worker cannot work in {folder}: {error}")
     return worker.run(mask)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import os
 import signal
-import sys
 
 
 class Occupied(Exception):  # noqa: N818  - the folder is occupied
@@ -39,7 +38,10 @@ def take(folder: str) -> int:
 
 
 def close_inherited(keep: int | None) -> None:
-    """Close every descriptor above 2, except `keep`."""
+    """Close every descriptor above 2, except `keep`, and fill the gaps below 3."""
+    while (fd := os.open(os.devnull, os.O_RDWR)) < 3:
+        pass  # a file opened later must not become a standard stream
+    os.close(fd)
     limit = os.sysconf("SC_OPEN_MAX")
     if keep is None:
         os.closerange(3, limit)
@@ -48,17 +50,23 @@ def close_inherited(keep: int | None) -> None:
         os.closerange(keep + 1, limit)
 
 
-def settle_in(folder: str) -> None:
-    """Cut the ties to whoever started this process: session, terminal, standard streams, signals."""
+def settle_in() -> None:
+    """Leave the session of whoever started this process, and its terminal's signals."""
     if os.getsid(0) != os.getpid():
         _leave_session()
     os.chdir("/")
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     for ignored in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
         signal.signal(ignored, signal.SIG_IGN)
+
+
+def let_go(folder: str) -> None:
+    """Give up the inherited standard streams; from here on `note` writes to worker.log.
+
+    For the starter, the end of a pipe it gave as standard error means: the worker listens.
+    """
     nothing = os.open(os.devnull, os.O_RDONLY)
     log = os.open(os.path.join(folder, "worker.log"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    sys.stdout.flush()
     for source, number in ((nothing, 0), (log, 1), (log, 2)):
         os.dup2(source, number)
     os.close(nothing)
@@ -66,7 +74,7 @@ def settle_in(folder: str) -> None:
 
 
 def note(line: str) -> None:
-    """Write one line to worker.log; a full disk loses the line and nothing else."""
+    """Write one line to standard error, worker.log after `let_go`; a full disk loses it."""
     try:
         os.write(2, line.encode(errors="replace") + b"\n")
     except OSError:

@@ -89,15 +89,17 @@ class _Hunt:
     def _strike(self) -> int:
         self._round += 1
         me = os.getpid()
-        alive = tree.living(me)
-        self._note(alive)
+        found = tree.descendants(me)
+        self._note([stat for stat in found if proc.is_alive(stat)])
         if self._round > _ROUNDS_BEFORE_FREEZE:
             self._freeze()
-            alive = tree.living(me)
+            found = tree.descendants(me)
+        alive = [stat for stat in found if proc.is_alive(stat)]
         for stat in alive:
             proc.signal_below(me, stat.pid, (signal.SIGKILL, signal.SIGCONT))
-        if self.exit is None:
-            reap_orphans(self._harness.pid)
+        for stat in found:
+            if stat.parent == me and stat.pid != self._harness.pid:
+                _collect(stat.pid)
         return len(alive)
 
     def _freeze(self) -> None:
@@ -123,10 +125,22 @@ class _Hunt:
 
 
 def reap_orphans(leader: int) -> None:
-    """Collect every dead child but the leader."""
-    for stat in tree.descendants(os.getpid()):
-        if stat.parent == os.getpid() and stat.pid != leader and stat.state == "Z":
-            os.waitpid(stat.pid, os.WNOHANG)
+    """Collect dead children until none is left or the leader, who is collected last, stands first."""
+    while True:
+        try:
+            seen = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            return
+        if seen is None or seen.si_pid == leader:
+            return
+        _collect(seen.si_pid)
+
+
+def _collect(pid: int) -> None:
+    try:
+        os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        return
 
 
 def _no_children() -> bool:

@@ -108,10 +108,12 @@ class Wire:
             connection, _ = self._listener.accept()
         except OSError:
             return
-        if len(self._clients) >= MAX_CLIENTS or not _may_ask(connection):
+        connection.setblocking(False)
+        refusal = _refusal(connection) if len(self._clients) < MAX_CLIENTS else "too many connections"
+        if refusal:
+            Client(connection).send({"event": "refused", "error": refusal})
             connection.close()
             return
-        connection.setblocking(False)
         client = Client(connection)
         fd = connection.fileno()
         self._clients[fd] = client
@@ -176,16 +178,21 @@ def open_listener(path: str, inherited: int | None) -> socket.socket:
     return listener
 
 
-def _may_ask(connection: socket.socket) -> bool:
-    # The session itself is told things by the supervisor; it does not lengthen its own budget.
+def _refusal(connection: socket.socket) -> str:
     credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
     pid, uid = (int.from_bytes(credentials[at : at + 4], sys.byteorder) for at in (0, 4))
-    return uid in {0, os.getuid()} and not is_below(os.getpid(), pid)
+    if uid not in {0, os.getuid()}:
+        return f"user {uid} may not operate this session"
+    if is_below(os.getpid(), pid):
+        return f"process {pid} belongs to this session, which may not operate itself; ask the supervisor"
+    return ""
 
 
 def _request(line: bytes) -> dict[str, object] | None:
     try:
         message = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
-    return message if isinstance(message, dict) else None
+    if not isinstance(message, dict) or not isinstance(message.get("id"), int | str | None):
+        return None
+    return message

@@ -1,0 +1,138 @@
+"""Stopped means gone: whatever a harness does, no process of its session is left."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.process.children.session import Session
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.process
+
+UNRULY = [
+    "ignores_term", "ignores_term_with_family", "stops_itself", "closes_descriptors", "hops_below_a_leader",
+    "forks_for_ever", "has_a_child_without_first_thread", "loses_its_first_thread", "floods_until_stopped",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("animal", UNRULY)
+def test_kill_leaves_no_process_of_the_session(tmp_path: Path, animal: str) -> None:
+    with Session(tmp_path, animal) as session:
+        client = session.connect()
+        session.wait_ready()
+
+        answer = client.call("kill", by="operator", why="the test wants it gone")
+
+        assert answer["ok"] is True
+        assert session.tagged() == []
+        record = session.wait()
+        assert record["survivors"] == []
+        assert (record["cause"], record["by"], record["why"]) == ("kill", "operator", "the test wants it gone")
+        assert (record["code"], record["signal"]) == (None, 9)
+
+
+@pytest.mark.parametrize("animal", ["ignores_term", "ignores_term_with_family"])
+def test_stop_kills_after_the_grace_what_ignores_the_signal(tmp_path: Path, animal: str) -> None:
+    with Session(tmp_path, animal) as session:
+        client = session.connect()
+        session.wait_ready()
+
+        assert client.call("stop", by="operator", why="enough", grace=0.2)["ok"] is True
+
+        assert session.tagged() == []
+        record = session.wait()
+        assert record["cause"] == "stop"
+        assert record["signal"] == 9
+        assert record["elapsed"] >= 0.2
+
+
+def test_a_stopped_process_gets_the_soft_signal_too(tmp_path: Path) -> None:
+    with Session(tmp_path, "stops_itself") as session:
+        client = session.connect()
+        session.wait_ready()
+
+        assert client.call("stop", grace=10.0)["ok"] is True
+
+        assert session.wait()["signal"] == 15
+
+
+@pytest.mark.parametrize(("animal", "code"), [("daemonises", 7), ("holds_stdout", 0)])
+def test_what_outlives_a_clean_exit_is_ended_and_reported(tmp_path: Path, animal: str, code: int) -> None:
+    with Session(tmp_path, animal) as session:
+        record = session.wait()
+
+        assert session.tagged() == []
+        assert (record["cause"], record["code"]) == ("exited", code)
+        assert record["leaks"] == 1
+        [leak] = record["leaked"]
+        assert animal in leak["command"]
+        assert leak["rss_kib"] > 0
+
+
+def test_a_leader_that_changes_pid_for_ever_is_caught(tmp_path: Path) -> None:
+    with Session(tmp_path, "hops") as session:
+        record = session.wait()
+
+        assert session.tagged() == []
+        assert (record["cause"], record["code"]) == ("exited", 0)
+        assert record["survivors"] == []
+        assert record["leaks"] >= 1
+
+
+def test_a_descendant_without_tag_or_group_is_ended(tmp_path: Path) -> None:
+    with Session(tmp_path, "clears_its_environment") as session:
+        client = session.connect()
+        pid = int(session.wait_ready())
+
+        assert client.call("kill")["ok"] is True
+
+        with pytest.raises(FileNotFoundError):
+            (tmp_path / f"/proc/{pid}/stat").read_text()
+
+
+def test_the_grace_goes_on_for_the_group_when_the_leader_left_first(tmp_path: Path) -> None:
+    tidy = tmp_path / "tidy"
+    with Session(tmp_path, "dies_of_term_while_its_child_tidies", env={"TIDY": str(tidy)}) as session:
+        client = session.connect()
+        session.wait_ready()
+
+        assert client.call("stop", grace=10.0)["ok"] is True
+
+        assert tidy.read_text() == "tidied"
+        record = session.wait()
+        assert (record["signal"], record["leaks"]) == (15, 0)
+        assert record["elapsed"] < 9
+
+
+def test_the_grace_ends_early_when_everybody_left(tmp_path: Path) -> None:
+    with Session(tmp_path, "leaves_politely") as session:
+        client = session.connect()
+        session.wait_ready()
+
+        assert client.call("stop", grace=600.0)["ok"] is True
+
+        record = session.wait()
+        assert (record["cause"], record["code"], record["signal"]) == ("stop", 5, None)
+
+
+def test_the_leader_dies_with_a_killed_worker(tmp_path: Path) -> None:
+    import os
+    import select
+
+    with Session(tmp_path, "ignores_term") as session:
+        session.connect()
+        session.wait_ready()
+        harness = os.pidfd_open(session.json("worker.json")["harness"]["pid"])
+        assert session.worker is not None
+
+        session.worker.kill()
+        session.worker.wait()
+
+        gone, _, _ = select.select([harness], [], [], 5)
+        os.close(harness)
+        assert gone
+        assert not (session.folder / "exit.json").exists()
