@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 _LIMIT = 256
 
 
@@ -21,7 +23,7 @@ def expand(text: str) -> list[str]:
         else:
             start, commas, end = group
             cuts = [start, *commas, end]
-            parts = [current[a + 1 : b] for a, b in zip(cuts, cuts[1:], strict=False)]
+            parts = [current[a + 1 : b] for a, b in pairwise(cuts)]
             todo.extend(current[:start] + part + current[end + 1 :] for part in reversed(parts))
         if len(done) + len(todo) > _LIMIT:
             raise ValueError(f"its braces stand for more than {_LIMIT} scopes; use a glob instead")

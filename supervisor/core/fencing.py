@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class TokensExhausted(RuntimeError):
+class TokensExhausted(RuntimeError):  # noqa: N818  - says what has happened, as StopIteration does
     """Every token below the durable ceiling has been given; the ceiling must be raised first."""
 
 
@@ -45,6 +45,17 @@ class Tokens:
         """Return whether the world should make a higher ceiling durable now."""
         return self._ceiling - self._last < self._margin
 
+    def demand(self, count: int) -> None:
+        """Make sure that `count` tokens can be taken now.
+
+        Raises:
+            TokensExhausted: there are fewer; nothing was taken.
+        """
+        if self._ceiling - self._last < count:
+            raise TokensExhausted(
+                f"fencing tokens are used up at {self._ceiling}; store a higher ceiling, then reserve it"
+            )
+
     def take(self) -> int:
         """Return the next token.
 
@@ -52,9 +63,7 @@ class Tokens:
             TokensExhausted: the ceiling is reached; nothing was taken.
         """
         if self._last >= self._ceiling:
-            raise TokensExhausted(
-                f"fencing tokens are used up at {self._ceiling}; store a higher ceiling, then reserve it"
-            )
+            self.demand(1)
         self._last += 1
         return self._last
 

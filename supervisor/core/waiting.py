@@ -15,9 +15,9 @@ from supervisor.core.lease import Queued
 from supervisor.core.lease_index import LeaseIndex
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable
 
-    from supervisor.core.lease import Want
+    from supervisor.core.lease import Mode, Want
     from supervisor.core.scope import Scope
 
 
@@ -29,6 +29,7 @@ class Waiter:
     holder: str
     wants: tuple[Want, ...]
     priority: int
+    asked_at: float
     deadline: float
     claims: tuple[Queued, ...]
     behind: set[int] = field(default_factory=set)
@@ -37,30 +38,20 @@ class Waiter:
 class WaitQueue:
     """All waiters, found by id, by holder, by the scopes they want, and by their deadline."""
 
-    __slots__ = ("_by_holder", "_deadlines", "_index", "_last_id", "_waiters")
+    __slots__ = ("_by_holder", "_deadlines", "_index", "_last_id", "waiters")
 
     def __init__(self) -> None:
-        self._waiters: dict[int, Waiter] = {}
+        self.waiters: dict[int, Waiter] = {}
         self._by_holder: dict[str, dict[int, Waiter]] = {}
         self._index: LeaseIndex[Queued] = LeaseIndex()
         self._deadlines: list[tuple[float, int]] = []
         self._last_id = 0
 
-    def __len__(self) -> int:
-        return len(self._waiters)
-
-    def __iter__(self) -> Iterator[Waiter]:
-        return iter(self._waiters.values())
-
-    def get(self, waiter_id: int) -> Waiter | None:
-        """Return the waiter with this id, or None when it waits no more."""
-        return self._waiters.get(waiter_id)
-
     def of(self, holder: str) -> tuple[Waiter, ...]:
         """Return the waiters of `holder`, oldest first."""
         return tuple(self._by_holder.get(holder, {}).values())
 
-    def rivals(self, holder: str, wants: tuple[Want, ...]) -> dict[int, Queued]:
+    def rivals(self, holder: str, wants: Iterable[Want]) -> dict[int, Queued]:
         """Return the claims of other holders' waiters that conflict with `wants`: one for each waiter."""
         found: dict[int, Queued] = {}
         for want in wants:
@@ -68,38 +59,38 @@ class WaitQueue:
                 found.setdefault(claim.waiter, claim)
         return found
 
-    def interested(self, scopes: tuple[Scope, ...]) -> list[Waiter]:
-        """Return the waiters that want a part of `scopes`, those to be served first in front."""
-        ids = {claim.waiter for scope in scopes for claim in self._index.overlapping(scope)}
-        return self.ordered(ids)
+    def interested(self, scopes: Iterable[Scope]) -> set[int]:
+        """Return the ids of the waiters that want a part of `scopes`."""
+        return {claim.waiter for scope in scopes for claim in self._index.overlapping(scope)}
 
-    def ordered(self, ids: set[int]) -> list[Waiter]:
+    def ordered(self, ids: Iterable[int]) -> list[Waiter]:
         """Return the waiters with these ids by priority, then by arrival."""
-        waiters = [self._waiters[waiter_id] for waiter_id in ids if waiter_id in self._waiters]
+        waiters = [self.waiters[waiter_id] for waiter_id in ids if waiter_id in self.waiters]
         return sorted(waiters, key=lambda waiter: (-waiter.priority, waiter.id))
 
-    def wanted(self, holder: str, want: Want) -> bool:
-        """Return whether somebody other than `holder` waits for what `want` takes."""
-        return next(self._index.conflicts(holder, want.scope, want.mode), None) is not None
+    def wants(self, holder: str, scope: Scope, mode: Mode) -> bool:
+        """Return whether somebody waits who could not go on while `holder` has `scope` in `mode`."""
+        return next(self._index.conflicts(holder, scope, mode), None) is not None
 
     def add(
         self,
         holder: str,
         wants: tuple[Want, ...],
         priority: int,
-        now: float,
+        *,
+        asked_at: float,
         deadline: float,
         ahead: set[int],
     ) -> Waiter:
         """Enter a waiter behind those whose ids are in `ahead`, and before every other rival."""
         self._last_id += 1
         waiter_id = self._last_id
-        claims = tuple(Queued(holder, want.scope, want.mode, waiter_id, now) for want in wants)
-        waiter = Waiter(waiter_id, holder, wants, priority, deadline, claims, ahead)
+        claims = tuple(Queued(holder, want.scope, want.mode, waiter_id, asked_at) for want in wants)
+        waiter = Waiter(waiter_id, holder, wants, priority, asked_at, deadline, claims, ahead)
         for rival in self.rivals(holder, wants):
             if rival not in ahead:
-                self._waiters[rival].behind.add(waiter_id)
-        self._waiters[waiter_id] = waiter
+                self.waiters[rival].behind.add(waiter_id)
+        self.waiters[waiter_id] = waiter
         self._by_holder.setdefault(holder, {})[waiter_id] = waiter
         for claim in claims:
             self._index.add(claim)
@@ -108,7 +99,7 @@ class WaitQueue:
 
     def remove(self, waiter: Waiter) -> set[int]:
         """Take `waiter` out; return the ids of those that were behind it."""
-        del self._waiters[waiter.id]
+        del self.waiters[waiter.id]
         theirs = self._by_holder[waiter.holder]
         del theirs[waiter.id]
         if not theirs:
@@ -117,22 +108,26 @@ class WaitQueue:
             self._index.remove(claim)
         followers: set[int] = set()
         for rival in self.rivals(waiter.holder, waiter.wants):
-            behind = self._waiters[rival].behind
+            behind = self.waiters[rival].behind
             if waiter.id in behind:
                 behind.discard(waiter.id)
                 followers.add(rival)
         return followers
 
+    def firsts(self, waiter: Waiter) -> tuple[Queued, ...]:
+        """Return a claim of each waiter that goes before `waiter`, in order."""
+        return tuple(first.claims[0] for first in self.ordered(waiter.behind))
+
     def overdue(self, now: float) -> list[Waiter]:
         """Return the waiters whose deadline has come, earliest first."""
         return sorted(
-            (waiter for waiter in self if waiter.deadline <= now),
+            (waiter for waiter in self.waiters.values() if waiter.deadline <= now),
             key=lambda waiter: (waiter.deadline, waiter.id),
         )
 
     def next_deadline(self) -> float | None:
         """Return the earliest deadline, or None when nobody waits for a limited time."""
-        while self._deadlines and self._deadlines[0][1] not in self._waiters:
+        while self._deadlines and self._deadlines[0][1] not in self.waiters:
             heapq.heappop(self._deadlines)
         if not self._deadlines or self._deadlines[0][0] == float("inf"):
             return None

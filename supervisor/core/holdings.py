@@ -1,0 +1,166 @@
+"""Who holds what: the leases by scope, by token and by holder, and each holder's last sign of work."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from supervisor.core.lapsed import Losses
+from supervisor.core.lease import Admission, Free, Held, HeldByOther, Lapsed, Lease, Mode
+from supervisor.core.lease_index import LeaseIndex
+from supervisor.core.scope import Kind, Scope, covers_key, path_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_FILE, _EXCLUSIVE = Kind.FILE, Mode.EXCLUSIVE
+_NEVER = float("-inf")
+
+
+class _Record:
+    """One holder: its leases by token, when it last worked, where it worked, and what it lost."""
+
+    __slots__ = ("active_at", "leases", "losses", "name", "touched")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.leases: dict[int, Lease] = {}
+        self.active_at = _NEVER
+        self.touched: dict[int, float] | None = None
+        self.losses: Losses | None = None
+
+
+class Holdings:
+    """The table of leases; it grants whatever it is told to, the broker decides.
+
+    `folding` names the repositories whose file system ignores case.
+    """
+
+    __slots__ = ("_folding", "_leases", "_records", "index")
+
+    def __init__(self, folding: Iterable[str]) -> None:
+        self.index: LeaseIndex[Lease] = LeaseIndex()
+        self._folding = frozenset(folding)
+        self._leases: dict[int, Lease] = {}
+        self._records: dict[str, _Record] = {}
+
+    def __len__(self) -> int:
+        return len(self._leases)
+
+    def __contains__(self, holder: str) -> bool:
+        return holder in self._records
+
+    def lease(self, token: int) -> Lease | None:
+        """Return the lease with this token, or None when it has ended."""
+        return self._leases.get(token)
+
+    def all(self) -> Iterator[Lease]:
+        """Yield every lease."""
+        yield from self._leases.values()
+
+    def of(self, holder: str) -> tuple[Lease, ...]:
+        """Return the leases of `holder`, oldest first."""
+        record = self._records.get(holder)
+        return () if record is None else tuple(record.leases.values())
+
+    def put(self, holder: str, scope: Scope, mode: Mode, token: int, now: float) -> Lease:
+        """Enter a lease; one that the holder has on the very same scope gives way to it."""
+        record = self._records.get(holder)
+        if record is None:
+            record = self._records[holder] = _Record(holder)
+        elif mode is _EXCLUSIVE and record.leases:
+            shared = self.index.exactly(holder, scope)
+            if shared is not None:
+                self._end(record, shared)
+        # The record's own name is used, so that a million leases do not keep a million copies of it.
+        lease = Lease(record.name, scope, mode, token, now)
+        self._leases[token] = record.leases[token] = lease
+        self.index.add(lease)
+        if record.losses is not None:
+            record.losses.granted(lease)
+        return lease
+
+    def release(self, holder: str, scopes: Iterable[Scope] | None) -> list[Lease]:
+        """End the holder's leases on exactly these scopes, or all for None; return those that were held."""
+        record = self._records.get(holder)
+        if record is None:
+            return []
+        if scopes is None:
+            ended = list(record.leases.values())
+            for lease in ended:
+                self._end(record, lease)
+        else:
+            ended = []
+            for scope in scopes:
+                held = self.index.exactly(holder, scope)
+                if held is not None:
+                    self._end(record, held)
+                    ended.append(held)
+        if not record.leases and record.losses is None:
+            del self._records[holder]
+        return ended
+
+    def take_away(self, token: int) -> Lease | None:
+        """End the lease with this token against its holder's will, and remember that; None if it has ended."""
+        lease = self._leases.get(token)
+        if lease is None:
+            return None
+        record = self._records[lease.holder]
+        self._end(record, lease)
+        if record.losses is None:
+            record.losses = Losses()
+        record.losses.add(lease)
+        return lease
+
+    def forget(self, holder: str) -> list[Lease]:
+        """Drop the holder and all that is known of it; return the leases that it had."""
+        ended = self.release(holder, None)
+        self._records.pop(holder, None)
+        return ended
+
+    def _end(self, record: _Record, lease: Lease) -> None:
+        self.index.remove(lease)
+        del self._leases[lease.token]
+        del record.leases[lease.token]
+        if record.touched is not None:
+            record.touched.pop(lease.token, None)
+
+    def touch(self, holder: str, now: float, repo: str, path: str | None) -> None:
+        """Note a sign of work at `now`: under all leases of `holder`, or under those over `path`."""
+        record = self._records.get(holder)
+        if record is None:
+            return
+        if path is None:
+            record.active_at = max(record.active_at, now)
+            return
+        key = path_key(path, fold_case=repo in self._folding)
+        touched = record.touched = record.touched or {}
+        for lease in self.index.upwards(Scope(_FILE, repo, path, key)):
+            if lease.holder == holder and covers_key(lease.scope, key):
+                touched[lease.token] = max(touched.get(lease.token, now), now)
+
+    def active_at(self, lease: Lease) -> float:
+        """Return when its holder last showed work under `lease`; the grant itself is such a sign."""
+        record = self._records.get(lease.holder)
+        if record is None:
+            return lease.granted_at
+        here = record.touched.get(lease.token, _NEVER) if record.touched is not None else _NEVER
+        return max(lease.granted_at, record.active_at, here)
+
+    def admits(self, holder: str, repo: str, path: str) -> Admission:
+        """Return whether a change of `path` by `holder` rests on a lease that it holds now."""
+        key = path_key(path, fold_case=repo in self._folding)
+        mine: Lease | None = None
+        other: Lease | None = None
+        for lease in self.index.upwards(Scope(_FILE, repo, path, key)):
+            if covers_key(lease.scope, key):
+                if lease.holder != holder:
+                    other = lease
+                elif mine is None or lease.mode is _EXCLUSIVE:
+                    mine = lease
+        if mine is not None:
+            return Held(mine)
+        record = self._records.get(holder)
+        token = record.losses.token(repo, key) if record is not None and record.losses is not None else None
+        if token is not None:
+            return Lapsed(token, other)
+        return Free() if other is None else HeldByOther(other)
