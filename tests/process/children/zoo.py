@@ -34,9 +34,9 @@ def leaves_politely() -> None:
 def dies_of_term_while_its_child_tidies() -> None:
     """The leader dies at once of TERM; a child of its group needs a moment more and leaves a file."""
     if os.fork() == 0:
-        signal.signal(signal.SIGTERM, lambda *_: None)
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
         ready()
-        signal.pause()
+        signal.sigwait({signal.SIGTERM})
         time.sleep(0.2)
         with open(os.environ["TIDY"], "w") as file:
             file.write("tidied")
