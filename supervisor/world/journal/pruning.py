@@ -45,5 +45,5 @@ class Pruning:
                 connection.execute("ROLLBACK")
             raise
         self.removed += events + sessions
-        connection.execute(f"PRAGMA incremental_vacuum({_PAGES})").fetchall()  # works only while it is read
+        connection.executescript(f"PRAGMA incremental_vacuum({_PAGES})")  # execute() would free a single page
         return max(events, sessions) < _ROWS

@@ -133,12 +133,8 @@ class Writer:
             results = self._commit(batches)
         except Exception as error:  # noqa: BLE001  - nobody may wait for ever, whatever it was
             self.failure = self._explain(error)
+            self._announce(self.failure, batches[0].ticket)
             self._keep(batches, self.failure)
-            loop = batches[0].ticket.loop
-            if loop is None:
-                self._on_failure(self.failure)
-            else:
-                call_on(loop, self._on_failure, self.failure)
         else:
             self._done(batches)
             settle(results)
@@ -156,6 +152,12 @@ class Writer:
         self._kept = []
         self.failure = None
         return DURABLE
+
+    def _announce(self, error: JournalError, first: Ticket) -> None:
+        if first.loop is None:
+            self._on_failure(error)
+        else:
+            call_on(first.loop, self._on_failure, error)
 
     def _keep(self, batches: list[Batch], error: JournalError) -> None:
         self._kept.extend(batches)
