@@ -19,11 +19,12 @@ _NEVER = float("-inf")
 class _Record:
     """One holder: its leases by token, when it last worked, where it worked, and what it lost."""
 
-    __slots__ = ("active_at", "leases", "losses", "name", "touched")
+    __slots__ = ("active_at", "leases", "losses", "name", "shared", "touched")
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.leases: dict[int, Lease] = {}
+        self.shared = 0  # how many of them are; only such a lease can be raised to an exclusive one
         self.active_at = _NEVER
         self.touched: dict[int, float] | None = None
         self.losses: Losses | None = None
@@ -67,14 +68,16 @@ class Holdings:
         record = self._records.get(holder)
         if record is None:
             record = self._records[holder] = _Record(holder)
-        elif mode is _EXCLUSIVE and record.leases:
-            shared = self.index.exactly(holder, scope)
-            if shared is not None:
-                self._end(record, shared)
+        elif record.shared and mode is _EXCLUSIVE:
+            lesser = self.index.take(holder, scope)
+            if lesser is not None:
+                self._strike(record, lesser)
         # The record's own name is used, so that a million leases do not keep a million copies of it.
         lease = Lease(record.name, scope, mode, token, now)
         self._leases[token] = record.leases[token] = lease
         self.index.add(lease)
+        if mode is not _EXCLUSIVE:
+            record.shared += 1
         if record.losses is not None:
             record.losses.granted(lease)
         return lease
@@ -84,17 +87,12 @@ class Holdings:
         record = self._records.get(holder)
         if record is None:
             return []
-        if scopes is None:
-            ended = list(record.leases.values())
-            for lease in ended:
-                self._end(record, lease)
-        else:
-            ended = []
-            for scope in scopes:
-                held = self.index.exactly(holder, scope)
-                if held is not None:
-                    self._end(record, held)
-                    ended.append(held)
+        ended: list[Lease] = []
+        for scope in [lease.scope for lease in record.leases.values()] if scopes is None else scopes:
+            lease = self.index.take(holder, scope)
+            if lease is not None:
+                self._strike(record, lease)
+                ended.append(lease)
         if not record.leases and record.losses is None:
             del self._records[holder]
         return ended
@@ -105,7 +103,8 @@ class Holdings:
         if lease is None:
             return None
         record = self._records[lease.holder]
-        self._end(record, lease)
+        self.index.remove(lease)
+        self._strike(record, lease)
         if record.losses is None:
             record.losses = Losses()
         record.losses.add(lease)
@@ -117,10 +116,12 @@ class Holdings:
         self._records.pop(holder, None)
         return ended
 
-    def _end(self, record: _Record, lease: Lease) -> None:
-        self.index.remove(lease)
+    def _strike(self, record: _Record, lease: Lease) -> None:
+        """Take `lease`, which is no longer in the index, off the record."""
         del self._leases[lease.token]
         del record.leases[lease.token]
+        if lease.mode is not _EXCLUSIVE:
+            record.shared -= 1
         if record.touched is not None:
             record.touched.pop(lease.token, None)
 

@@ -24,9 +24,6 @@ class LeaseIndex(Generic[C]):
     def __init__(self) -> None:
         self._tables: dict[str, PathTable[C]] = {}
 
-    def __len__(self) -> int:
-        return sum(map(len, self._tables.values()))
-
     def add(self, claim: C) -> None:
         """Put `claim` in."""
         repo = claim.scope.repo
@@ -86,14 +83,10 @@ class LeaseIndex(Generic[C]):
                     return claim
         return conflict
 
-    def exactly(self, holder: str, scope: Scope) -> C | None:
-        """Return the holder's claim on this very scope, if there is one."""
+    def take(self, holder: str, scope: Scope) -> C | None:
+        """Take out the holder's claim on exactly this scope and return it; None when there is none."""
         table = self._tables.get(scope.repo)
-        if table is not None:
-            for claim in table.at(scope):
-                if claim.holder == holder:
-                    return claim
-        return None
+        return None if table is None else table.take(holder, scope)
 
     def upwards(self, scope: Scope) -> Sequence[C]:
         """Return the claims that overlap `scope` from its own path upwards: all that can contain it."""

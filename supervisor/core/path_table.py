@@ -53,6 +53,8 @@ class _Node(Generic[C]):
     """A directory that has claims at or below it; the containers exist only while they have something.
 
     `files` and `trees` are keyed by the child's full path, and hold one claim or a list of them.
+    `count` is the number of claims that lie here, and of children; `exclusive` that of exclusive
+    claims here, and of children below which there are some. So a change climbs no further than it matters.
     """
 
     __slots__ = ("children", "count", "exclusive", "files", "globs", "key", "order", "parent", "trees")
@@ -68,16 +70,6 @@ class _Node(Generic[C]):
         self.children: dict[str, _Node[C]] | None = None
         self.order: NameOrder | None = None
 
-    def shelf(self, kind: Kind) -> dict[str, C | list[C]]:
-        """Return the dictionary for literal claims of this kind, made if need be."""
-        if kind is _TREE:
-            if self.trees is None:
-                self.trees = {}
-            return self.trees
-        if self.files is None:
-            self.files = {}
-        return self.files
-
     def literals(self) -> Iterator[C]:
         """Yield all literal claims on children."""
         for shelf in (self.files, self.trees):
@@ -91,22 +83,21 @@ class _Node(Generic[C]):
 class PathTable(Generic[C]):
     """The claims of one repository."""
 
-    __slots__ = ("_nodes", "_root", "_top")
+    __slots__ = ("_nodes", "_top")
 
     def __init__(self) -> None:
         # The root is a directory too and can be claimed, so it needs a parent to lie in.
         self._top: _Node[C] = _Node("", None)
-        self._root: _Node[C] = _Node("", self._top)
-        self._nodes: dict[str, _Node[C]] = {"": self._root}
-
-    def __len__(self) -> int:
-        return self._top.count
+        root = _Node("", self._top)
+        root.count = 1  # never empty, so never removed
+        self._nodes: dict[str, _Node[C]] = {"": root}
 
     def add(self, claim: C) -> None:
         """Put `claim` in."""
         scope = claim.scope
         key = scope.key
-        if scope.kind is _GLOB:
+        kind = scope.kind
+        if kind is _GLOB:
             node = self._node(pattern(key).anchor)
             if node.globs is None:
                 node.globs = [claim]
@@ -114,62 +105,97 @@ class PathTable(Generic[C]):
                 node.globs.append(claim)
         else:
             cut = key.rfind("/")
-            node = self._node(key[:cut] if cut >= 0 else "") if key else self._top
-            shelf = node.shelf(scope.kind)
+            parent = key[:cut] if cut >= 0 else ""
+            node = (self._nodes.get(parent) or self._node(parent)) if key else self._top
+            shelf = node.trees if kind is _TREE else node.files
+            if shelf is None:
+                shelf = {}
+                if kind is _TREE:
+                    node.trees = shelf
+                else:
+                    node.files = shelf
             there = shelf.get(key)
             if there is None:
                 shelf[key] = claim
-                if node.order is not None and shelf is node.files:
+                if node.order is not None and kind is not _TREE:
                     node.order.add(key)
             elif isinstance(there, list):
                 there.append(claim)
             else:
                 shelf[key] = [there, claim]
-        exclusive = 1 if claim.mode is _EXCLUSIVE else 0
-        up: _Node[C] | None = node
-        while up is not None:
-            up.count += 1
-            up.exclusive += exclusive
-            up = up.parent
+        node.count += 1
+        if claim.mode is _EXCLUSIVE:
+            up: _Node[C] | None = node
+            while up is not None:
+                up.exclusive += 1
+                up = up.parent if up.exclusive == 1 else None
 
     def remove(self, claim: C) -> None:
-        """Take `claim` out again, and every directory that is then empty.
+        """Take `claim` out again.
 
         Raises:
             KeyError: it is not in.
         """
+        node = self._home(claim.scope)
+        if node is None:
+            raise KeyError(claim.scope.text)
+        self._discard(node, claim)
+
+    def take(self, holder: str, scope: Scope) -> C | None:
+        """Take out the holder's claim on exactly this scope and return it; None when there is none."""
+        node = self._home(scope)
+        if node is not None:
+            for claim in _on(node, scope):
+                if claim.holder == holder:
+                    self._discard(node, claim)
+                    return claim
+        return None
+
+    def _discard(self, node: _Node[C], claim: C) -> None:
+        """Take `claim` out of `node`, and every directory out that is empty then."""
         scope = claim.scope
         key = scope.key
         if scope.kind is _GLOB:
-            node = self._nodes[pattern(key).anchor]
-            if node.globs is None or claim not in node.globs:
+            globs = node.globs or []
+            if claim not in globs:
                 raise KeyError(scope.text)
-            node.globs.remove(claim)
-            node.globs = node.globs or None
+            globs.remove(claim)
+            node.globs = globs or None
         else:
-            cut = key.rfind("/")
-            node = self._nodes[key[:cut] if cut >= 0 else ""] if key else self._top
-            shelf = node.shelf(scope.kind)
-            there = shelf[key]
+            shelf = node.trees if scope.kind is _TREE else node.files
+            there = shelf.get(key) if shelf is not None else None
+            if shelf is None or there is None or (isinstance(there, list) and claim not in there):
+                raise KeyError(scope.text)
             if isinstance(there, list):
                 there.remove(claim)
                 if len(there) == 1:
                     shelf[key] = there[0]
             else:
                 del shelf[key]
-                if node.order is not None and shelf is node.files:
+                if node.order is not None and scope.kind is not _TREE:
                     node.order.drop(key)
-        exclusive = 1 if claim.mode is _EXCLUSIVE else 0
-        up: _Node[C] | None = node
-        while up is not None:
-            up.count -= 1
-            up.exclusive -= exclusive
-            above = up.parent
-            if not up.count and above is not None and up is not self._root:
-                del self._nodes[up.key]
-                if above.children is not None:
-                    del above.children[up.key]
-            up = above
+        if claim.mode is _EXCLUSIVE:
+            up: _Node[C] | None = node
+            while up is not None:
+                up.exclusive -= 1
+                up = up.parent if not up.exclusive else None
+        node.count -= 1
+        while not node.count and (parent := node.parent) is not None:
+            del self._nodes[node.key]
+            if parent.children is not None:
+                del parent.children[node.key]
+            parent.count -= 1
+            node = parent
+
+    def _home(self, scope: Scope) -> _Node[C] | None:
+        """Return the directory in which claims on exactly `scope` lie, or None when it is not known."""
+        key = scope.key
+        if scope.kind is _GLOB:
+            return self._nodes.get(pattern(key).anchor)
+        if not key:
+            return self._top
+        cut = key.rfind("/")
+        return self._nodes.get(key[:cut] if cut >= 0 else "")
 
     def _node(self, key: str) -> _Node[C]:
         node = self._nodes.get(key)
@@ -177,6 +203,7 @@ class PathTable(Generic[C]):
             cut = key.rfind("/")
             parent = self._node(key[:cut] if cut >= 0 else "")
             node = self._nodes[key] = _Node(key, parent)
+            parent.count += 1
             if parent.children is None:
                 parent.children = {}
             parent.children[key] = node
@@ -190,23 +217,6 @@ class PathTable(Generic[C]):
             if node is not None:
                 return node, key
             key = key[:cut]
-
-    def at(self, scope: Scope) -> Sequence[C]:
-        """Return the claims on exactly this scope."""
-        key = scope.key
-        if scope.kind is _GLOB:
-            node = self._nodes.get(pattern(key).anchor)
-            globs = node.globs if node is not None else None
-            return [claim for claim in globs if claim.scope.key == key] if globs is not None else ()
-        cut = key.rfind("/")
-        node = self._nodes.get(key[:cut] if cut >= 0 else "") if key else self._top
-        if node is None:
-            return ()
-        shelf = node.trees if scope.kind is _TREE else node.files
-        there = shelf.get(key) if shelf is not None else None
-        if there is None:
-            return ()
-        return there if isinstance(there, list) else (there,)
 
     def above(self, scope: Scope) -> Sequence[C]:
         """Return the claims that overlap `scope` and lie at its path or on the way up from there."""
@@ -253,6 +263,17 @@ class PathTable(Generic[C]):
     def is_bare(self, scope: Scope) -> bool:
         """Return whether nothing at all lies below the path of a literal scope."""
         return scope.kind is not _GLOB and scope.key not in self._nodes
+
+
+def _on(node: _Node[C], scope: Scope) -> Sequence[C]:
+    """Return the claims in `node` on exactly this scope."""
+    if scope.kind is _GLOB:
+        return [claim for claim in node.globs or () if claim.scope.key == scope.key]
+    shelf = node.trees if scope.kind is _TREE else node.files
+    there = shelf.get(scope.key) if shelf is not None else None
+    if there is None:
+        return ()
+    return there if isinstance(there, list) else (there,)
 
 
 def _meeting(globs: list[C], scope: Scope, compiled: Pattern | None) -> list[C]:

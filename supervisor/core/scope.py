@@ -9,6 +9,7 @@ only exist one after the other: somebody will turn the file into a directory, or
 from __future__ import annotations
 
 import enum
+import re
 import unicodedata
 from dataclasses import dataclass
 
@@ -23,6 +24,10 @@ class Kind(enum.Enum):
     TREE = "tree"
     GLOB = "glob"
     RESOURCE = "resource"
+
+
+# A member of an enum costs a descriptor call at each use; a module's name is looked up at once.
+_FILE, _TREE, _GLOB, _RESOURCE = Kind.FILE, Kind.TREE, Kind.GLOB, Kind.RESOURCE
 
 
 class ScopeError(ValueError):
@@ -46,6 +51,9 @@ class Scope:
 
 _RESOURCES = ("resource:", "effect:")
 
+# Most paths look like this: normal already, nothing to escape, nothing of git's, nothing to fold but case.
+_PLAIN = re.compile(r"(?:[A-Za-z0-9_-][A-Za-z0-9_.+@=-]*/)*[A-Za-z0-9_-][A-Za-z0-9_.+@=-]*")
+
 
 def parse_scopes(text: str, repo: str, *, fold_case: bool = False) -> tuple[Scope, ...]:
     """Return the scopes that `text` names in `repo`; braces make several, duplicates are dropped.
@@ -55,6 +63,8 @@ def parse_scopes(text: str, repo: str, *, fold_case: bool = False) -> tuple[Scop
     Raises:
         ScopeError: one line that names the text, what is wrong with it, and what to write instead.
     """
+    if _PLAIN.fullmatch(text) and not fold_case:
+        return (Scope(_FILE, repo, text, text),)
     try:
         scopes = [_parse_one(one, repo, fold_case=fold_case) for one in braces.expand(text)]
     except ScopeError:
@@ -70,10 +80,12 @@ def file_scope(path: str, repo: str, *, fold_case: bool = False) -> Scope:
     Raises:
         ScopeError: the path is the repository itself, leaves it, or belongs to git.
     """
+    if not fold_case and _PLAIN.fullmatch(path):
+        return Scope(_FILE, repo, path, path)
     parts, _ = _normal(path.split("/"), path)
     if not parts:
         raise ScopeError(f'"{path}" is the whole repository, not a file in it; use a tree scope')
-    return _literal(Kind.FILE, parts, repo, fold_case=fold_case)
+    return _literal(_FILE, parts, repo, fold_case=fold_case)
 
 
 def tree_scope(path: str, repo: str, *, fold_case: bool = False) -> Scope:
@@ -83,7 +95,7 @@ def tree_scope(path: str, repo: str, *, fold_case: bool = False) -> Scope:
         ScopeError: the path leaves the repository or belongs to git.
     """
     parts, _ = _normal(path.split("/"), path)
-    return _literal(Kind.TREE, parts, repo, fold_case=fold_case)
+    return _literal(_TREE, parts, repo, fold_case=fold_case)
 
 
 def path_key(path: str, *, fold_case: bool = False) -> str:
@@ -97,7 +109,7 @@ def _parse_one(text: str, repo: str, *, fold_case: bool) -> Scope:
         if text.startswith(prefix):
             return _resource(text, prefix)
     if text.strip("/") == "":
-        return _literal(Kind.TREE, [], repo, fold_case=fold_case)
+        return _literal(_TREE, [], repo, fold_case=fold_case)
     parts, is_tree = _normal(text.split("/"), text)
     wild = [part == "**" or any(glyph.literal is None for glyph in lex(part)) for part in parts]
     while parts and parts[-1] == "**":
@@ -109,7 +121,7 @@ def _parse_one(text: str, repo: str, *, fold_case: bool) -> Scope:
     plain = ["".join(glyph.literal or "" for glyph in lex(part)) for part in parts]
     for part in plain:
         _refuse_git(part, text)
-    return _literal(Kind.TREE if is_tree else Kind.FILE, plain, repo, fold_case=fold_case)
+    return _literal(_TREE if is_tree else _FILE, plain, repo, fold_case=fold_case)
 
 
 def _normal(raw: list[str], text: str) -> tuple[list[str], bool]:
@@ -149,7 +161,7 @@ def _literal(kind: Kind, parts: list[str], repo: str, *, fold_case: bool) -> Sco
     text = escape(path)
     if "{" in text and "," in text:
         text = text.replace("{", "\\{")
-    if kind is Kind.TREE:
+    if kind is _TREE:
         text += "/" if text else "./"
     if text.startswith(_RESOURCES):
         text = "./" + text
@@ -179,7 +191,7 @@ def _glob(parts: list[str], repo: str, *, is_tree: bool, fold_case: bool) -> Sco
     if text.startswith(_RESOURCES):
         text = "./" + text
     key = "/".join(keys)
-    return Scope(Kind.GLOB, repo, text, text if text == key else key)
+    return Scope(_GLOB, repo, text, text if text == key else key)
 
 
 def _resource(text: str, prefix: str) -> Scope:
@@ -189,16 +201,16 @@ def _resource(text: str, prefix: str) -> Scope:
             f'"{text}" is not a resource name; write for instance "resource:port-5432", one name each'
         )
     key = unicodedata.normalize("NFC", prefix + "/".join(part for part in name.split("/") if part))
-    return Scope(Kind.RESOURCE, "", key, key)
+    return Scope(_RESOURCE, "", key, key)
 
 
 def overlaps(a: Scope, b: Scope) -> bool:
     """Return whether some path may belong to both; symmetric, and never false in doubt."""
-    if a.repo != b.repo or (a.kind is Kind.RESOURCE) is not (b.kind is Kind.RESOURCE):
+    if a.repo != b.repo or (a.kind is _RESOURCE) is not (b.kind is _RESOURCE):
         return False
-    if a.kind is Kind.GLOB:
-        return pattern(a.key).meets(pattern(b.key)) if b.kind is Kind.GLOB else glob_meets(a, b)
-    if b.kind is Kind.GLOB:
+    if a.kind is _GLOB:
+        return pattern(a.key).meets(pattern(b.key)) if b.kind is _GLOB else glob_meets(a, b)
+    if b.kind is _GLOB:
         return glob_meets(b, a)
     return within(a.key, b.key) or within(b.key, a.key)
 
@@ -215,7 +227,7 @@ def glob_meets(glob: Scope, literal: Scope) -> bool:
     """
     compiled = pattern(glob.key)
     states = compiled.walk(literal.key)
-    if literal.kind is Kind.TREE:
+    if literal.kind is _TREE:
         return bool(states)
     return bool(states & compiled.accept) or within(compiled.anchor, literal.key)
 
@@ -227,11 +239,11 @@ def covers(held: Scope, path: str, *, fold_case: bool = False) -> bool:
 
 def covers_key(held: Scope, key: str) -> bool:
     """Return whether the path with the comparison key `key` belongs to `held`."""
-    if held.kind is Kind.FILE:
+    if held.kind is _FILE:
         return key == held.key
-    if held.kind is Kind.TREE:
+    if held.kind is _TREE:
         return within(key, held.key)
-    return held.kind is Kind.GLOB and pattern(held.key).matches(key)
+    return held.kind is _GLOB and pattern(held.key).matches(key)
 
 
 def contains(outer: Scope, inner: Scope) -> bool:
@@ -240,6 +252,6 @@ def contains(outer: Scope, inner: Scope) -> bool:
         return False
     if outer.kind is inner.kind and outer.key == inner.key:
         return True
-    if outer.kind is Kind.TREE and inner.kind is not Kind.RESOURCE:
-        return within(pattern(inner.key).anchor if inner.kind is Kind.GLOB else inner.key, outer.key)
-    return outer.kind is Kind.GLOB and inner.kind is Kind.FILE and pattern(outer.key).matches(inner.key)
+    if outer.kind is _TREE and inner.kind is not _RESOURCE:
+        return within(pattern(inner.key).anchor if inner.kind is _GLOB else inner.key, outer.key)
+    return outer.kind is _GLOB and inner.kind is _FILE and pattern(outer.key).matches(inner.key)
