@@ -1,0 +1,28 @@
+"""The collision account: races that did not happen, counted where they were refused."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+
+@dataclass(slots=True)
+class Collisions:
+    """Counts since the supervisor started.
+
+    `assignments_deferred`: tasks kept back because another session held their scope.
+    `leases_refused`, `leases_waited`: requests of sessions for what another holds.
+    `commits_refused`: commits outside the session's leases; `stale_refused`: with a token that is not
+    the newest. `deadlocks_refused`: waits that would have closed a cycle.
+    """
+
+    assignments_deferred: int = 0
+    leases_refused: int = 0
+    leases_waited: int = 0
+    deadlocks_refused: int = 0
+    commits_allowed: int = 0
+    commits_refused: int = 0
+    stale_refused: int = 0
+
+    def as_json(self) -> dict[str, int]:
+        """Return the counts by name."""
+        return asdict(self)

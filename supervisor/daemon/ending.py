@@ -1,0 +1,137 @@
+"""How the supervisor itself ends: at once, when the last session has, or when nothing is left to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import anyio
+
+from supervisor.core import orders
+from supervisor.core.admission import Draining, Open
+from supervisor.core.lifecycle import Kill, Stop, Wish
+from supervisor.core.selection import decide
+from supervisor.core.standing import Held, Parked, standing_name
+from supervisor.daemon.authority import Authority
+from supervisor.daemon.feeds import Sources
+
+
+@dataclass(frozen=True, slots=True)
+class Serve:
+    """Go on until told otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class UntilIdle:
+    """End when nothing is left to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class WhenEmpty:
+    """End when the last session has; `rung` grows with each impatient interrupt: drain, stop, kill."""
+
+    rung: int
+
+
+Plan = Serve | UntilIdle | WhenEmpty
+
+
+class Ending:
+    """Watches for the moment at which the supervisor may end; `over` is set then."""
+
+    def __init__(self, authority: Authority, sources: Sources, plan: Plan) -> None:
+        self._authority = authority
+        self._sources = sources
+        self.plan = plan
+        self.over = anyio.Event()
+        authority.after.append(self.look)
+
+    def look(self) -> None:
+        """Compare the plan with the tables."""
+        match self.plan:
+            case Serve():
+                pass
+            case UntilIdle():
+                if self._idle():
+                    self.over.set()
+            case WhenEmpty():
+                if not len(self._authority.tables.roster):
+                    self.over.set()
+
+    def leave(self) -> None:
+        """End now; the sessions go on without a supervisor."""
+        self.over.set()
+
+    def drain(self, by: str) -> None:
+        """Start nothing new, and end with the last session."""
+        self.plan = WhenEmpty(1)
+        authority, now = self._authority, self._authority.now()
+        authority.do(orders.admit(authority.tables, Draining(by, now.wall), by, now))
+        self.look()
+
+    def stop(self, by: str) -> None:
+        """Ask every session to end, and end with the last."""
+        self.drain(by)
+        self.plan = WhenEmpty(2)
+        self._wish(Stop("stop", by, "the supervisor is stopping"))
+
+    def kill(self, by: str) -> None:
+        """Kill every session, and end with the last."""
+        self.drain(by)
+        self.plan = WhenEmpty(3)
+        self._wish(Kill(by, "the supervisor was interrupted three times"))
+
+    def interrupted(self) -> str:
+        """Climb one rung, as Ctrl-C does; return what was begun."""
+        rung = self.plan.rung if isinstance(self.plan, WhenEmpty) else 0
+        if rung == 0:
+            self.drain("SIGINT")
+            return "draining; interrupt again to stop the sessions"
+        if rung == 1:
+            self.stop("SIGINT")
+            return "stopping the sessions; interrupt again to kill them"
+        self.kill("SIGINT")
+        return "killing the sessions"
+
+    def left_over(self) -> list[str]:
+        """Return in one line each what is not done and why, for the end of an idle run."""
+        tables = self._authority.tables
+        lines = []
+        for work in sorted(tables.backlog.works(), key=lambda work: tables.backlog.rank(work.task.key)):
+            key = work.task.key
+            if tables.backlog.closed(key):
+                continue
+            standing = tables.backlog.track(key).standing
+            blockers = tables.backlog.blockers(key)
+            match standing:
+                case Parked(why, _) | Held(_, why, _):
+                    lines.append(f"{key}: {standing_name(standing)}: {why}")
+                case _ if blockers:
+                    lines.append(f"{key}: blocked: {'; '.join(blockers)}")
+                case _:
+                    lines.append(f"{key}: {work.task.stage.value}")
+        return lines
+
+    def _wish(self, wish: Wish) -> None:
+        authority = self._authority
+        for session in list(authority.tables.roster):
+            result = orders.wish(authority.tables, session.id, wish, authority.now())
+            if not isinstance(result, orders.NotDone):
+                authority.do(result)
+
+    def _idle(self) -> bool:
+        """Tell whether nothing runs, nothing may run, and no instant is known at which something may."""
+        tables, now = self._authority.tables, self._authority.now()
+        if (
+            len(tables.roster)
+            or self._sources.busy()
+            or tables.rereading
+            or tables.wait_for_reports
+            or tables.slot_requests
+            or tables.policy.schedules
+            or any(True for _ in tables.backlog.cooling())
+        ):
+            return False
+        if not isinstance(tables.admission, Open):
+            return True
+        decision = decide(tables, now)
+        return decision.chosen is None and all(skip.until is None for skip in decision.skipped)

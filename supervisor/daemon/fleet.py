@@ -1,0 +1,233 @@
+"""The sessions as running things: one task watches each worker from its start to its settling.
+
+Cancelling these tasks detaches from the workers and kills nothing: to end a session is an order, never
+a side effect of the supervisor's own end.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import anyio
+import structlog
+from anyio.abc import TaskGroup
+
+from supervisor.core import lifecycle, wake
+from supervisor.core.advance import advance
+from supervisor.core.effects import CheckIdle, Notify, Probe, Settle, Tell
+from supervisor.core.lifecycle import HarnessStarted, ProcessId, StopBegan, WorkerEnded, WorkerLost
+from supervisor.core.outcome import ExitRecord
+from supervisor.core.roster import Session
+from supervisor.daemon.authority import Authority
+from supervisor.daemon.settling import Settler
+from supervisor.world.git.run import GitError
+from supervisor.world.journal.errors import JournalError
+from supervisor.world.journal.ticket import Ticket
+from supervisor.world.launch import records
+from supervisor.world.launch.link import WorkerLink
+from supervisor.world.launch.local import LaunchError, reap, start_worker
+from supervisor.world.launch.spec import SessionSpec
+from supervisor.world.launch.sweep import sweep_lost
+from supervisor.world.processes import open_pidfd
+
+log = structlog.get_logger("leasehold")
+
+Prepare = Callable[[Session], Awaitable[SessionSpec]]
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where sessions live on disk: their folders, which survive a reboot, and their workers' sockets."""
+
+    sessions: Path
+    sockets: Path
+
+    def folder(self, session: str) -> Path:
+        """Return the folder of a session."""
+        return self.sessions / session
+
+    def socket(self, session: str) -> Path:
+        """Return the path of its worker's socket."""
+        return self.sockets / f"{session}.sock"
+
+
+class Workers:
+    """Starts, watches and speaks to workers. `prepare` makes the spec of a session at its launch."""
+
+    def __init__(
+        self, authority: Authority, group: TaskGroup, places: Places, prepare: Prepare, settler: Settler
+    ) -> None:
+        self._authority = authority
+        self._group = group
+        self._places = places
+        self._prepare = prepare
+        self._settler = settler
+        self._links: dict[str, WorkerLink] = {}
+
+    def launch(self, session: str, after: Ticket) -> None:
+        """Start the session's worker once its intent is durable."""
+        self._group.start_soon(self._launch, session, after, name=f"session {session}")
+
+    def adopt(self, session: str, worker: ProcessId, pidfd: int) -> None:
+        """Watch a worker that an earlier supervisor started."""
+        self._group.start_soon(self._watch, session, worker, pidfd, name=f"session {session}")
+
+    def carry(self, effect: Tell | Notify | Settle | Probe | CheckIdle) -> None:
+        """Carry out one effect on a session."""
+        match effect:
+            case Tell(session, wish):
+                self._tell(session, wish)
+            case Notify(session, text):
+                self.order(session, "notice", text=text)
+            case Settle(session):
+                self._group.start_soon(self._settle, session, name=f"settle {session}")
+            case Probe(session):
+                self._group.start_soon(self._probe, session, name=f"probe {session}")
+            case CheckIdle(token):
+                self._group.start_soon(self._check_idle, token, name=f"idle lease {token}")
+
+    def order(
+        self,
+        session: str,
+        op: str,
+        answered: Callable[[Mapping[str, Any]], None] | None = None,
+        **fields: Any,
+    ) -> bool:
+        """Send an order to a session's worker; return False when it cannot be reached."""
+        link = self._links.get(session)
+        return link is not None and link.order(op, answered, **fields)
+
+    # --- one session, from launch to settling ------------------------------------------------------
+
+    async def _launch(self, session_id: str, after: Ticket) -> None:
+        session = self._authority.tables.roster.get(session_id)
+        if session is None:
+            return
+        try:
+            await after.wait()
+        except JournalError as error:
+            self._unspawned(session_id, f"its intent could not be recorded: {error}")
+            return
+        try:
+            started = start_worker(await self._prepare(session), self._places.folder(session_id))
+        except (LaunchError, GitError) as error:
+            self._unspawned(session_id, str(error))
+            return
+        await self._watch(session_id, started.identity, started.pidfd)
+
+    async def _watch(self, session_id: str, worker: ProcessId, pidfd: int) -> None:
+        def on_event(message: Mapping[str, Any]) -> None:
+            self._on_event(session_id, worker, message)
+
+        link: WorkerLink | None = None
+        ended = False
+        try:
+            try:
+                link = await WorkerLink.connect(self._places.socket(session_id), on_event)
+                self._links[session_id] = link
+            except OSError as error:
+                log.warning("worker.unreachable", session=session_id, pid=worker.pid, why=str(error))
+            await anyio.wait_readable(pidfd)
+            ended = True
+        finally:
+            self._links.pop(session_id, None)
+            if link is not None:
+                link.close()
+            if ended:
+                reap(pidfd)
+            else:
+                os.close(pidfd)
+        await self.finalise(session_id)
+
+    async def finalise(self, session_id: str) -> None:
+        """Take in how a session ended whose worker is gone: by its record, or as lost after a sweep."""
+        try:
+            record = records.read_exit(self._places.folder(session_id))
+        except records.RecordError as error:
+            found = await sweep_lost(session_id)
+            swept = f"; {len(found)} processes of its tree were killed" if found else ""
+            self._event(session_id, WorkerLost(f"{error}{swept}"))
+            return
+        self._event(session_id, WorkerEnded(record))
+
+    async def _settle(self, session_id: str) -> None:
+        session = self._authority.tables.roster.get(session_id)
+        if session is not None:
+            ending = await self._settler.settle(session)
+            self._event(session_id, lifecycle.Settled(ending))
+
+    # --- news and orders ----------------------------------------------------------------------------
+
+    def _on_event(self, session: str, worker: ProcessId, message: Mapping[str, Any]) -> None:
+        match message.get("event"):
+            case "hello":
+                harness = message.get("harness")
+                if message.get("state") in {"running", "stopping"} and isinstance(harness, dict):
+                    self._event(session, HarnessStarted(worker, _process(harness, worker)))
+                if message.get("state") == "stopping":
+                    self._event(session, StopBegan(str(message.get("cause")), str(message.get("why"))))
+            case "started":
+                self._event(session, HarnessStarted(worker, _process(message, worker)))
+            case "stopping":
+                self._event(session, StopBegan(str(message.get("cause")), str(message.get("why"))))
+            case _:
+                pass  # "exited" and "ended" are known for certain only once the worker is gone
+
+    def _event(self, session: str, event: lifecycle.Event) -> None:
+        authority = self._authority
+        authority.do(advance(authority.tables, session, event, authority.now()))
+
+    def _unspawned(self, session: str, why: str) -> None:
+        self._event(session, WorkerEnded(ExitRecord("unspawned", why=why, by="supervisor")))
+
+    def _tell(self, session_id: str, wish: lifecycle.Stop | lifecycle.Kill) -> None:
+        if isinstance(wish, lifecycle.Stop):
+            sent = self.order(
+                session_id, "stop", cause=wish.cause, by=wish.by, why=wish.why, grace=wish.grace
+            )
+        else:
+            sent = self.order(session_id, "kill", cause="kill", by=wish.by, why=wish.why)
+        if not sent:
+            self._signal_worker(session_id)
+
+    def _signal_worker(self, session_id: str) -> None:
+        """Ask a worker that cannot be reached over its socket: TERM begins its stop ladder."""
+        session = self._authority.tables.roster.get(session_id)
+        worker = session.worker() if session else None
+        if worker is None:
+            return
+        pidfd = open_pidfd(worker)
+        if pidfd is not None:
+            try:
+                signal.pidfd_send_signal(pidfd, signal.SIGTERM)
+            except ProcessLookupError:
+                pass
+            finally:
+                os.close(pidfd)
+
+    # --- questions ------------------------------------------------------------------------------------
+
+    async def _probe(self, session_id: str) -> None:
+        session = self._authority.tables.roster.get(session_id)
+        if session is None:
+            return
+        fingerprint = await self._settler.fingerprint(session, self._places.folder(session_id))
+        authority = self._authority
+        authority.do(wake.probed(authority.tables, session_id, fingerprint, authority.now()))
+
+    async def _check_idle(self, token: int) -> None:
+        authority = self._authority
+        lease = authority.tables.broker.lease(token)
+        if lease is None:
+            return
+        last = await self._settler.last_write(lease, authority.tables.roster.get(lease.holder))
+        authority.do(wake.still_idle(authority.tables, token, last, authority.now()))
+
+
+def _process(message: Mapping[str, Any], worker: ProcessId) -> ProcessId:
+    return ProcessId(int(message["pid"]), int(message["start_ticks"]), worker.boot_id)

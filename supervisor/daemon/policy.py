@@ -1,0 +1,109 @@
+"""From the configuration as written to the policy that the core decides by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from zoneinfo import ZoneInfo
+
+from supervisor.core.budget import Budget
+from supervisor.core.cadence import Cron, Every
+from supervisor.core.policy import (
+    Harness,
+    Leases,
+    Orphans,
+    Planned,
+    Policy,
+    Preempt,
+    Quota,
+    Repo,
+    Selection,
+    Undeclared,
+)
+from supervisor.core.retry import Intensity, RetryPolicy
+from supervisor.core.schedule import Misfire, Overlap, Schedule
+from supervisor.core.scope import parse_scopes
+from supervisor.world.config.models import HarnessSettings, ScheduleSettings, Settings
+from supervisor.world.git.repository import Repository
+
+
+def policy_from(settings: Settings, repos: Mapping[str, Repository]) -> Policy:
+    """Return the policy of a configuration that has been checked.
+
+    Raises:
+        ScopeError: an `exclude` pattern is not a scope.
+        ScheduleError: a schedule is never due.
+    """
+    return Policy(
+        max_sessions=settings.supervisor.max_sessions,
+        pool=settings.supervisor.pool,
+        harnesses={name: _harness(name, harness) for name, harness in settings.harness.items()},
+        repos={
+            name: Repo(
+                name,
+                exclude=tuple(
+                    scope
+                    for text in repo.exclude
+                    for scope in parse_scopes(text, name, fold_case=repos[name].fold_case)
+                ),
+                orphans=Orphans(repo.orphans),
+            )
+            for name, repo in settings.repos.items()
+        },
+        selection=Selection(
+            lane_window=settings.selection.lane_window,
+            plateau_share=settings.selection.plateau_share,
+            plateau_min=settings.selection.plateau_min,
+            recent_window=settings.selection.recent_commit_minutes * 60.0,
+            preempt=Preempt(settings.selection.preempt),
+            min_runtime=settings.selection.min_runtime,
+        ),
+        retry=RetryPolicy(
+            attempts=settings.retry.attempts,
+            base=settings.retry.backoff,
+            cap=settings.retry.backoff_max,
+            jitter_share=settings.retry.jitter,
+        ),
+        intensity=Intensity(window=settings.retry.window, limit=settings.retry.intensity),
+        leases=Leases(
+            ttl=settings.leases.ttl,
+            max_wait=settings.leases.max_wait,
+            undeclared=Undeclared(settings.leases.undeclared),
+        ),
+        quotas=tuple(
+            Quota(name, quota.sessions, quota.window, tuple(quota.harness) or tuple(settings.harness))
+            for name, quota in settings.quotas.items()
+        ),
+        schedules=tuple(map(_planned, settings.schedule)),
+    )
+
+
+def _harness(name: str, harness: HarnessSettings) -> Harness:
+    budget = Budget(
+        wall=harness.budget,
+        warn=min(harness.warn, harness.budget / 2),
+        grace=harness.grace,
+        startup=harness.startup,
+        stall=harness.stall,
+        resident=harness.resident,
+    )
+    return Harness(name, budget, harness.model, harness.tier, harness.max_sessions)
+
+
+def _planned(entry: ScheduleSettings) -> Planned:
+    cadence = (
+        Cron(entry.cron, ZoneInfo(entry.timezone)) if entry.cron is not None else Every(entry.every or 0.0)
+    )
+    return Planned(
+        Schedule(
+            name=entry.name,
+            cadence=cadence,
+            jitter=entry.jitter,
+            overlap=Overlap(entry.overlap),
+            misfire=Misfire(entry.misfire),
+            max_lateness=entry.max_lateness,
+            slots=entry.slots,
+        ),
+        harness=entry.harness or "",
+        lane=entry.lane or "",
+        tag=entry.tag or "",
+    )

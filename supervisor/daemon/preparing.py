@@ -1,0 +1,179 @@
+"""From a chosen task to what its worker runs: scopes resolved, brief written, environment built."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from supervisor.core.backlog import Work
+from supervisor.core.brief import Brief, Neighbour, render
+from supervisor.core.gate import declares_paths
+from supervisor.core.lease import Mode, Want
+from supervisor.core.policy import Undeclared
+from supervisor.core.roster import Session
+from supervisor.core.scope import ScopeError, covers, parse_scopes
+from supervisor.core.selection import plateau_warning
+from supervisor.core.tables import Tables
+from supervisor.core.task import Problem, Task
+from supervisor.world import clock
+from supervisor.world.config.models import Settings
+from supervisor.world.git.facts import dirty
+from supervisor.world.git.hooks import environment as gate_environment
+from supervisor.world.git.paths import PathError, resolve_scope_texts
+from supervisor.world.git.repository import Repository
+from supervisor.world.launch.environment import session_base
+from supervisor.world.launch.spec import NOTICE, SessionSpec
+
+LEVEL = "hooks (the commit gate)"
+
+
+@dataclass(slots=True)
+class Workshop:
+    """What is needed to prepare a session; `settings` and `repos` are replaced at a reload."""
+
+    settings: Settings
+    repos: Mapping[str, Repository]
+    hooks: Path
+    sessions: Path
+    sockets: Path
+    control: Path
+    _resolved: dict[tuple[str, tuple[str, ...], tuple[str, ...], tuple[str, ...]], tuple[Want, ...]] = field(
+        default_factory=dict
+    )
+
+    def work(self, task: Task) -> Work | Problem:
+        """Return the task with the leases it needs, or why it cannot have any."""
+        where = task.origin or task.key
+        if task.repo and task.repo not in self.repos:
+            return Problem(
+                task.source, where, f'no repository "{task.repo}"', "name one of [repos.NAME] in the config"
+            )
+        key = (task.repo, task.paths, task.shared_paths, task.resources)
+        if key not in self._resolved:
+            try:
+                self._resolved[key] = self._wants(task)
+            except (ScopeError, PathError) as error:
+                return Problem(task.source, where, str(error))
+        return Work(task, self._resolved[key])
+
+    def forget_paths(self) -> None:
+        """Resolve every path anew: links and folders may have changed."""
+        self._resolved.clear()
+
+    def wants(
+        self, repo: str, texts: tuple[str, ...], mode: Mode, *, cwd: Path | None = None
+    ) -> tuple[Want, ...]:
+        """Return the leases that these scope texts stand for in a repository.
+
+        Raises:
+            ScopeError: a text names no scope.
+            PathError: a path leads out of the repository.
+        """
+        resources = tuple(text for text in texts if text.startswith(("resource:", "effect:")))
+        paths = tuple(text for text in texts if text not in resources)
+        if paths and not repo:
+            raise ScopeError(
+                f'"{paths[0]}" is a path, but the task has no repository; name a resource instead'
+            )
+        fold = False
+        if paths:
+            repository = self.repos[repo]
+            fold = repository.fold_case
+            paths = resolve_scope_texts(repository, paths, cwd=cwd)
+        scopes = [
+            scope for text in (*paths, *resources) for scope in parse_scopes(text, repo, fold_case=fold)
+        ]
+        return tuple(Want(scope, mode) for scope in dict.fromkeys(scopes))
+
+    def _wants(self, task: Task) -> tuple[Want, ...]:
+        return (
+            *self.wants(task.repo, task.paths, Mode.EXCLUSIVE),
+            *self.wants(task.repo, task.resources, Mode.EXCLUSIVE),
+            *self.wants(task.repo, task.shared_paths, Mode.SHARED),
+        )
+
+
+async def session_spec(shop: Workshop, tables: Tables, session: Session) -> SessionSpec:
+    """Return what the session's worker is to run.
+
+    Raises:
+        GitError: the repository could not be asked for its uncommitted files.
+    """
+    intent = session.intent
+    harness = shop.settings.harness[intent.harness]
+    repo = shop.repos.get(intent.repo)
+    folder = shop.sessions / session.id
+    env = session_base(os.environ)
+    env.update({name: os.environ[name] for name in harness.env_from if name in os.environ})
+    env.update(harness.env)
+    env.update(
+        {
+            "LEASEHOLD_SESSION": session.id,
+            "LEASEHOLD_TASK": session.key,
+            "LEASEHOLD_SOCKET": str(shop.control),
+            "LEASEHOLD_TOKEN": intent.capability,
+            "LEASEHOLD_NOTICE": str(folder / NOTICE),
+        }
+    )
+    if repo is not None:
+        env["LEASEHOLD_REPO"] = str(repo.root)
+        env.update(gate_environment(repo, shop.hooks, env))
+    return SessionSpec(
+        session=session.id,
+        task=session.key,
+        command=harness.command,
+        prompt=render(brief_of(tables, session, await _dirty_in_scope(tables, session, repo))),
+        env=env,
+        cwd=repo.root if repo is not None else Path(env.get("HOME", "/")),
+        budget=session.budget,
+        log_limit=harness.log_limit,
+        socket=shop.sockets / f"{session.id}.sock",
+        model=intent.task.model or harness.model,
+        repo=repo.root if repo is not None else None,
+    )
+
+
+async def _dirty_in_scope(tables: Tables, session: Session, repo: Repository | None) -> tuple[str, ...]:
+    scopes = [lease.scope for lease in tables.broker.held(session.id)]
+    if repo is None or not scopes:
+        return ()
+    return tuple(file.path for file in await dirty(repo) if any(covers(scope, file.path) for scope in scopes))
+
+
+def brief_of(tables: Tables, session: Session, inherited: tuple[str, ...]) -> Brief:
+    """Return the facts that a session is told, as they are now."""
+    now = clock.now()
+    task = session.intent.task
+    held = tables.broker.held(session.id)
+    track = tables.backlog.track(session.key)
+    return Brief(
+        session=session.id,
+        task=task,
+        now=now.wall,
+        budget=session.budget.wall,
+        level=LEVEL,
+        holds=tuple(lease.scope.text + (" (shared)" if lease.mode is Mode.SHARED else "") for lease in held),
+        may_discover=not declares_paths(session) and tables.policy.leases.undeclared is Undeclared.GRANT,
+        neighbours=tuple(
+            Neighbour(
+                other.id,
+                other.key,
+                other.intent.task.title,
+                tuple(lease.scope.text for lease in tables.broker.held(other.id)),
+            )
+            for other in tables.roster
+            if other.id != session.id
+        ),
+        recent=tuple(
+            touch
+            for touch in tables.recent.inside(
+                task.repo, [Want(lease.scope, lease.mode) for lease in held], now.wall
+            )
+            if touch.session != session.id
+        ),
+        dirty=inherited,
+        last=track.last,
+        plateau=plateau_warning(tables),
+    )

@@ -1,0 +1,134 @@
+"""Writing down what happened: one note becomes a journal event, a log line and an event on the stream."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+import structlog
+
+from supervisor.core.effects import Note, SaveSession, SaveTask
+from supervisor.core.lifecycle import Ended
+from supervisor.core.moment import Moment
+from supervisor.core.roster import Session
+from supervisor.core.tables import Tables
+from supervisor.world.control.subscription import Subscription
+from supervisor.world.journal.entries import Entry, Event, SessionRow, TaskRow
+from supervisor.world.journal.journal import Journal
+from supervisor.world.journal.ticket import Ticket
+
+log = structlog.get_logger("leasehold")
+
+_LOUD = {  # what an operator wants to see without asking for more
+    "session.ended": "info",
+    "session.running": "info",
+    "session.wish": "info",
+    "commit.refused": "warning",
+    "lease.expired": "warning",
+    "task.parked": "warning",
+    "lane.paused": "warning",
+    "lane.canary_failed": "warning",
+    "lane.resumed": "info",
+    "harness.cooling": "warning",
+    "supervisor.admission": "info",
+    "supervisor.reprioritized": "info",
+    "supervisor.reloaded": "info",
+    "supervisor.reload_refused": "error",
+    "supervisor.signal": "info",
+    "supervisor.started": "info",
+    "supervisor.stopping": "info",
+    "source.problem": "warning",
+    "worktree.orphans": "warning",
+    "schedule.skipped": "info",
+    "journal.failed": "error",
+}
+
+
+class Recorder:
+    """The one way into the journal. `stream` carries every event to those who follow."""
+
+    def __init__(self, tables: Tables, journal: Journal) -> None:
+        self._tables = tables
+        self._journal = journal
+        self.stream = Subscription()
+
+    def record(self, effects: Iterable[Note | SaveSession | SaveTask], now: Moment) -> Ticket:
+        """Hand everything to the journal in order, as one batch; the ticket says when it is durable."""
+        entries: list[Entry] = []
+        events: list[Event] = []
+        for effect in effects:
+            match effect:
+                case Note(kind, session, task, data):
+                    event = Event(now.wall, kind, session, task, data)
+                    events.append(event)
+                    entries.append(event)
+                case SaveSession(session_id):
+                    found = self._tables.roster.find(session_id)
+                    if found is not None:
+                        entries.append(session_row(found))
+                case SaveTask(key):
+                    entries.append(TaskRow(key, self._tables.backlog.track(key).as_json()))
+        ticket = self._journal.submit(entries)
+        for event in events:
+            _log(event)
+            self.stream.publish(event_json(event))
+        return ticket
+
+    def submit(self, entries: Iterable[Entry]) -> Ticket:
+        """Hand rows to the journal that no effect stands for: queue, schedule, meta."""
+        return self._journal.submit(list(entries))
+
+
+def session_row(session: Session) -> SessionRow:
+    """Return a session as the journal keeps it."""
+    state = session.life.state
+    ending = state.ending if isinstance(state, Ended) else None
+    return SessionRow(
+        id=session.id,
+        task=session.key,
+        intent=msgspec.to_builtins(session.intent),
+        state=session.state_name,
+        started_at=session.intent.created.wall,
+        ended_at=state.at.wall if isinstance(state, Ended) else None,
+        outcome=ending.outcome.value if ending else None,
+        ending={"sentence": ending.sentence, "evidence": dict(ending.evidence)} if ending else None,
+    )
+
+
+def event_json(event: Event, seq: int | None = None) -> dict[str, Any]:
+    """Return an event in the form that `events --json` prints."""
+    found: dict[str, Any] = {"at": event.at_wall, "kind": event.kind}
+    if seq is not None:
+        found["seq"] = seq
+    if event.session is not None:
+        found["session"] = event.session
+    if event.task is not None:
+        found["task"] = event.task
+    found["data"] = dict(event.data)
+    return found
+
+
+def _log(event: Event) -> None:
+    fields: dict[str, Any] = {}
+    if event.session is not None:
+        fields["session"] = event.session
+    if event.task is not None:
+        fields["task"] = event.task
+    fields.update(_flat(event.data))
+    getattr(log, _LOUD.get(event.kind, "debug"))(event.kind, **fields)
+
+
+def _flat(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Keep a log line short: evidence and lists of leases are in the journal."""
+    return {
+        name: value
+        for name, value in data.items()
+        if name not in {"evidence", "passed_over", "leases", "event", "level"}
+    }
+
+
+def fresh_id() -> str:
+    """Return a random id of eight characters; the journal refuses the one in a trillion that repeats."""
+    return uuid.uuid4().hex[:8]

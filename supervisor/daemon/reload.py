@@ -1,0 +1,109 @@
+"""Reloading: the whole new configuration, or none of it and the reason."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from supervisor.core import orders
+from supervisor.core.cadence import ScheduleError
+from supervisor.core.effects import Note
+from supervisor.core.scope import ScopeError
+from supervisor.daemon.authority import Authority
+from supervisor.daemon.feeds import Sources
+from supervisor.daemon.orphans import look_for_orphans
+from supervisor.daemon.policy import policy_from
+from supervisor.daemon.preparing import Workshop
+from supervisor.daemon.queue import Queue
+from supervisor.daemon.settling import Settler
+from supervisor.daemon.situation import Situation
+from supervisor.daemon.source_setup import make_sources
+from supervisor.world.config.diff import changes
+from supervisor.world.config.load import ConfigError, load
+from supervisor.world.config.models import Settings
+from supervisor.world.control.errors import Code, RpcError
+from supervisor.world.git.repository import Repository, RepositoryError, open_repository
+
+
+async def open_repositories(settings: Settings) -> dict[str, Repository]:
+    """Open every configured repository.
+
+    Raises:
+        RepositoryError: one cannot serve; the message names it.
+    """
+    return {name: await open_repository(repo.path) for name, repo in settings.repos.items()}
+
+
+class Reloader:
+    """Reads configuration and sources again while the supervisor runs."""
+
+    def __init__(
+        self,
+        authority: Authority,
+        situation: Situation,
+        shop: Workshop,
+        settler: Settler,
+        sources: Sources,
+        queue: Queue,
+    ) -> None:
+        self._authority = authority
+        self._situation = situation
+        self._shop = shop
+        self._settler = settler
+        self._sources = sources
+        self._queue = queue
+
+    async def reload(self, by: str) -> dict[str, Any]:
+        """Put the configuration file and all sources into force anew; say what changed.
+
+        Raises:
+            RpcError: the file is not valid; the last good configuration stays.
+        """
+        authority, path = self._authority, self._situation.config
+        try:
+            settings = load(path, os.environ)
+            repos = await open_repositories(settings)
+            policy = policy_from(settings, repos)
+        except (ConfigError, RepositoryError, ScopeError, ScheduleError) as error:
+            problems = list(error.problems) if isinstance(error, ConfigError) else [str(error)]
+            data = {"by": by, "problems": problems, "generation": self._situation.generation}
+            authority.do([Note("supervisor.reload_refused", data=data)])
+            text = f"{problems[0]}" + (f" (and {len(problems) - 1} more)" if len(problems) > 1 else "")
+            raise RpcError(
+                Code.REFUSED,
+                f"configuration kept as it was (generation {self._situation.generation}): {text}",
+                data,
+            ) from error
+        changed = changes(self._shop.settings, settings)
+        self._put_in_force(settings, repos)
+        authority.tables.policy = policy
+        authority.tables.recent.window = policy.selection.recent_window
+        self._situation.generation += 1
+        await self._sources.read_all()
+        await look_for_orphans(authority, self._situation, repos)
+        told: dict[str, Any] = {
+            "generation": self._situation.generation,
+            "changes": [change.sentence for change in changed],
+            "at_restart": [change.sentence for change in changed if change.at_restart],
+        }
+        authority.do([Note("supervisor.reloaded", data={"by": by, **told})])
+        authority.tick()
+        return told
+
+    async def reprioritize(self, by: str) -> dict[str, Any]:
+        """Read all priorities again, rank anew, and preempt by policy what the ranking no longer justifies."""
+        await self._sources.read_all()
+        authority = self._authority
+        authority.do(orders.reprioritize(authority.tables, by, authority.now()))
+        ranked = [
+            work.task.key for work, _ in zip(authority.tables.backlog.ranked(), range(10), strict=False)
+        ]
+        return {"ranking": authority.tables.ranking, "ranked_first": ranked}
+
+    def _put_in_force(self, settings: Settings, repos: Mapping[str, Repository]) -> None:
+        self._shop.settings, self._shop.repos = settings, repos
+        self._shop.forget_paths()
+        self._settler.repos = repos
+        sources, every = make_sources(settings, self._queue)
+        self._sources.configure(sources, every)

@@ -1,0 +1,226 @@
+"""The composition root: builds the daemon from its parts and runs it to its end."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import anyio
+from anyio.abc import TaskGroup
+
+from supervisor.core.backlog import Backlog
+from supervisor.core.broker import Broker
+from supervisor.core.effects import Note
+from supervisor.core.fencing import Tokens
+from supervisor.core.recent import Recent
+from supervisor.core.standing import Track
+from supervisor.core.tables import Tables
+from supervisor.daemon.adoption import Adoption
+from supervisor.daemon.authority import Authority
+from supervisor.daemon.ending import Ending, Plan, Serve, UntilIdle
+from supervisor.daemon.feeds import Sources
+from supervisor.daemon.fleet import Places, Workers
+from supervisor.daemon.journal_watch import JournalWatch
+from supervisor.daemon.orphans import SOURCE, look_for_orphans
+from supervisor.daemon.policy import policy_from
+from supervisor.daemon.preparing import Workshop, session_spec
+from supervisor.daemon.queue import Queue
+from supervisor.daemon.recorder import Recorder, fresh_id
+from supervisor.daemon.reload import Reloader, open_repositories
+from supervisor.daemon.settling import Settler, remember_history
+from supervisor.daemon.signals import SignalOrders, answer_signals, meanings
+from supervisor.daemon.situation import Situation
+from supervisor.daemon.source_setup import make_sources
+from supervisor.daemon.timetable import Timetable
+from supervisor.daemon.tokens import CEILING, TokenBlocks
+from supervisor.daemon.verbs.leases import LeaseVerbs
+from supervisor.daemon.verbs.operator import OperatorVerbs
+from supervisor.daemon.verbs.reading import ReadingVerbs
+from supervisor.daemon.verbs.sessions import SessionVerbs
+from supervisor.daemon.verbs.tasks import TaskVerbs
+from supervisor.daemon.watching import watch_sources
+from supervisor.world import clock
+from supervisor.world.config.discover import socket_path
+from supervisor.world.config.models import Settings
+from supervisor.world.control.access import Access
+from supervisor.world.control.methods import Method
+from supervisor.world.control.server import serving
+from supervisor.world.git.hooks import install_hooks
+from supervisor.world.git.repository import Repository
+from supervisor.world.journal.errors import JournalError
+from supervisor.world.journal.journal import Journal
+from supervisor.world.journal.reader import Snapshot
+from supervisor.world.processes import parent
+
+
+@dataclass(slots=True)
+class Daemon:
+    """The parts that the run connects. Nothing here decides anything."""
+
+    settings: Settings
+    journal: Journal
+    authority: Authority
+    situation: Situation
+    shop: Workshop
+    settler: Settler
+    places: Places
+    workers: Workers
+    sources: Sources
+    queue: Queue
+    ending: Ending
+    adoption: Adoption
+    tokens: TokenBlocks
+    reloader: Reloader
+
+
+async def supervise(settings: Settings, *, until_idle: bool = False) -> tuple[int, list[str]]:
+    """Run the supervisor until it is told to end; return the exit code and what is left undone, in lines.
+
+    Raises:
+        JournalError, ListenError, RepositoryError, HooksError: it cannot start; one line says why.
+    """
+    state_dir = settings.supervisor.state_dir
+    watch: list[JournalWatch] = []
+    repos = await open_repositories(settings)
+    install_hooks(state_dir / "hooks")
+
+    def journal_failed(error: JournalError) -> None:
+        for watcher in watch:
+            watcher.failed(error)
+
+    journal = Journal.open(state_dir, on_failure=journal_failed)
+    plan: Plan = UntilIdle() if until_idle else Serve()
+    async with AsyncExitStack() as stack:
+        stack.callback(journal.close)
+        signalled = await stack.enter_async_context(anyio.create_task_group())
+        sessions = await stack.enter_async_context(anyio.create_task_group())
+        snapshot = journal.load()
+        daemon = _build(settings, journal, snapshot, repos, sessions, plan)
+        watch.append(JournalWatch(daemon.authority))
+        watch[0].watch(journal)
+        await daemon.tokens.first()
+        ready = anyio.Event()
+        signalled.start_soon(answer_signals, meanings(_orders(daemon)), ready.set)
+        await ready.wait()
+        await _begin(daemon, snapshot, repos)
+        async with serving(socket_path(settings), _methods(daemon, sessions), access=_access(daemon)):
+            sessions.start_soon(daemon.authority.alarm.run)
+            sessions.start_soon(watch_sources, daemon.authority, daemon.sources)
+            daemon.authority.do(
+                [Note("supervisor.started", data={"pid": os.getpid(), "generation": snapshot.generation})]
+            )
+            daemon.authority.tick()
+            await daemon.ending.over.wait()
+            left = daemon.ending.left_over() if until_idle else []
+            stopping = Note("supervisor.stopping", data={"running": len(daemon.authority.tables.roster)})
+            daemon.authority.do([stopping])
+        sessions.cancel_scope.cancel()  # detaches: the watchers end, the workers do not
+        signalled.cancel_scope.cancel()
+    return (1 if left else 0), left
+
+
+def _build(
+    settings: Settings,
+    journal: Journal,
+    snapshot: Snapshot,
+    repos: dict[str, Repository],
+    group: TaskGroup,
+    plan: Plan,
+) -> Daemon:
+    policy = policy_from(settings, repos)
+    tokens = Tokens(int(snapshot.meta.get(CEILING, 0)))
+    folding = [name for name, repo in repos.items() if repo.fold_case]
+    tables = Tables(
+        policy=policy,
+        broker=Broker(tokens, folding=folding),
+        backlog=Backlog(
+            [SOURCE, *settings.sources], {row.key: Track.from_json(row.disposition) for row in snapshot.tasks}
+        ),
+        mint=lambda: (fresh_id(), secrets.token_urlsafe(24)),
+        recent=Recent(policy.selection.recent_window),
+    )
+    recorder = Recorder(tables, journal)
+    authority = Authority(tables, recorder)
+    places = Places(settings.supervisor.state_dir / "sessions", settings.supervisor.runtime_dir / "workers")
+    shop = Workshop(
+        settings=settings,
+        repos=repos,
+        hooks=settings.supervisor.state_dir / "hooks",
+        sessions=places.sessions,
+        sockets=places.sockets,
+        control=socket_path(settings),
+    )
+    settler = Settler(tables, repos, clock.now)
+    workers = Workers(authority, group, places, lambda session: session_spec(shop, tables, session), settler)
+    sources = Sources(authority, group, shop.work)
+    queue = Queue(tables, recorder, shop.work, snapshot.queue, snapshot.meta)
+    sources.configure(*make_sources(settings, queue))
+    authority.attach(workers, sources)
+    timetable = Timetable(authority, recorder, snapshot.schedules)
+    situation = Situation(settings.path, clock.now().wall, schedules=timetable.describe)
+    blocks = TokenBlocks(tokens, recorder, authority.tick)
+    authority.after.append(blocks.look)
+    return Daemon(
+        settings=settings,
+        journal=journal,
+        authority=authority,
+        situation=situation,
+        shop=shop,
+        settler=settler,
+        places=places,
+        workers=workers,
+        sources=sources,
+        queue=queue,
+        ending=Ending(authority, sources, plan),
+        adoption=Adoption(authority, workers, places, group),
+        tokens=blocks,
+        reloader=Reloader(authority, situation, shop, settler, sources, queue),
+    )
+
+
+async def _begin(daemon: Daemon, snapshot: Snapshot, repos: dict[str, Repository]) -> None:
+    """Take over what lives, remember what landed, and read the sources, before anybody is answered."""
+    daemon.adoption.take_over(snapshot.sessions)
+    await remember_history(daemon.authority, repos)
+    await look_for_orphans(daemon.authority, daemon.situation, repos)
+    await daemon.sources.read_all()
+
+
+def _methods(daemon: Daemon, group: TaskGroup) -> list[Method[Any]]:
+    def spawn(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        group.start_soon(work)
+
+    authority, reloader = daemon.authority, daemon.reloader
+    verbs = (
+        LeaseVerbs(authority, daemon.shop),
+        TaskVerbs(authority, daemon.queue, daemon.sources),
+        SessionVerbs(authority, daemon.workers, daemon.journal, daemon.places),
+        OperatorVerbs(authority, spawn, reloader.reload, reloader.reprioritize),
+        ReadingVerbs(authority, daemon.journal, daemon.situation),
+    )
+    return [method for group_of_verbs in verbs for method in group_of_verbs.methods()]
+
+
+def _access(daemon: Daemon) -> Access:
+    roster = daemon.authority.tables.roster
+
+    def session_of(pid: int) -> str | None:
+        workers = {worker.pid: session.id for session in roster if (worker := session.worker())}
+        at: int | None = pid
+        for _ in range(64):
+            if at is None or at <= 1:
+                return None
+            if at in workers:
+                return workers[at]
+            at = parent(at)
+        return None
+
+    return Access(resolve=roster.by_capability, session_of=session_of)
+
+
+def _orders(daemon: Daemon) -> SignalOrders:
+    return SignalOrders(daemon.authority, daemon.situation, daemon.reloader, daemon.ending, daemon.shop)

@@ -1,0 +1,26 @@
+"""Facts about the supervisor itself that `status` shows and no decision needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from supervisor.core.moment import Moment
+
+
+@dataclass(slots=True)
+class Situation:
+    """`generation` counts the configurations in force since the start, refused ones not.
+
+    `started_at` is in Unix seconds. `last_signal` says which signal was acknowledged last, when, and
+    what came of it. `orphans` are the uncommitted files per repository that belong to no session.
+    """
+
+    config: Path
+    started_at: float
+    generation: int = 1
+    last_signal: dict[str, Any] | None = None
+    orphans: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    schedules: Callable[[Moment], list[dict[str, Any]]] = lambda _now: []

@@ -1,0 +1,1 @@
+"""What the control socket answers: one file per group of verbs, each a table of methods."""

@@ -1,0 +1,38 @@
+"""Turning refusals of the core into errors of the wire."""
+
+from __future__ import annotations
+
+from supervisor.core.assign import NotAssigned
+from supervisor.core.effects import Effect
+from supervisor.core.orders import NotDone
+from supervisor.core.requests import LeaseRefusal
+from supervisor.daemon.authority import Authority
+from supervisor.world.control.caller import Caller, SessionCaller
+from supervisor.world.control.errors import Code, RpcError
+
+
+def who(caller: Caller) -> str:
+    """Return the name under which an order is recorded."""
+    return f"session {caller.session}" if isinstance(caller, SessionCaller) else "operator"
+
+
+def carried(authority: Authority, result: list[Effect] | NotDone | NotAssigned) -> None:
+    """Carry out what was decided, or refuse with the reason.
+
+    Raises:
+        RpcError: it was refused.
+    """
+    if isinstance(result, NotDone | NotAssigned):
+        raise RpcError(Code.REFUSED, result.why)
+    authority.do(result)
+
+
+def lease_error(refusal: LeaseRefusal) -> RpcError:
+    """Return the error that carries a refused lease request."""
+    code = Code.TRY_LATER if refusal.data.get("reason") == "timed_out" else Code.REFUSED
+    return RpcError(code, refusal.sentence, refusal.data)
+
+
+def not_found(what: str, name: str, way_out: str) -> RpcError:
+    """Return the error for something that is not there."""
+    return RpcError(Code.NOT_FOUND, f'no {what} "{name}"; {way_out}')

@@ -1,0 +1,225 @@
+"""lease.acquire, lease.release, lease.list, lease.who, and the commit gate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from supervisor.core import gate, requests
+from supervisor.core.holders import OPERATOR
+from supervisor.core.lease import Granted, Mode, TimedOut, Waiting, Want, Woken
+from supervisor.core.requests import LeaseRefusal, lease_json
+from supervisor.core.roster import Session
+from supervisor.core.scope import ScopeError
+from supervisor.daemon.authority import Authority
+from supervisor.daemon.preparing import Workshop
+from supervisor.daemon.verbs.answers import lease_error, not_found
+from supervisor.world.control.caller import Caller, SessionCaller
+from supervisor.world.control.errors import Code, RpcError
+from supervisor.world.control.later import Later
+from supervisor.world.control.methods import Method, Params, Who
+from supervisor.world.git.paths import PathError
+
+
+class Acquire(Params, kw_only=True):
+    """Scopes as text; `wait` in seconds; `repo` and `cwd` say what relative paths are relative to."""
+
+    paths: tuple[str, ...]
+    shared: bool = False
+    wait: float = 0.0
+    repo: str = ""
+    cwd: str = ""
+
+
+class Release(Params, kw_only=True):
+    """Scopes to give back; none means all."""
+
+    paths: tuple[str, ...] = ()
+    repo: str = ""
+    cwd: str = ""
+
+
+class WhoHas(Params, kw_only=True):
+    """A path or resource."""
+
+    path: str
+    repo: str = ""
+    cwd: str = ""
+
+
+class UpdateParams(msgspec.Struct, kw_only=True):
+    """A branch about to move."""
+
+    ref: str
+    old: str
+    new: str
+    kind: str = "update"
+    paths: tuple[str, ...] = ()
+
+
+class GateCheck(Params, kw_only=True):
+    """All branches that one git command is about to move."""
+
+    updates: tuple[UpdateParams, ...]
+
+
+class LeaseVerbs:
+    """Answers about leases."""
+
+    def __init__(self, authority: Authority, shop: Workshop) -> None:
+        self._authority = authority
+        self._shop = shop
+
+    def methods(self) -> list[Method[Any]]:
+        """Return the verbs."""
+        return [
+            Method("lease.acquire", Acquire, self.acquire, Who.ANYONE),
+            Method("lease.release", Release, self.release, Who.ANYONE),
+            Method("lease.list", Params, self.list_, Who.ANYONE),
+            Method("lease.who", WhoHas, self.who_has, Who.ANYONE),
+            Method("gate.check", GateCheck, self.check, Who.SESSION),
+        ]
+
+    def acquire(self, caller: Caller, params: Acquire) -> object:
+        """Grant, refuse, or answer when the wait is over."""
+        authority = self._authority
+        if not params.paths:
+            raise RpcError(Code.PARAMS, "lease.acquire needs at least one path or resource")
+        mode = Mode.SHARED if params.shared else Mode.EXCLUSIVE
+        wants = self._wants(caller, params.paths, mode, params.repo, params.cwd)
+        holder = _holder(caller)
+        result, effects = requests.acquire(
+            authority.tables, holder, wants, max(0.0, params.wait), authority.now()
+        )
+        answer: object
+        match result:
+            case Granted():
+                answer = self._granted(result)
+            case Waiting(waiter=waiter):
+                answer = self._promise(waiter, wants)
+            case LeaseRefusal():
+                authority.do(effects)
+                raise lease_error(result)
+        authority.do(effects)
+        return answer
+
+    def release(self, caller: Caller, params: Release) -> object:
+        """Give leases back and say how many ended."""
+        authority = self._authority
+        wants = (
+            self._wants(caller, params.paths, Mode.EXCLUSIVE, params.repo, params.cwd)
+            if params.paths
+            else None
+        )
+        count, effects = requests.release(authority.tables, _holder(caller), wants, authority.now())
+        authority.do(effects)
+        return {"released": count}
+
+    def list_(self, _caller: Caller, _params: Params) -> object:
+        """Return all leases, and the queue."""
+        tables, now = self._authority.tables, self._authority.now()
+        waiting = [
+            {
+                "holder": waiter.holder,
+                "scopes": [want.scope.text for want in waiter.wants],
+                "priority": waiter.priority,
+                "waits": round(now.mono - waiter.asked_at, 3),
+                "left": round(waiter.deadline - now.mono, 3),
+            }
+            for waiter in tables.broker.waiting()
+        ]
+        return {
+            "leases": [lease_json(tables, lease, now) for lease in tables.broker.leases()],
+            "waiting": waiting,
+        }
+
+    def who_has(self, caller: Caller, params: WhoHas) -> object:
+        """Return the leases that overlap a path."""
+        tables, now = self._authority.tables, self._authority.now()
+        wants = self._wants(caller, (params.path,), Mode.EXCLUSIVE, params.repo, params.cwd)
+        found = {lease.token: lease for want in wants for lease in tables.broker.who(want.scope)}
+        return {
+            "path": wants[0].scope.text,
+            "leases": [lease_json(tables, lease, now) for lease in found.values()],
+        }
+
+    def check(self, caller: Caller, params: GateCheck) -> object:
+        """Judge the movement of branches; a refusal carries the lines that git shows."""
+        authority = self._authority
+        session = self._session(caller)
+        updates = [gate.Update(update.ref, update.old, update.new, update.paths) for update in params.updates]
+        verdict, effects = gate.gate(authority.tables, session, updates, authority.now())
+        authority.do(effects)
+        if isinstance(verdict, gate.Blocked):
+            count = len(verdict.paths)
+            raise RpcError(
+                Code.REFUSED,
+                f"commit refused: {count} path{'s' * (count != 1)} that session {session.id} does not hold",
+                {"lines": list(verdict.lines), "paths": list(verdict.paths[:100])},
+            )
+        return {"ok": True, "discovered": list(verdict.discovered)}
+
+    # --- shared steps -------------------------------------------------------------------------------
+
+    def _session(self, caller: Caller) -> Session:
+        session = (
+            self._authority.tables.roster.get(caller.session) if isinstance(caller, SessionCaller) else None
+        )
+        if session is None:
+            raise RpcError(Code.DENIED, "this is asked by a living session only")
+        return session
+
+    def _wants(
+        self, caller: Caller, paths: tuple[str, ...], mode: Mode, repo: str, cwd: str
+    ) -> tuple[Want, ...]:
+        name = self._repo(caller, repo, cwd)
+        try:
+            return self._shop.wants(name, paths, mode, cwd=Path(cwd) if cwd else None)
+        except (ScopeError, PathError) as error:
+            raise RpcError(Code.REFUSED, str(error), {"reason": "scope"}) from error
+
+    def _repo(self, caller: Caller, repo: str, cwd: str) -> str:
+        """Return the repository that paths are in: the session's, the named one, or the one around `cwd`."""
+        if isinstance(caller, SessionCaller):
+            return self._session(caller).intent.repo
+        if repo:
+            if repo not in self._shop.repos:
+                raise not_found("repository", repo, f"there are: {', '.join(self._shop.repos) or 'none'}")
+            return repo
+        around = [
+            name
+            for name, repository in self._shop.repos.items()
+            if cwd and Path(cwd).resolve().is_relative_to(repository.root)
+        ]
+        if around:
+            return max(around, key=lambda name: len(self._shop.repos[name].root.parts))
+        return next(iter(self._shop.repos)) if len(self._shop.repos) == 1 else ""
+
+    def _granted(self, granted: Granted | Woken) -> object:
+        tables, now = self._authority.tables, self._authority.now()
+        return {"leases": [lease_json(tables, lease, now) for lease in granted.leases]}
+
+    def _promise(self, waiter: int, wants: tuple[Want, ...]) -> Later:
+        authority = self._authority
+
+        def gone() -> None:
+            authority.promises.forget_waiter(waiter)
+            authority.do(requests.cancel(authority.tables, waiter, authority.now()))
+
+        later = Later(on_gone=gone)
+
+        def decided(result: Woken | TimedOut) -> None:
+            if isinstance(result, Woken):
+                later.answer(self._granted(result))
+            else:
+                refusal = requests.refuse(authority.tables, wants, result, authority.now())
+                later.refuse(lease_error(refusal))
+
+        authority.promises.when_decided(waiter, decided)
+        return later
+
+
+def _holder(caller: Caller) -> str:
+    return caller.session if isinstance(caller, SessionCaller) else OPERATOR

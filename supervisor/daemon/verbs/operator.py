@@ -1,0 +1,157 @@
+"""launch, pause, resume, drain, reload and reprioritize."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+from supervisor.core import orders, retry
+from supervisor.core.admission import Draining, Open, Paused, admission_name
+from supervisor.core.assign import launch
+from supervisor.core.effects import Effect, Launch, Note
+from supervisor.core.lifecycle import Ended, Running
+from supervisor.core.roster import Session
+from supervisor.daemon.authority import Authority
+from supervisor.daemon.verbs.answers import carried, who
+from supervisor.daemon.verbs.sessions import summary
+from supervisor.world.control.caller import Caller
+from supervisor.world.control.errors import Code, RpcError
+from supervisor.world.control.later import Later
+from supervisor.world.control.methods import Method, Params
+
+Spawn = Callable[[Callable[[], Coroutine[Any, Any, None]]], None]
+
+
+class LaunchParams(Params, kw_only=True):
+    """A task by key, or the best that may run; a harness, or the task's own."""
+
+    task: str | None = None
+    harness: str = ""
+
+
+class PauseParams(Params, kw_only=True):
+    """Why; and a lane, to pause only that."""
+
+    why: str = ""
+    lane: str | None = None
+
+
+class DrainParams(Params, kw_only=True):
+    """`wait`: answer when the last session has ended."""
+
+    wait: bool = False
+
+
+class OperatorVerbs:
+    """Answers to an operator's orders. `reload` and `reprioritize` read configuration and sources."""
+
+    def __init__(
+        self,
+        authority: Authority,
+        spawn: Spawn,
+        reload: Callable[[str], Awaitable[dict[str, Any]]],
+        reprioritize: Callable[[str], Awaitable[dict[str, Any]]],
+    ) -> None:
+        self._authority = authority
+        self._spawn = spawn
+        self._reload = reload
+        self._reprioritize = reprioritize
+
+    def methods(self) -> list[Method[Any]]:
+        """Return the verbs."""
+        return [
+            Method("launch", LaunchParams, self.launch),
+            Method("pause", PauseParams, self.pause),
+            Method("resume", PauseParams, self.resume),
+            Method("drain", DrainParams, self.drain),
+            Method("reload", Params, self._done_later(self._reload)),
+            Method("reprioritize", Params, self._done_later(self._reprioritize)),
+        ]
+
+    def launch(self, _caller: Caller, params: LaunchParams) -> object:
+        """Start one session; answered when its harness runs, or could not be started."""
+        authority = self._authority
+        result = launch(authority.tables, params.task, params.harness, authority.now())
+        started = (
+            [effect.session for effect in result if isinstance(effect, Launch)]
+            if isinstance(result, list)
+            else []
+        )
+        later = Later()
+        if started:
+            authority.promises.when_session(started[0], later, self._when_running)
+        carried(authority, result)
+        return later
+
+    def _when_running(self, session: Session) -> object | RpcError | None:
+        match session.life.state:
+            case Running():
+                return summary(self._authority, session, self._authority.now())
+            case Ended(_, ending):
+                return RpcError(Code.REFUSED, f"session {session.id} {ending.sentence}")
+            case _:
+                return None
+
+    def pause(self, caller: Caller, params: PauseParams) -> object:
+        """Start nothing new, or nothing of one lane."""
+        authority, now = self._authority, self._authority.now()
+        if params.lane is not None:
+            return self._lane(params.lane, retry.Hold(who(caller), params.why))
+        paused = Paused(who(caller), params.why, now.wall)
+        authority.do(orders.admit(authority.tables, paused, who(caller), now))
+        return {"admission": admission_name(authority.tables.admission)}
+
+    def resume(self, caller: Caller, params: PauseParams) -> object:
+        """End a pause or a drain, or the pause of one lane."""
+        authority = self._authority
+        if params.lane is not None:
+            return self._lane(params.lane, retry.Resume(who(caller)))
+        authority.do(orders.admit(authority.tables, Open(), who(caller), authority.now()))
+        return {"admission": admission_name(authority.tables.admission)}
+
+    def drain(self, caller: Caller, params: DrainParams) -> object:
+        """Let what runs finish and start nothing new."""
+        authority, now = self._authority, self._authority.now()
+        authority.do(orders.admit(authority.tables, Draining(who(caller), now.wall), who(caller), now))
+        if not params.wait or not len(authority.tables.roster):
+            return {"admission": "draining", "running": len(authority.tables.roster)}
+
+        def look() -> None:
+            if not len(authority.tables.roster):
+                authority.after.remove(look)
+                later.answer({"admission": "draining", "running": 0})
+
+        later = Later(on_gone=lambda: authority.after.remove(look))
+        authority.after.append(look)
+        return later
+
+    def _lane(self, lane: str, event: retry.Hold | retry.Resume) -> object:
+        authority, now = self._authority, self._authority.now()
+        tables = authority.tables
+        state, notice = retry.step(
+            tables.lane_state.get(lane, retry.Flowing()), event, tables.policy.intensity, now.wall
+        )
+        tables.lane_state[lane] = state
+        effects: list[Effect] = []
+        if notice is not None:
+            effects.append(Note(f"lane.{notice.value}", data={"lane": lane, "by": event.by}))
+        authority.do(effects)
+        authority.tick()
+        return {"lane": lane, "state": type(state).__name__.lower()}
+
+    def _done_later(
+        self, order: Callable[[str], Awaitable[dict[str, Any]]]
+    ) -> Callable[[Caller, Params], Later]:
+        def answer(caller: Caller, _params: Params) -> Later:
+            later = Later()
+
+            async def carry_out() -> None:
+                try:
+                    later.answer(await order(who(caller)))
+                except RpcError as error:
+                    later.refuse(error)
+
+            self._spawn(carry_out)
+            return later
+
+        return answer

@@ -1,0 +1,205 @@
+"""status, next, explain, events and report: everything that only reads."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any
+
+from supervisor import __version__
+from supervisor.core.admission import Open, admission_name
+from supervisor.core.selection import Decision, Fit, counts, decide, explain, plateau_warning
+from supervisor.core.standing import standing_name
+from supervisor.daemon.authority import Authority
+from supervisor.daemon.outcomes import by_harness
+from supervisor.daemon.preparing import LEVEL
+from supervisor.daemon.recorder import event_json
+from supervisor.daemon.situation import Situation
+from supervisor.daemon.verbs.answers import not_found
+from supervisor.daemon.verbs.sessions import summary
+from supervisor.world.control.caller import Caller
+from supervisor.world.control.methods import Method, Params, Who
+from supervisor.world.control.subscription import Stream
+from supervisor.world.journal.journal import Journal
+
+_SHOWN = 200  # skipped candidates listed by `next`; the rest is counted by reason
+
+
+class Explain(Params, kw_only=True):
+    """A task by key."""
+
+    key: str
+
+
+class Events(Params, kw_only=True):
+    """`after` a sequence number, or the last `limit`; `follow` goes on with what happens."""
+
+    after: int | None = None
+    limit: int = 100
+    kinds: tuple[str, ...] = ()
+    session: str | None = None
+    task: str | None = None
+    follow: bool = False
+
+
+class Report(Params, kw_only=True):
+    """`since` in Unix seconds."""
+
+    since: float = 0.0
+
+
+class ReadingVerbs:
+    """Answers that change nothing."""
+
+    def __init__(self, authority: Authority, journal: Journal, situation: Situation) -> None:
+        self._authority = authority
+        self._journal = journal
+        self._situation = situation
+
+    def methods(self) -> list[Method[Any]]:
+        """Return the verbs."""
+        return [
+            Method("status", Params, self.status, Who.ANYONE),
+            Method("next", Params, self.next_, Who.ANYONE),
+            Method("explain", Explain, self.explain, Who.ANYONE),
+            Method("events", Events, self.events, Who.ANYONE),
+            Method("report", Report, self.report, Who.ANYONE),
+        ]
+
+    def status(self, _caller: Caller, _params: Params) -> object:
+        """Return the state of the supervisor, its sessions and its backlog in one object."""
+        tables, now = self._authority.tables, self._authority.now()
+        standings: dict[str, int] = {}
+        for work in tables.backlog.works():
+            name = (
+                "closed"
+                if tables.backlog.closed(work.task.key)
+                else standing_name(tables.backlog.track(work.task.key).standing)
+            )
+            if name == "ready" and tables.backlog.blockers(work.task.key):
+                name = "blocked"
+            standings[name] = standings.get(name, 0) + 1
+        warning = plateau_warning(tables)
+        situation = self._situation
+        return {
+            "version": __version__,
+            "pid": os.getpid(),
+            "started_at": situation.started_at,
+            "config": str(situation.config),
+            "generation": situation.generation,
+            "last_signal": situation.last_signal,
+            "admission": admission_name(tables.admission),
+            "admission_why": getattr(tables.admission, "why", ""),
+            "slots": {"taken": len(tables.roster), "of": tables.policy.max_sessions},
+            "sessions": [summary(self._authority, session, now) for session in tables.roster],
+            "waiting_for_reports": sorted(tables.wait_for_reports),
+            "tasks": standings,
+            "leases": len(tables.broker),
+            "lease_waiters": len(tables.broker.waiting()),
+            "level": LEVEL,
+            "collisions": tables.collisions.as_json(),
+            "ranking": tables.ranking,
+            "ranked_first": [
+                work.task.key for work, _ in zip(tables.backlog.ranked(), range(5), strict=False)
+            ],
+            "plateau_warning": warning.as_json() if warning else None,
+            "lanes_paused": {
+                lane: type(state).__name__.lower()
+                for lane, state in tables.lane_state.items()
+                if type(state).__name__ != "Flowing"
+            },
+            "schedules": situation.schedules(now),
+            "orphans": {repo: list(paths) for repo, paths in situation.orphans.items()},
+            "problems": [problem.sentence() for problem in tables.backlog.problems()],
+            "journal_failure": str(self._journal.failure) if self._journal.failure else None,
+            "at": now.wall,
+        }
+
+    def next_(self, _caller: Caller, _params: Params) -> object:
+        """Return what would run next, and each candidate passed over with its reason."""
+        tables, now = self._authority.tables, self._authority.now()
+        decision = decide(tables, now)
+        shown = decision_json(decision)
+        shown["slots"] = {"taken": len(tables.roster), "of": tables.policy.max_sessions}
+        if not isinstance(tables.admission, Open):
+            shown["not_now"] = f"the supervisor is {admission_name(tables.admission)}"
+        elif len(tables.roster) >= tables.policy.max_sessions:
+            shown["not_now"] = f"all {tables.policy.max_sessions} slots are taken"
+        return shown
+
+    def explain(self, _caller: Caller, params: Explain) -> object:
+        """Say why a task would or would not run now, and what became of it so far."""
+        tables, now = self._authority.tables, self._authority.now()
+        work = tables.backlog.work(params.key)
+        if work is None:
+            raise not_found("task", params.key, "`leasehold task list --all` names them")
+        found = explain(tables, work, now)
+        track = tables.backlog.track(params.key)
+        history = [event_json(r.event, r.seq) for r in self._journal.recent(50, task=params.key)]
+        answer: dict[str, Any] = {"id": params.key, "title": work.task.title, "attempts": track.attempts}
+        if isinstance(found, Fit):
+            answer |= {"runs_now": True, "harness": found.harness, "sentence": self._place(params.key)}
+        else:
+            answer |= {**found.as_json(), "runs_now": False}
+        answer["last"] = track.last.sentence if track.last else None
+        answer["last_outcome"] = track.last.outcome.value if track.last else None
+        answer["history"] = [
+            entry for entry in history if entry["kind"].startswith(("session.", "task.", "commit."))
+        ]
+        return answer
+
+    def events(self, _caller: Caller, params: Events) -> object:
+        """Return events of the journal; with `follow`, push what happens from now on."""
+        limit = max(1, min(params.limit, 100_000))
+        if params.after is not None:
+            recorded = self._journal.events(
+                params.after, limit, kinds=tuple(params.kinds), session=params.session, task=params.task
+            )
+        else:
+            recorded = self._journal.recent(
+                limit, kinds=tuple(params.kinds), session=params.session, task=params.task
+            )
+        backlog = [event_json(entry.event, entry.seq) for entry in recorded]
+        if params.follow:
+            return Stream(self._authority.recorder.stream, {"following": True}, backlog)
+        return {"events": backlog}
+
+    def report(self, _caller: Caller, params: Report) -> object:
+        """Return outcomes by harness, model and lane."""
+        rows = self._journal.sessions(100_000, since_wall=params.since or None)
+        return {
+            **by_harness(rows),
+            "collisions": self._authority.tables.collisions.as_json(),
+            "since": params.since,
+            "at": time.time(),
+        }
+
+    def _place(self, key: str) -> str:
+        tables = self._authority.tables
+        place = next(
+            (n for n, work in enumerate(tables.backlog.ranked(), start=1) if work.task.key == key), 0
+        )
+        if not isinstance(tables.admission, Open):
+            return f"could run, but the supervisor is {admission_name(tables.admission)}"
+        if len(tables.roster) >= tables.policy.max_sessions:
+            return f"could run, but all {tables.policy.max_sessions} slots are taken; it is number {place} in the ranking"
+        return f"may run now; it is number {place} in the ranking"
+
+
+def decision_json(decision: Decision) -> dict[str, Any]:
+    """Return a decision in the form that `next --json` prints."""
+    chosen = decision.chosen
+    return {
+        "chosen": None
+        if chosen is None
+        else {
+            "id": chosen.work.task.key,
+            "title": chosen.work.task.title,
+            "harness": chosen.harness,
+            "lane": chosen.work.task.lane,
+            "scopes": [want.scope.text for want in chosen.work.wants],
+        },
+        "skipped": [skip.as_json() for skip in decision.skipped[:_SHOWN]],
+        "skipped_counts": counts(decision.skipped),
+        "plateau_warning": decision.plateau.as_json() if decision.plateau else None,
+    }

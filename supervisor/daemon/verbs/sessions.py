@@ -1,0 +1,236 @@
+"""session.list, show, stop, kill and extend."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from supervisor.core import orders
+from supervisor.core.effects import Note
+from supervisor.core.lifecycle import Kill, Stop
+from supervisor.core.moment import Moment
+from supervisor.core.roster import Session
+from supervisor.daemon.authority import Authority
+from supervisor.daemon.fleet import Places, Workers
+from supervisor.daemon.verbs.answers import carried, not_found, who
+from supervisor.world.control.caller import Caller
+from supervisor.world.control.errors import Code, RpcError
+from supervisor.world.control.later import Later
+from supervisor.world.control.methods import Method, Params, Who
+from supervisor.world.journal.entries import SessionRow
+from supervisor.world.journal.journal import Journal
+
+_BEFORE_START = "the session is still starting; try again in a moment"
+
+
+class ListSessions(Params, kw_only=True):
+    """`all` includes those that ended, newest first, `limit` at most."""
+
+    all: bool = False
+    limit: int = 50
+
+
+class OneSession(Params, kw_only=True):
+    """A session by id, or the living session of a task by its key."""
+
+    session: str
+
+
+class StopSession(OneSession, kw_only=True):
+    """`grace` in seconds; `None` is the harness's own."""
+
+    why: str = ""
+    grace: float | None = None
+
+
+class Extend(OneSession, kw_only=True):
+    """`seconds` more wall clock."""
+
+    seconds: float
+
+
+class SessionVerbs:
+    """Answers about sessions."""
+
+    def __init__(self, authority: Authority, workers: Workers, journal: Journal, places: Places) -> None:
+        self._authority = authority
+        self._workers = workers
+        self._journal = journal
+        self._places = places
+
+    def methods(self) -> list[Method[Any]]:
+        """Return the verbs."""
+        return [
+            Method("session.list", ListSessions, self.list_, Who.ANYONE),
+            Method("session.show", OneSession, self.show, Who.ANYONE),
+            Method("session.stop", StopSession, self.stop),
+            Method("session.kill", StopSession, self.kill),
+            Method("session.extend", Extend, self.extend),
+        ]
+
+    def list_(self, _caller: Caller, params: ListSessions) -> object:
+        """Return the living sessions, and with `all` those that ended."""
+        now = self._authority.now()
+        live = [summary(self._authority, session, now) for session in self._authority.tables.roster]
+        if not params.all:
+            return {"sessions": live}
+        known = {entry["id"] for entry in live}
+        rows = self._journal.sessions(max(1, min(params.limit, 10_000)))
+        return {"sessions": live + [row_summary(row) for row in rows if row.id not in known]}
+
+    def show(self, _caller: Caller, params: OneSession) -> object:
+        """Return all that is known of one session."""
+        session = self._find(params.session)
+        if session is not None:
+            now = self._authority.now()
+            shown = summary(self._authority, session, now)
+            shown["leases"] = [lease.scope.text for lease in self._authority.tables.broker.held(session.id)]
+            shown["wish"] = type(session.life.wish).__name__.lower()
+            return {**shown, **self._files(session.id)}
+        row = self._journal.session(params.session)
+        if row is None:
+            raise _no_session(params.session)
+        return {**row_summary(row), "evidence": (row.ending or {}).get("evidence"), **self._files(row.id)}
+
+    def stop(self, caller: Caller, params: StopSession) -> object:
+        """Ask a session to end; answered when none of its processes is left."""
+        wish = Stop("stop", who(caller), params.why or "asked at the command line", params.grace)
+        return self._end(params.session, wish)
+
+    def kill(self, caller: Caller, params: StopSession) -> object:
+        """End a session without asking it; answered when none of its processes is left."""
+        return self._end(params.session, Kill(who(caller), params.why or "asked at the command line"))
+
+    def extend(self, caller: Caller, params: Extend) -> object:
+        """Give a session more time; answered when its worker has made the new deadline durable."""
+        if not 0 < params.seconds <= 366 * 86400:
+            raise RpcError(Code.PARAMS, "seconds must be more than 0 and at most a year")
+        session = self._living(params.session)
+        later = Later()
+
+        def answered(message: Mapping[str, Any]) -> None:
+            if not message.get("ok"):
+                later.refuse(RpcError(Code.REFUSED, str(message.get("error") or message.get("why"))))
+                return
+            session.budget = session.budget.extended(params.seconds)
+            data = {"by": who(caller), "seconds": params.seconds, "wall": session.budget.wall}
+            self._authority.do([Note("session.extended", session.id, session.key, data)])
+            left = session.budget.left(session.elapsed(self._authority.now()))
+            later.answer({"session": session.id, "budget": session.budget.wall, "left": left})
+
+        if not self._workers.order(session.id, "extend", answered, seconds=params.seconds):
+            raise RpcError(Code.TRY_LATER, _BEFORE_START)
+        return later
+
+    # --- shared steps -------------------------------------------------------------------------------
+
+    def _end(self, name: str, wish: Stop | Kill) -> Later:
+        session = self._living(name)
+        authority = self._authority
+        later = Later()
+        authority.promises.when_session(session.id, later, _when_gone)
+        carried(authority, orders.wish(authority.tables, session.id, wish, authority.now()))
+        return later
+
+    def _find(self, name: str) -> Session | None:
+        roster = self._authority.tables.roster
+        return roster.find(name) or roster.of_task(name)
+
+    def _living(self, name: str) -> Session:
+        session = self._find(name)
+        if session is None:
+            raise _no_session(name)
+        if not session.live():
+            ending = session.ending()
+            told = ending.sentence if ending else ""
+            raise RpcError(Code.REFUSED, f"session {session.id} has ended: {told}")
+        return session
+
+    def _files(self, session: str) -> dict[str, str]:
+        folder = self._places.folder(session)
+        return {
+            "folder": str(folder),
+            "out_log": str(folder / "out.log"),
+            "err_log": str(folder / "err.log"),
+            "brief": str(folder / "prompt.md"),
+        }
+
+
+def summary(authority: Authority, session: Session, now: Moment) -> dict[str, Any]:
+    """Return a living or lately ended session in one flat object; durations in seconds."""
+    elapsed = session.elapsed(now)
+    worker = session.worker()
+    state = session.life.state
+    harness = getattr(state, "harness", None)
+    ending = session.ending()
+    found: dict[str, Any] = {
+        "id": session.id,
+        "task": session.key,
+        "title": session.intent.task.title,
+        "state": session.state_name,
+        "harness": session.intent.harness,
+        "lane": session.intent.lane,
+        "repo": session.intent.repo,
+        "pid": harness.pid if harness else None,
+        "worker_pid": worker.pid if worker else None,
+        "started_at": session.intent.created.wall,
+        "elapsed": round(elapsed, 3),
+        "budget": session.budget.wall,
+        "left": round(session.budget.left(elapsed), 3),
+        "leases_held": len(authority.tables.broker.held(session.id)),
+        "fence": session.intent.fence,
+        "attempt": session.intent.attempt,
+        "commits_refused": session.refused,
+    }
+    if session.intent.schedule:
+        found["schedule"] = session.intent.schedule
+    if ending is not None:
+        found["outcome"] = ending.outcome.value
+        found["sentence"] = ending.sentence
+        found["evidence"] = msgspec.to_builtins(dict(ending.evidence))
+    return found
+
+
+def row_summary(row: SessionRow) -> dict[str, Any]:
+    """Return a session of the journal in the same form, as far as it is known."""
+    intent = row.intent
+    task = intent.get("task") or {}
+    end = row.ended_at
+    return {
+        "id": row.id,
+        "task": row.task,
+        "title": task.get("title", ""),
+        "state": row.state,
+        "harness": intent.get("harness", ""),
+        "lane": intent.get("lane", ""),
+        "repo": task.get("repo", ""),
+        "pid": None,
+        "worker_pid": None,
+        "started_at": row.started_at,
+        "elapsed": round(end - row.started_at, 3) if end is not None else None,
+        "budget": (intent.get("budget") or {}).get("wall"),
+        "left": None,
+        "attempt": intent.get("attempt"),
+        "fence": max((lease["token"] for lease in intent.get("leases") or ()), default=0),
+        "outcome": row.outcome,
+        "sentence": (row.ending or {}).get("sentence"),
+    }
+
+
+def _when_gone(session: Session) -> object | RpcError | None:
+    ending = session.ending()
+    if ending is None:
+        return None
+    answer = {"session": session.id, "outcome": ending.outcome.value, "sentence": ending.sentence}
+    if survivors := ending.evidence.get("survivors"):
+        named = ", ".join(f"{p.get('pid')} ({p.get('command', '?')})" for p in survivors)
+        return RpcError(
+            Code.REFUSED, f"some processes of session {session.id} could not be killed: {named}", answer
+        )
+    return answer
+
+
+def _no_session(name: str) -> RpcError:
+    return not_found("session", name, "`leasehold session list --all` names them")

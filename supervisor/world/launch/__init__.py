@@ -1,0 +1,1 @@
+"""Starting workers, finding those of an earlier supervisor, and talking to them."""

@@ -1,0 +1,93 @@
+"""The line to one worker: its events come in, wishes go out, and each order is answered when it is done."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+Message = Mapping[str, Any]
+Answered = Callable[[Message], None]
+
+MAX_LINE = 8 << 20  # bytes; an exit record with many leaked processes is the longest message there is
+
+
+class WorkerLink(asyncio.Protocol):
+    """A connection to a worker's socket; everything happens on the event loop's thread.
+
+    `on_event` is called with each event. Orders sent while the worker is not connected are refused by
+    returning False; the worker's own record tells what became of the session then.
+    """
+
+    def __init__(self, on_event: Callable[[Message], None]) -> None:
+        self._on_event = on_event
+        self._transport: asyncio.Transport | None = None
+        self._received = bytearray()
+        self._last_id = 0
+        self._answers: dict[int, Answered] = {}
+
+    @classmethod
+    async def connect(cls, path: Path, on_event: Callable[[Message], None]) -> WorkerLink:
+        """Connect to the worker that listens at `path`.
+
+        Raises:
+            OSError: nobody listens there.
+        """
+        loop = asyncio.get_running_loop()
+        _, link = await loop.create_unix_connection(lambda: cls(on_event), os.fspath(path))
+        return link
+
+    def order(self, op: str, answered: Answered | None = None, **fields: Any) -> bool:
+        """Send an order; `answered` hears the worker's answer. Return whether it could be sent."""
+        if self._transport is None or self._transport.is_closing():
+            return False
+        self._last_id += 1
+        if answered is not None:
+            self._answers[self._last_id] = answered
+        message = {"id": self._last_id, "op": op, **fields}
+        self._transport.write(json.dumps(message).encode() + b"\n")
+        return True
+
+    def close(self) -> None:
+        """Hang up; the worker goes on."""
+        if self._transport is not None:
+            self._transport.close()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport (called by the loop)."""
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101  - what create_unix_connection makes
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Take in whole lines (called by the loop)."""
+        self._received += data
+        while (end := self._received.find(b"\n")) >= 0:
+            line = bytes(self._received[:end])
+            del self._received[: end + 1]
+            self._take(line)
+        if len(self._received) > MAX_LINE and self._transport is not None:
+            self._transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell those who wait for an answer that none will come (called by the loop)."""
+        self._transport = None
+        waiting, self._answers = self._answers, {}
+        for answered in waiting.values():
+            answered({"ok": False, "gone": True, "why": str(exc or "the worker hung up")})
+
+    def _take(self, line: bytes) -> None:
+        try:
+            message = json.loads(line)
+        except ValueError:
+            return
+        if not isinstance(message, dict):
+            return
+        if "id" in message:
+            answered = self._answers.pop(message["id"], None)
+            if answered is not None:
+                answered(message)
+        else:
+            self._on_event(message)

@@ -1,0 +1,93 @@
+"""A session's folder as the worker finds it: the brief, and spec.json that says what to run."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from supervisor.core.budget import Budget
+
+SCHEMA = 1
+PROMPT = "prompt.md"
+NOTICE = "notice"
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSpec:
+    """What one worker is to run. `command` may hold the placeholders of `fill_command`."""
+
+    session: str
+    task: str
+    command: Sequence[str]
+    prompt: str
+    env: Mapping[str, str]
+    cwd: Path
+    budget: Budget
+    log_limit: int
+    socket: Path
+    model: str = ""
+    repo: Path | None = None
+
+
+def fill_command(spec: SessionSpec, folder: Path) -> tuple[list[str], bool]:
+    """Return the argument vector, and whether the prompt is in it (else it goes to standard input).
+
+    `{prompt}`, `{prompt_file}`, `{task}`, `{session}`, `{model}` and `{repo}` are filled in; other
+    braces stay as they are, since commands have braces of their own.
+    """
+    values = {
+        "{prompt}": spec.prompt,
+        "{prompt_file}": str(folder / PROMPT),
+        "{task}": spec.task,
+        "{session}": spec.session,
+        "{model}": spec.model,
+        "{repo}": str(spec.repo or ""),
+    }
+    takes_prompt = any("{prompt}" in word or "{prompt_file}" in word for word in spec.command)
+    return [_filled(word, values) for word in spec.command], takes_prompt
+
+
+def write_session_folder(spec: SessionSpec, folder: Path) -> None:
+    """Make the folder with the brief and spec.json; only its owner can read them (they hold secrets).
+
+    Raises:
+        OSError: it exists already, or cannot be written.
+    """
+    folder.mkdir(mode=0o700, parents=True)
+    argv, takes_prompt = fill_command(spec, folder)
+    (folder / PROMPT).write_text(spec.prompt, encoding="utf-8", errors="surrogateescape")
+    content: dict[str, Any] = {
+        "schema": SCHEMA,
+        "session": spec.session,
+        "task": spec.task,
+        "argv": argv,
+        "env": dict(spec.env),
+        "cwd": str(spec.cwd),
+        "stdin": None if takes_prompt else str(folder / PROMPT),
+        "budget": spec.budget.as_spec(),
+        "log_limit": spec.log_limit,
+        "socket": str(spec.socket),
+        "soft_signal": "TERM",
+    }
+    path = folder / "spec.json"
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        json.dump(content, file)
+
+
+def _filled(word: str, values: Mapping[str, str]) -> str:
+    # One pass, so that a brace inside a prompt is never taken for a placeholder.
+    parts: list[str] = []
+    rest = word
+    while rest:
+        found = [(at, name) for name in values if (at := rest.find(name)) >= 0]
+        if not found:
+            break
+        at, name = min(found)
+        parts += [rest[:at], values[name]]
+        rest = rest[at + len(name) :]
+    return "".join([*parts, rest])

@@ -1,0 +1,60 @@
+"""The last resort: find and end what is left of a session whose worker died without a record."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+
+import anyio
+import anyio.to_thread
+import psutil
+
+from supervisor.core.lifecycle import ProcessId
+from supervisor.world.processes import boot_id, open_pidfd, start_ticks
+
+TAG = "LEASEHOLD_SESSION"
+_EMPTY_SCANS = 3
+_PAUSE = 0.02  # seconds between two scans, for a fork under way to become visible
+_SCANS = 200
+
+
+async def sweep_lost(session: str) -> tuple[int, ...]:
+    """Kill every process whose environment names this session; return the pids that were found.
+
+    Each is killed by pidfd after its environment was read through it, so that a recycled pid is never
+    hit. A process that cleared its environment is not found: only its worker could have known it.
+    """
+    found: dict[int, None] = {}
+    empty = 0
+    for _ in range(_SCANS):
+        tagged = await anyio.to_thread.run_sync(_kill_tagged, session)
+        found.update(dict.fromkeys(tagged))
+        empty = 0 if tagged else empty + 1
+        if empty == _EMPTY_SCANS:
+            break
+        await anyio.sleep(_PAUSE)
+    return tuple(found)
+
+
+def _kill_tagged(session: str) -> list[int]:
+    killed = []
+    boot = boot_id()
+    for process in psutil.process_iter():
+        if process.pid == os.getpid():
+            continue
+        start = start_ticks(process.pid)
+        with contextlib.suppress(psutil.Error, OSError):
+            if start is None or process.environ().get(TAG) != session:
+                continue
+            if process.status() == psutil.STATUS_ZOMBIE:
+                continue
+            pidfd = open_pidfd(ProcessId(process.pid, start, boot))
+            if pidfd is None:
+                continue
+            try:
+                signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+                killed.append(process.pid)
+            finally:
+                os.close(pidfd)
+    return killed

@@ -1,0 +1,32 @@
+"""Log lines: for people on a terminal, JSON otherwise; always on standard error."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any, TextIO
+
+import structlog
+
+_LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+
+def configure_logs(style: str, level: str, stream: TextIO | None = None) -> None:
+    """Set up structlog once, at start. `style` is "auto", "console" or "json"."""
+    out = stream or sys.stderr
+    console = style == "console" or (style == "auto" and out.isatty())
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="%H:%M:%S" if console else "iso", utc=not console),
+    ]
+    if console:
+        shared.append(structlog.dev.ConsoleRenderer(colors=out.isatty(), pad_event_to=24))
+    else:
+        shared += [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+    structlog.configure(
+        processors=shared,
+        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
+        logger_factory=structlog.PrintLoggerFactory(file=out),
+        cache_logger_on_first_use=False,
+    )
