@@ -31,7 +31,11 @@ def test_kill_leaves_no_process_of_the_session(tmp_path: Path, animal: str) -> N
         assert session.tagged() == []
         record = session.wait()
         assert record["survivors"] == []
-        assert (record["cause"], record["by"], record["why"]) == ("kill", "operator", "the test wants it gone")
+        assert (record["cause"], record["by"], record["why"]) == (
+            "kill",
+            "operator",
+            "the test wants it gone",
+        )
         assert (record["code"], record["signal"]) == (None, 9)
 
 

@@ -37,7 +37,9 @@ def test_a_deadly_signal_is_exact(tmp_path: Path) -> None:
 
 
 def test_the_record_tells_times_usage_and_log_sizes(tmp_path: Path) -> None:
-    with Session(tmp_path, [*PYTHON, "import sys; print('four'); sys.stderr.write('no'); sum(range(10**6))"]) as session:
+    with Session(
+        tmp_path, [*PYTHON, "import sys; print('four'); sys.stderr.write('no'); sum(range(10**6))"]
+    ) as session:
         record = session.wait()
 
         assert record["schema"] == 1
@@ -104,7 +106,10 @@ def test_a_missing_working_directory_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [("echo hi\n", "neither a program of this machine nor a script"), ("#!/no/such/interpreter\n", "the interpreter")],
+    [
+        ("echo hi\n", "neither a program of this machine nor a script"),
+        ("#!/no/such/interpreter\n", "the interpreter"),
+    ],
 )
 def test_a_failing_exec_is_explained(tmp_path: Path, content: str, reason: str) -> None:
     program = tmp_path / "harness"
@@ -170,7 +175,9 @@ def test_a_session_whose_worker_was_killed_is_not_started_again(tmp_path: Path) 
         assert b"was started before and is lost (worker.json exists)" in complaint
 
 
-@pytest.mark.parametrize("arguments", [[], ["session"], ["session", "a", "b"], ["session", "a", "--listen-fd", "1"]])
+@pytest.mark.parametrize(
+    "arguments", [[], ["session"], ["session", "a", "b"], ["session", "a", "--listen-fd", "1"]]
+)
 def test_wrong_usage_says_so(arguments: list[str]) -> None:
     command = [sys.executable, "-I", "-S", str(ROOT / "workers"), *arguments]
     done = subprocess.run(command, capture_output=True, check=False, timeout=10)

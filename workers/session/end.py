@@ -14,7 +14,7 @@ _RETRIES = 120
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from workers.session.harness import Harness
+    from workers.session.harness import Exit, Harness
     from workers.session.life import Ending
     from workers.session.logs import Logs
     from workers.session.loop import Loop
@@ -42,15 +42,24 @@ class End:
         if self._record:
             self._answer()
 
+    def tell_exit(self, ended: Exit) -> None:
+        """Tell everybody how the leader ended."""
+        self._wire.tell({"event": "exited", "code": ended.code, "signal": ended.signal})
+
     def report(self) -> dict[str, object]:
         """Return the exit record under its name, once there is one."""
         return {"record": self._record} if self._record else {}
 
-    def conclude(self, ending: Ending, harness: Harness | None) -> int:
-        """Do all of it and return the worker's exit code: 0 when the record is on disk."""
+    def conclude(self, ending: Ending, harness: Harness | None, told: Exit | None) -> int:
+        """Do all of it and return the worker's exit code: 0 when the record is on disk.
+
+        `told` is how the leader ended, if the clients know of that already.
+        """
         swept = sweep(harness, self._loop.pause) if harness else Swept()
         if ending.cause == "unspawned":
             swept.exit, harness = None, None  # the status is the fork's, which never became the harness
+        if swept.exit and told is None:
+            self.tell_exit(swept.exit)
         self._logs.trim()
         times = Times(self._started[1], wall(), boottime() - self._started[0])
         self._record = {
@@ -82,15 +91,13 @@ class End:
         self._waiting.clear()
 
     def _write(self) -> bool:
-        for last in (False, True):
+        for then in ("; the logs were cut to make room", ""):
             try:
                 write_durable(self._spec.path("exit.json"), self._record)
             except OSError as error:
-                note(
-                    f"exit.json cannot be written: {error.strerror}"
-                    + ("" if last else "; making room in the logs")
-                )
-                self._logs.sacrifice()
+                self._logs.sacrifice()  # first, so that the next line finds room too
+                self._record["log"] = self._logs.report()
+                note(f"exit.json cannot be written: {error.strerror}{then}")
             else:
                 return True
         return False

@@ -35,18 +35,19 @@ class Client:
     def send(self, message: dict[str, object]) -> bool:
         """Send a message, or keep what does not fit; tell whether the client is still worth having."""
         self._unsent += json.dumps(message).encode() + b"\n"
-        return self.flush() and len(self._unsent) <= MAX_UNSENT
+        self.flush()
+        return len(self._unsent) <= MAX_UNSENT
 
-    def flush(self) -> bool:
-        """Send what was kept, as far as it goes; tell whether the client is still there."""
+    def flush(self) -> None:
+        """Send what was kept, as far as it goes."""
         try:
             while self._unsent:
                 del self._unsent[: self.connection.send(self._unsent)]
         except BlockingIOError:
-            return True
+            return
         except OSError:
-            return False
-        return True
+            # Whoever asks and leaves gets no answer, but what was asked is still to be read.
+            self._unsent.clear()
 
     @property
     def waits(self) -> bool:
@@ -123,7 +124,8 @@ class Wire:
     def _ready(self, fd: int, mask: int) -> None:
         client = self._clients[fd]
         if mask & select.POLLOUT:
-            self._keep(fd, client, useful=client.flush())
+            client.flush()
+            self._keep(fd, client, useful=True)
         if mask & ~select.POLLOUT and fd in self._clients:
             self._keep(fd, client, useful=self._receive(client))
 

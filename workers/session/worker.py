@@ -65,7 +65,7 @@ class Worker:
             note(traceback.format_exc())
             ending = Ending("internal", "worker", f"a fault of the worker itself: {error!r}; see worker.log")
         self.state = Over(ending)
-        return self.end.conclude(ending, self._harness)
+        return self.end.conclude(ending, self._harness, self._exit)
 
     def _see_through(self, mask: int) -> Ending:
         self._start(mask)
@@ -111,7 +111,7 @@ class Worker:
             return
         if self._exit is None:
             self._exit = ended
-            self._wire.tell({"event": "exited", "code": ended.code, "signal": ended.signal})
+            self.end.tell_exit(ended)
         self.feed(Exited(ended.sentence(), alone=not harness.group_lives()))
 
     # -- what follows -----------------------------------------------------------------------------

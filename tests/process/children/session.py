@@ -13,7 +13,7 @@ import sys
 import time
 import uuid
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 ROOT = Path(__file__).resolve().parents[3]
 ZOO = Path(__file__).with_name("zoo.py")
@@ -26,7 +26,11 @@ class Connection:
     def __init__(self, path: Path) -> None:
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.settimeout(PATIENCE)
-        self._socket.connect(str(path))
+        try:
+            self._socket.connect(str(path))
+        except OSError:
+            self._socket.close()
+            raise
         self._lines = self._socket.makefile("rb")
         self._number = 0
         self.events: list[dict[str, Any]] = []
@@ -39,7 +43,7 @@ class Connection:
         self.send(json.dumps({"id": self._number, "op": op, **fields}).encode() + b"\n")
         return self._number
 
-    def answer(self, number: int) -> dict[str, Any]:
+    def answer(self, number: int | str) -> dict[str, Any]:
         """Return the answer to a request; the events before it are kept."""
         while True:
             message = self.next()
@@ -93,7 +97,12 @@ class Session:
         self._ready = os.open(self.fifo, os.O_RDONLY | os.O_NONBLOCK)
         animal = [sys.executable, "-I", "-S", str(ZOO), argv] if isinstance(argv, str) else argv
         budget = {"wall": 60.0, "warn": 0.0, "grace": 5.0} | changes.pop("budget", {})
-        env = {"PATH": os.environ["PATH"], "TAG": self.tag, "READY": str(self.fifo), "WORKER_SOCKET": str(self.socket)}
+        env = {
+            "PATH": os.environ["PATH"],
+            "TAG": self.tag,
+            "READY": str(self.fifo),
+            "WORKER_SOCKET": str(self.socket),
+        }
         env |= changes.pop("env", {})
         self.spec = {
             "schema": 1, "session": "k3f9x2", "task": "fix-parser", "argv": animal, "env": env,
@@ -104,7 +113,7 @@ class Session:
         self._connections: list[Connection] = []
         self.worker: subprocess.Popen[bytes] | None = None
 
-    def __enter__(self) -> Session:
+    def __enter__(self) -> Self:
         self.start()
         return self
 
@@ -125,12 +134,18 @@ class Session:
             os.kill(pid, signal.SIGKILL)
         os.close(self._ready)
 
-    def start(self, *extra: str, pass_fds: tuple[int, ...] = ()) -> subprocess.Popen[bytes]:
-        self.worker = self.start_another(*extra, pass_fds=pass_fds)
-        return self.worker
+    def start(self, listen_fd: int | None = None) -> None:
+        self.worker = self.start_another(listen_fd)
 
-    def start_another(self, *extra: str, pass_fds: tuple[int, ...] = ()) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-I", "-S", str(ROOT / "workers"), "session", str(self.folder), *extra]
+    def command(self) -> list[str]:
+        return [sys.executable, "-I", "-S", str(ROOT / "workers"), "session", str(self.folder)]
+
+    def start_another(self, listen_fd: int | None = None) -> subprocess.Popen[bytes]:
+        command = self.command()
+        pass_fds: tuple[int, ...] = ()
+        if listen_fd is not None:
+            command += ["--listen-fd", str(listen_fd)]
+            pass_fds = (listen_fd,)
         return subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, pass_fds=pass_fds)
 
     @property
@@ -152,7 +167,9 @@ class Session:
         """Connect; the end of the standard error that the worker was given says that it listens."""
         assert self.worker is not None
         assert self.worker.stderr is not None
-        while select.select([self.worker.stderr], [], [], PATIENCE)[0] and os.read(self.worker.stderr.fileno(), 4096):
+        while select.select([self.worker.stderr], [], [], PATIENCE)[0] and os.read(
+            self.worker.stderr.fileno(), 4096
+        ):
             pass
         connection = Connection(self.socket)
         self._connections.append(connection)

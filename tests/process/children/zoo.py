@@ -1,4 +1,5 @@
 """Tiny hostile programs, one function each: `python -I -S zoo.py NAME`."""
+# ruff: noqa: PTH109, PTH110, PTH116, PTH123, PTH208  - these programs start fast, without pathlib
 
 from __future__ import annotations
 
@@ -79,7 +80,7 @@ def clears_its_environment() -> None:
         os.setsid()
         os.write(ready_fd, b"%d\n" % os.getpid())
         os.close(ready_fd)
-        os.execve("/bin/sleep", ["sleep", str(LIFE)], {})
+        os.execve("/bin/sleep", ["sleep", str(LIFE)], {})  # noqa: S606  - no shell: it is the animal itself
     time.sleep(LIFE)
 
 
@@ -147,8 +148,13 @@ def loses_its_first_thread() -> None:
     """Its main thread ends while another goes on: /proc calls that a zombie, and it is not gone."""
     import ctypes
 
-    threading.Thread(target=lambda: (ready(), time.sleep(LIFE))).start()
+    threading.Thread(target=_ready_and_stay).start()
     ctypes.CDLL(None).pthread_exit(None)
+
+
+def _ready_and_stay() -> None:
+    ready()
+    time.sleep(LIFE)
 
 
 def has_a_child_without_first_thread() -> None:
@@ -189,7 +195,9 @@ def shows_its_surroundings() -> None:
     with open("/proc/self/status") as file:
         status = dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
     leader = os.getsid(0) == os.getpgrp() == os.getpid()
-    sys.stdout.write(f"{descriptors[:-1]} {status['SigBlk']} {status['SigIgn']} {status['Umask']} {leader} {os.getcwd()}\n")
+    sys.stdout.write(
+        f"{descriptors[:-1]} {status['SigBlk']} {status['SigIgn']} {status['Umask']} {leader} {os.getcwd()}\n"
+    )
     sys.stdout.write(sys.stdin.read())
 
 
