@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import re
+import select
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.process.children.session import Session
+from tests.process.children.session import ROOT, Session
+from workers.session import proc, tree
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -124,9 +130,6 @@ def test_the_grace_ends_early_when_everybody_left(tmp_path: Path) -> None:
 
 
 def test_the_leader_dies_with_a_killed_worker(tmp_path: Path) -> None:
-    import os
-    import select
-
     with Session(tmp_path, "ignores_term") as session:
         session.connect()
         session.wait_ready()
@@ -140,3 +143,67 @@ def test_the_leader_dies_with_a_killed_worker(tmp_path: Path) -> None:
         os.close(harness)
         assert gone
         assert not (session.folder / "exit.json").exists()
+
+
+UNKILLABLE = """
+import os, sys
+sys.path.append(sys.argv[1])
+from workers.session import kernel, proc
+from workers.session.command import Command
+from workers.session.harness import Harness, launch
+from workers.session.sweep import sweep
+kernel.become_subreaper()
+null = os.open(os.devnull, os.O_RDWR)
+harness = launch(Command("/bin/sleep", ["sleep", "60"], {}, "/"), (null, null, null), 0o22).harness
+really = Harness.kill
+Harness.kill = lambda self: None
+proc.signal_below = lambda root, pid, numbers: False
+swept = sweep(harness, lambda seconds: None, patience=0.2)
+really(harness)
+harness.collect()
+print(harness.pid, swept.survivors, swept.exit)
+"""
+
+
+def test_what_no_signal_reaches_is_named_as_a_survivor_after_the_patience() -> None:
+    """A process that ignores SIGKILL cannot be made at will, so here the signals are what does not work."""
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", UNKILLABLE, str(ROOT)],
+        capture_output=True,
+        timeout=10,
+        check=True,
+        text=True,
+    )
+
+    pid, survivors, ended = re.fullmatch(r"(\d+) \[(.*)\] (\w+)\n", done.stdout).groups()  # type: ignore[union-attr]
+    assert survivors.startswith(f"{{'pid': {pid}, 'command': '")
+    assert re.search(r"'rss_kib': \d+, 'state': '[RST]', 'wchan': '", survivors)
+    assert ended == "None"
+
+
+def test_descendants_are_found_alike_where_the_kernel_lists_no_children(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Session(tmp_path, "ignores_term_with_family") as session:
+        client = session.connect()
+        session.wait_ready()
+        listed = {stat.pid for stat in tree.living(session.pid)}
+
+        monkeypatch.setattr(tree, "_kernel_lists_children", lambda _root: False)
+
+        assert {stat.pid for stat in tree.living(session.pid)} == listed
+        assert len(listed) == 3
+        client.call("kill")
+
+
+def test_a_process_that_is_no_descendant_is_never_signalled(tmp_path: Path) -> None:
+    with Session(tmp_path, "ignores_term") as session:
+        client = session.connect()
+        session.wait_ready()
+        harness = session.json("worker.json")["harness"]["pid"]
+
+        assert proc.signal_below(harness, session.pid, (9,)) is False
+        assert proc.signal_below(harness, harness, (9,)) is False
+
+        assert client.call("state")["state"] == "running"
+        client.call("kill")

@@ -10,7 +10,7 @@ from workers.session.sweep import Swept, sweep
 
 _FAREWELL = 0.5  # seconds that slow clients have to read the last event
 _RETRY = 5.0  # seconds between two attempts to write the record on a full disk
-_RETRIES = 120
+_PATIENCE = 600.0  # seconds after which the worker leaves without
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -72,9 +72,8 @@ class End:
         written = self._write()
         self._wire.tell({"event": "ended", "record": self._record})
         self._answer()
-        for _ in range(_RETRIES):
-            if written:
-                break
+        give_up_at = boottime() + _PATIENCE
+        while not written and boottime() < give_up_at:
             # The record is on no disk: it stays to be had here, for as long as is bearable.
             self._loop.turn(boottime() + _RETRY)
             written = self._write()
