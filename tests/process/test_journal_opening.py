@@ -27,7 +27,9 @@ from supervisor.world.journal import (
     SessionRow,
     StateLock,
     TaskRow,
+    opening,
 )
+from supervisor.world.journal.mounts import network_filesystem
 from supervisor.world.journal.schema import LATEST, MIGRATIONS, migrate, version
 
 pytestmark = pytest.mark.process
@@ -393,3 +395,26 @@ except JournalError as error:
         "make it writable, or set another supervisor.state_dir\n"
     )
     assert read == "{'m': 1}\n"
+
+
+@pytest.mark.parametrize(("kind", "seen"), [("nfs4", "nfs4"), ("fuse.sshfs", "fuse.sshfs"), ("ext4", None)])
+def test_a_network_file_system_is_told_by_its_device(tmp_path: Path, kind: str, seen: str | None) -> None:
+    device = tmp_path.stat().st_dev
+    mounts = tmp_path / "mountinfo"
+    mounts.write_text(
+        f"36 35 {os.major(device)}:{os.minor(device)} / /home rw,noatime shared:1 - {kind} server:/home rw\n"
+        "37 35 0:9999 / /elsewhere rw - nfs server:/elsewhere rw\n"
+    )
+
+    assert network_filesystem(tmp_path, mounts) == seen
+
+
+def test_a_state_directory_on_a_network_file_system_is_refused_with_the_way_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(opening, "network_filesystem", lambda _: "nfs4")
+
+    with pytest.raises(JournalError, match=r"network file system \(nfs4\).* to a local disk"):
+        open_journal(tmp_path)
+
+    StateLock.acquire(tmp_path).release()

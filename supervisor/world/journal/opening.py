@@ -11,6 +11,7 @@ from pathlib import Path
 
 from supervisor.world.journal import schema
 from supervisor.world.journal.errors import JournalCorruptError, JournalError, JournalTooNewError, explain
+from supervisor.world.journal.mounts import network_filesystem
 
 NAME = "journal.db"
 _BESIDE = ("", "-wal", "-shm")  # the file, and what SQLite keeps next to it
@@ -45,11 +46,16 @@ def open_for_writing(state_dir: Path, *, recover: bool) -> Opened:
     Raises:
         JournalCorruptError: it is damaged, and `recover` is false.
         JournalTooNewError: a newer version wrote it.
-        JournalError: it cannot be read or written.
+        JournalError: it cannot be read or written, or would not be on a local disk.
     """
     path = state_dir / NAME
     recovery = None
     try:
+        if network := network_filesystem(state_dir):
+            raise JournalError(
+                f"{path} would be on a network file system ({network}), where a crash can damage it; "
+                "set supervisor.state_dir to a local disk"
+            )
         try:
             connection = _open(path)
         except JournalCorruptError as error:
