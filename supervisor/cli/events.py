@@ -1,0 +1,74 @@
+"""leasehold events."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from supervisor.cli.connect import client
+from supervisor.cli.show import clock, json_option
+
+
+@click.command()
+@click.option("-f", "--follow", is_flag=True, help="Go on with what happens from now.")
+@click.option("-n", "--limit", default=100, show_default=True, help="How many of the past.")
+@click.option("--after", type=int, metavar="SEQ", help="Only those after this number, oldest first.")
+@click.option("--kind", "kinds", multiple=True, help="Only of this kind; may be given several times.")
+@click.option("--session", help="Only of this session.")
+@click.option("--task", help="Only of this task.")
+@json_option
+@click.pass_context
+def events(
+    ctx: click.Context,
+    follow: bool,  # noqa: FBT001
+    limit: int,
+    after: int | None,
+    kinds: tuple[str, ...],
+    session: str | None,
+    task: str | None,
+    as_json: bool,  # noqa: FBT001
+) -> None:
+    """Show what happened, or follow what happens.
+
+    With --json: one JSON document; with --json --follow one object a line.
+    """
+    asked = {
+        "limit": limit,
+        "after": after,
+        "kinds": kinds,
+        "session": session,
+        "task": task,
+    }
+    with client(ctx, timeout=None if follow else 60.0) as supervisor:
+        if not follow:
+            found = supervisor.call("events", **asked)
+            if as_json:
+                click.echo(json.dumps(found, ensure_ascii=False))
+                return
+            for event in found["events"]:
+                click.echo(line(event))
+            return
+        for event in supervisor.stream("events", **asked, follow=True):
+            if _wanted(event, kinds, session, task):
+                click.echo(json.dumps(event, ensure_ascii=False) if as_json else line(event))
+
+
+def line(event: dict[str, Any]) -> str:
+    """Return an event as one line."""
+    who = " ".join(event[name] for name in ("session", "task") if event.get(name))
+    data = event["data"]
+    told = data.get("sentence") or data.get("why") or data.get("problem") or data.get("answer")
+    if told is None:
+        brief = {k: v for k, v in data.items() if not isinstance(v, dict | list) and v not in ("", None)}
+        told = " ".join(f"{name}={value}" for name, value in brief.items())
+    return f"{clock(event['at'])}  {event['kind']:<24} {who}  {told}".rstrip()
+
+
+def _wanted(event: dict[str, Any], kinds: tuple[str, ...], session: str | None, task: str | None) -> bool:
+    return (
+        (not kinds or event["kind"] in kinds)
+        and (session is None or event.get("session") == session)
+        and (task is None or event.get("task") == task)
+    )

@@ -1,0 +1,39 @@
+"""Reading a session's log: whole, or as it grows."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from supervisor.world.control.client import Client
+from workers.session.logfile import read_kept
+
+
+def print_log(path: str) -> None:
+    """Write what was kept of a log to standard output; a gap shows as one line."""
+    for chunk in read_kept(path):
+        sys.stdout.buffer.write(chunk)
+
+
+def follow_log(path: str, supervisor: Client, session: str) -> None:
+    """Write the log as it grows, until the session has ended."""
+    for chunk in _grown(Path(path), supervisor, session):
+        sys.stdout.buffer.write(chunk)
+        sys.stdout.buffer.flush()
+
+
+def _grown(path: Path, supervisor: Client, session: str) -> Iterator[bytes]:
+    from asyncinotify import Inotify, Mask
+
+    with Inotify(sync_timeout=1.0) as inotify, path.open("rb") as log:
+        inotify.add_watch(path, Mask.MODIFY)
+        while True:
+            if chunk := log.read():
+                yield chunk
+                continue
+            # A modified log wakes us at once; the time-out is for the end of the session.
+            if inotify.sync_get() is None:
+                if supervisor.call("session.show", session=session)["state"] == "ended":
+                    yield log.read()
+                    return

@@ -1,0 +1,40 @@
+"""leasehold pause and resume."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from supervisor.cli.connect import client
+from supervisor.cli.show import json_option, print_json
+
+
+@click.command()
+@click.option("--lane", help="Only this lane.")
+@click.option("--why", default="", help="Shown in status.")
+@json_option
+@click.pass_context
+def pause(ctx: click.Context, lane: str | None, why: str, as_json: bool) -> None:  # noqa: FBT001
+    """Start nothing new until `resume`."""
+    with client(ctx) as supervisor:
+        _say(supervisor.call("pause", lane=lane, why=why), as_json=as_json)
+
+
+@click.command()
+@click.option("--lane", help="Only this lane.")
+@json_option
+@click.pass_context
+def resume(ctx: click.Context, lane: str | None, as_json: bool) -> None:  # noqa: FBT001
+    """End a pause or a drain."""
+    with client(ctx) as supervisor:
+        _say(supervisor.call("resume", lane=lane), as_json=as_json)
+
+
+def _say(found: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        print_json(found)
+    elif "lane" in found:
+        click.echo(f"lane {found['lane']} is {found['state']}")
+    else:
+        click.echo(f"the supervisor is {found['admission']}")

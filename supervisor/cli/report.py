@@ -1,0 +1,42 @@
+"""leasehold report."""
+
+from __future__ import annotations
+
+import time
+
+import click
+
+from supervisor.cli.connect import client
+from supervisor.cli.show import DURATION, json_option, print_json, span, table
+
+
+@click.command()
+@click.option("--since", type=DURATION, help="Only sessions started within this time, for instance 24h.")
+@json_option
+@click.pass_context
+def report(ctx: click.Context, since: float | None, as_json: bool) -> None:  # noqa: FBT001
+    """Count outcomes by harness, model and lane."""
+    with client(ctx) as supervisor:
+        found = supervisor.call("report", since=time.time() - since if since else 0.0)
+    if as_json:
+        print_json(found)
+        return
+    columns = ("n", "finished", "mean time", "outcomes")
+
+    def cells(row: dict[str, object]) -> tuple[object, ...]:
+        outcomes = row["outcomes"]
+        assert isinstance(outcomes, dict)  # noqa: S101  - the supervisor's own answer
+        told = ", ".join(f"{count} {name}" for name, count in outcomes.items())
+        return row["n"], f"{row['finished_share']:.0%}", span(row["mean_seconds"]), told  # type: ignore[arg-type]
+
+    table(
+        ("harness", "model", *columns),
+        [(row["harness"], row["model"], *cells(row)) for row in found["by_harness"]],
+        "no session has ended yet",
+    )
+    if found["by_lane"]:
+        table(("lane", *columns), [(row["lane"], *cells(row)) for row in found["by_lane"]], "")
+    told = ", ".join(
+        f"{count} {name.replace('_', ' ')}" for name, count in found["collisions"].items() if count
+    )
+    click.echo(f"collisions since the start of the supervisor: {told or 'none'}")

@@ -1,0 +1,52 @@
+"""leasehold run: the supervisor in the foreground."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+
+@click.command()
+@click.option(
+    "-c", "--config", "config", type=click.Path(dir_okay=False), metavar="FILE", help="Configuration file."
+)
+@click.option(
+    "--until-idle", is_flag=True, help="End when nothing is left to do; exit 1 if tasks are left undone."
+)
+@click.pass_context
+def run(ctx: click.Context, config: str | None, until_idle: bool) -> None:  # noqa: FBT001  - click's flag
+    """Run the supervisor in the foreground.
+
+    Signals: HUP reloads, USR1 re-ranks, USR2 toggles draining, TERM ends by supervisor.on_stop,
+    QUIT writes the state to the log. Ctrl-C drains; again: stops the sessions; again: kills them.
+    """
+    import anyio
+
+    from supervisor.core.cadence import ScheduleError
+    from supervisor.core.scope import ScopeError
+    from supervisor.daemon.run import supervise
+    from supervisor.world.config.discover import DiscoverError, find_config
+    from supervisor.world.config.load import ConfigError, load
+    from supervisor.world.control.errors import ListenError
+    from supervisor.world.git.hooks import HooksError
+    from supervisor.world.git.repository import RepositoryError
+    from supervisor.world.journal.errors import JournalError
+    from supervisor.world.logs import configure_logs
+
+    try:
+        path = find_config(config or ctx.find_root().obj.get("config"), os.environ, os.getcwd())
+        settings = load(path, os.environ)
+    except (DiscoverError, ConfigError) as error:
+        raise click.ClickException(str(error)) from error
+    configure_logs(settings.supervisor.log_format, settings.supervisor.log_level)
+    try:
+        code, left = anyio.run(lambda: supervise(settings, until_idle=until_idle))
+    except (JournalError, ListenError, RepositoryError, HooksError, ScopeError, ScheduleError) as error:
+        raise click.ClickException(str(error)) from error
+    if left:
+        click.echo("left undone:", err=True)
+        for line in left:
+            click.echo(f"  {line}", err=True)
+    sys.exit(code)

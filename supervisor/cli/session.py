@@ -1,0 +1,135 @@
+"""leasehold session: list, show, logs, stop, kill, extend."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from supervisor.cli.connect import client
+from supervisor.cli.show import DURATION, clock, json_option, print_json, span, table
+
+COLUMNS = ("session", "state", "task", "harness", "pid", "elapsed", "left", "leases")
+
+
+def row(session: dict[str, Any]) -> tuple[object, ...]:
+    """Return a session as a row of `ps`."""
+    return (
+        session["id"],
+        session.get("outcome") or session["state"],
+        session["task"],
+        session["harness"],
+        session["pid"],
+        span(session["elapsed"]),
+        span(session["left"]),
+        session.get("leases_held"),
+    )
+
+
+@click.group()
+def session() -> None:
+    """List, show, stop, kill and extend sessions."""
+
+
+@session.command("list")
+@click.option("--all", "all_", is_flag=True, help="Also those that ended.")
+@click.option("--limit", default=50, show_default=True, help="How many of those at most.")
+@json_option
+@click.pass_context
+def list_(ctx: click.Context, all_: bool, limit: int, as_json: bool) -> None:  # noqa: FBT001
+    """List sessions."""
+    with client(ctx) as supervisor:
+        found = supervisor.call("session.list", all=all_, limit=limit)
+    if as_json:
+        print_json(found)
+        return
+    table(COLUMNS, [row(entry) for entry in found["sessions"]], "no session is running")
+
+
+@session.command()
+@click.argument("session_id", metavar="SESSION")
+@json_option
+@click.pass_context
+def show(ctx: click.Context, session_id: str, as_json: bool) -> None:  # noqa: FBT001
+    """Show one session, by its id or its task's."""
+    with client(ctx) as supervisor:
+        found = supervisor.call("session.show", session=session_id)
+    if as_json:
+        print_json(found)
+        return
+    for name in ("id", "task", "title", "state", "outcome", "sentence", "harness", "lane", "repo", "attempt"):
+        if found.get(name) not in (None, ""):
+            click.echo(f"{name:<12} {found[name]}")
+    click.echo(f"{'started':<12} {clock(found['started_at'])}")
+    click.echo(f"{'elapsed':<12} {span(found['elapsed'])} of {span(found['budget'])}")
+    if found.get("pid"):
+        click.echo(f"{'pids':<12} harness {found['pid']}, worker {found['worker_pid']}")
+    for scope in found.get("leases") or ():
+        click.echo(f"{'lease':<12} {scope}")
+    for name in ("brief", "out_log", "err_log"):
+        click.echo(f"{name:<12} {found[name]}")
+
+
+@session.command()
+@click.argument("session_id", metavar="SESSION")
+@click.option("-f", "--follow", is_flag=True, help="Go on until the session ends.")
+@click.option("--err", is_flag=True, help="Standard error instead of standard output.")
+@click.pass_context
+def logs(ctx: click.Context, session_id: str, follow: bool, err: bool) -> None:  # noqa: FBT001
+    """Print what a session's harness wrote."""
+    from supervisor.cli.logs import follow_log, print_log
+
+    with client(ctx) as supervisor:
+        found = supervisor.call("session.show", session=session_id)
+        path = found["err_log" if err else "out_log"]
+        if follow and found["state"] != "ended":
+            follow_log(path, supervisor, found["id"])
+        else:
+            print_log(path)
+    sys.stdout.flush()
+
+
+@session.command()
+@click.argument("session_id", metavar="SESSION")
+@click.option("--grace", type=DURATION, help="Time between asking and killing [default: the harness's].")
+@click.option("--why", default="", help="Recorded with the ending.")
+@json_option
+@click.pass_context
+def stop(ctx: click.Context, session_id: str, grace: float | None, why: str, as_json: bool) -> None:  # noqa: FBT001
+    """Ask a session to end; return when none of its processes is left. Its task is then held."""
+    with client(ctx, timeout=None) as supervisor:
+        _ended(supervisor.call("session.stop", session=session_id, grace=grace, why=why), as_json=as_json)
+
+
+@session.command()
+@click.argument("session_id", metavar="SESSION")
+@click.option("--why", default="", help="Recorded with the ending.")
+@json_option
+@click.pass_context
+def kill(ctx: click.Context, session_id: str, why: str, as_json: bool) -> None:  # noqa: FBT001
+    """End a session without asking it; return when none of its processes is left."""
+    with client(ctx, timeout=None) as supervisor:
+        _ended(supervisor.call("session.kill", session=session_id, why=why), as_json=as_json)
+
+
+@session.command()
+@click.argument("session_id", metavar="SESSION")
+@click.argument("duration", type=DURATION)
+@json_option
+@click.pass_context
+def extend(ctx: click.Context, session_id: str, duration: float, as_json: bool) -> None:  # noqa: FBT001
+    """Give a session more time, for instance `extend 3f9a 20m`."""
+    with client(ctx) as supervisor:
+        found = supervisor.call("session.extend", session=session_id, seconds=duration)
+    if as_json:
+        print_json(found)
+        return
+    click.echo(f"session {found['session']}: budget {span(found['budget'])}, {span(found['left'])} left")
+
+
+def _ended(found: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        print_json(found)
+    else:
+        click.echo(f"session {found['session']} {found['outcome']}: {found['sentence']}")

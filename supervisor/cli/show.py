@@ -1,0 +1,85 @@
+"""Printing: one JSON document with --json, otherwise tables and sentences for people."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import click
+
+from supervisor.core.duration import format_duration
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def json_option(function: F) -> F:
+    """Add `--json` to a verb."""
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")(function)
+
+
+def print_json(document: object) -> None:
+    """Print one JSON document on standard output."""
+    click.echo(json.dumps(document, indent=2 if sys.stdout.isatty() else None, ensure_ascii=False))
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[object]], empty: str) -> None:
+    """Print rows under headings, or the sentence `empty`; long cells wrap on a terminal."""
+    if not rows:
+        click.echo(empty)
+        return
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    for column in columns:
+        grid.add_column(column, overflow="fold")
+    for row in rows:
+        grid.add_row(*(cell(value) for value in row))
+    width = None if sys.stdout.isatty() else 200
+    Console(width=width, highlight=False).print(grid)
+
+
+def cell(value: object) -> str:
+    """Return a value as text that the table does not take for markup."""
+    from rich.markup import escape
+
+    return escape("" if value is None else str(value))
+
+
+def ago(at: float | None) -> str:
+    """Return how long ago a Unix time was."""
+    return "" if at is None else f"{format_duration(max(0.0, time.time() - at))} ago"
+
+
+def clock(at: float) -> str:
+    """Return a Unix time as local date and time."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
+
+
+def span(seconds: float | None) -> str:
+    """Return a duration, or nothing."""
+    return "" if seconds is None else format_duration(seconds)
+
+
+class DurationType(click.ParamType):
+    """A duration such as 90s, 15m or 2h; the value is in seconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the seconds, or fail with the rule."""
+        from supervisor.core.duration import DurationError, parse_duration
+
+        if isinstance(value, int | float):
+            return float(value)
+        try:
+            return parse_duration(value)
+        except DurationError as error:
+            self.fail(str(error), param, ctx)
+
+
+DURATION = DurationType()

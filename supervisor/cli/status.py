@@ -1,0 +1,66 @@
+"""leasehold status."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from supervisor.cli.connect import client
+from supervisor.cli.show import ago, clock, json_option, print_json, span
+
+
+@click.command()
+@json_option
+@click.pass_context
+def status(ctx: click.Context, as_json: bool) -> None:  # noqa: FBT001
+    """Show the supervisor, its slots, backlog and collision account."""
+    with client(ctx) as supervisor:
+        found = supervisor.call("status")
+    if as_json:
+        print_json(found)
+        return
+    for line in lines(found):
+        click.echo(line)
+
+
+def lines(found: dict[str, Any]) -> list[str]:
+    """Return the status as lines of text."""
+    slots = found["slots"]
+    why = f" ({found['admission_why']})" if found["admission_why"] else ""
+    text = [
+        f"leasehold {found['version']}, pid {found['pid']}, up since {clock(found['started_at'])}",
+        f"config       {found['config']} (generation {found['generation']})",
+        f"admission    {found['admission']}{why}; {slots['taken']} of {slots['of']} slots taken",
+        f"enforcement  {found['level']}",
+        f"tasks        {_counts(found['tasks'])}",
+        f"leases       {found['leases']} held, {found['lease_waiters']} waiting",
+        f"collisions   {_counts(found['collisions'])}",
+        f"ranking      {found['ranking']}: {', '.join(found['ranked_first']) or 'nothing may be ranked'}",
+    ]
+    if signal := found["last_signal"]:
+        text.append(f"last signal  {signal['signal']} {ago(signal['at'])}: {signal['answer']}")
+    for schedule in found["schedules"]:
+        text.append(
+            f"schedule     {schedule['name']}: next {clock(schedule['wakes_at'])}, {schedule['queued']} queued"
+        )
+    for lane, state in found["lanes_paused"].items():
+        text.append(f"lane         {lane or '(none)'} is {state}")
+    for repo, paths in found["orphans"].items():
+        shown = ", ".join(paths[:5]) + (" …" if len(paths) > 5 else "")
+        text.append(f"orphans      {repo}: uncommitted, of no session: {shown}")
+    if found["plateau_warning"]:
+        text.append(f"warning      {found['plateau_warning']['sentence']}")
+    if found["journal_failure"]:
+        text.append(f"JOURNAL      {found['journal_failure']}")
+    text += [f"problem      {problem}" for problem in found["problems"]]
+    for session in found["sessions"]:
+        text.append(
+            f"session      {session['id']} {session['state']}: {session['task']} on {session['harness']}, "
+            f"{span(session['elapsed'])} of {span(session['budget'])}"
+        )
+    return text
+
+
+def _counts(found: dict[str, int]) -> str:
+    return ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in found.items() if count) or "none"
