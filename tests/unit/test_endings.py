@@ -1,0 +1,149 @@
+"""What becomes of a task and its lane when a session ends."""
+
+from __future__ import annotations
+
+import pytest
+
+from supervisor.core import retry
+from supervisor.core.outcome import ExitRecord, Landed, Outcome, Remains, judge, judge_lost
+from supervisor.core.standing import Cooling, Held, Parked
+from supervisor.core.task import Expects
+
+COMMIT = Landed("abcdef123456", "Fix it", 0.0)
+
+
+@pytest.mark.parametrize(
+    ("record", "remains", "outcome"),
+    [
+        (ExitRecord("exited", code=0), Remains((COMMIT,)), Outcome.FINISHED),
+        (ExitRecord("exited", code=0), Remains(), Outcome.NO_CHANGE),
+        (ExitRecord("exited", code=3), Remains((COMMIT,)), Outcome.FAILED),
+        (ExitRecord("exited", signal=11), Remains(), Outcome.FAILED),
+        (ExitRecord("exited", code=75), Remains(), Outcome.RATE_LIMITED),
+        (ExitRecord("budget", signal=15), Remains(), Outcome.TIMED_OUT),
+        (ExitRecord("startup", signal=15), Remains(), Outcome.STALLED),
+        (ExitRecord("stall", signal=15), Remains(), Outcome.STALLED),
+        (ExitRecord("resident", signal=15), Remains((COMMIT,)), Outcome.FINISHED),
+        (ExitRecord("stop", signal=15), Remains(), Outcome.STOPPED),
+        (ExitRecord("kill", signal=9), Remains(), Outcome.KILLED),
+        (ExitRecord("preempt", signal=15), Remains(), Outcome.PREEMPTED),
+        (ExitRecord("unspawned", why="no such program"), Remains(), Outcome.UNSPAWNED),
+    ],
+)
+def test_every_ending_has_a_name_and_a_sentence(record, remains, outcome):
+    ending = judge(record, remains, Expects.COMMIT)
+
+    assert ending.outcome is outcome
+    assert len(ending.sentence) > 10
+    assert "None" not in ending.sentence
+
+
+def test_a_task_that_expects_nothing_is_finished_without_a_commit():
+    assert judge(ExitRecord("exited", code=0), Remains(), Expects.NOTHING).outcome is Outcome.FINISHED
+
+
+def test_the_sentence_tells_of_leaks_and_of_what_was_left():
+    record = ExitRecord("exited", code=0, elapsed=61.0, leaked=({"pid": 7},))
+
+    sentence = judge(record, Remains((COMMIT,), ("a.py",)), Expects.COMMIT).sentence
+
+    assert sentence == (
+        "exited with code 0 after 1m01s; 1 commit landed (abcdef1234); "
+        "uncommitted changes left in a.py; 1 leaked process swept"
+    )
+
+
+def test_a_lost_session_says_why():
+    assert judge_lost("its worker was killed", Remains()).sentence == "lost: its worker was killed"
+
+
+def test_a_finished_task_is_done_and_stays_done(house, work):
+    house.offer(work("a", "a"))
+    house.fill()
+    house.started("a")
+    house.end("a", commits=["c"])
+
+    assert house.standing("a") == "done"
+    assert house.fill() == []
+
+
+def test_a_failed_task_backs_off_then_runs_then_is_parked(house, work):
+    house.offer(work("a", "a"))
+    house.fill()
+    for attempt in (1, 2):
+        house.started("a")
+        house.end("a", 1)
+        track = house.tables.backlog.track("a")
+        assert isinstance(track.standing, Cooling)
+        assert track.attempts == attempt
+        assert house.pass_time(3600) == ["a"]
+    house.started("a")
+    house.end("a", 1)
+
+    standing = house.tables.backlog.track("a").standing
+    assert isinstance(standing, Parked)
+    assert "3 times in a row" in standing.why
+    assert house.notes("task.parked")
+
+
+@pytest.mark.parametrize("cause", ["stop", "kill"])
+def test_an_operators_stop_is_not_undone_by_a_retry(house, work, cause):
+    house.offer(work("a", "a"))
+    house.fill()
+    house.started("a")
+    house.end("a", cause=cause)
+
+    assert isinstance(house.tables.backlog.track("a").standing, Held)
+    assert house.pass_time(7200) == []
+
+
+def test_a_preempted_task_goes_to_the_first_tier(house, work):
+    house.offer(work("a", "a"))
+    house.fill()
+    house.started("a")
+
+    assert house.end("a", cause="preempt") == ["a"]
+    assert house.tables.backlog.tier("a") == 1
+    assert house.tables.backlog.track("a").attempts == 0
+
+
+def test_a_rate_limit_rests_the_harness_and_costs_no_attempt(house, work):
+    house.offer(work("a", "a"))
+    house.fill()
+    house.started("a")
+    house.end("a", 75)
+
+    assert house.tables.backlog.track("a").attempts == 0
+    assert house.fill() == []
+    assert house.pass_time(60) == ["a"]
+
+
+def test_a_lane_that_keeps_failing_pauses_once_and_a_canary_opens_it(new_house, work):
+    house = new_house(max_sessions=1, intensity=retry.Intensity(600.0, 2))
+    house.offer(*(work(f"t{n}", f"f{n}", lane="ci") for n in range(4)), work("z-other", "o", lane="docs"))
+    house.fill()
+    for key in ("t0", "t1"):
+        house.started(key)
+        house.end(key, 1)
+
+    assert len(house.notes("lane.paused")) == 1
+    assert [session.key for session in house.tables.roster] == ["z-other"]
+    house.started("z-other")
+    house.end("z-other", commits=["c"])
+    (canary,) = house.pass_time(601)
+    house.started(canary)
+    house.end(canary, commits=["c"])
+    assert len(house.notes("lane.resumed")) == 1
+
+
+def test_the_end_of_a_session_is_one_event_with_everything_in_it(house, work):
+    house.offer(work("a", "a", lane="ci"))
+    house.fill()
+    house.started("a")
+    house.end("a", commits=["c"])
+
+    (note,) = house.notes("session.ended")
+    assert note.data["outcome"] == "finished"
+    assert note.data["lane"] == "ci"
+    assert note.data["released"] == ["a"]
+    assert note.data["task_standing"] == "done"

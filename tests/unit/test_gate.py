@@ -1,0 +1,126 @@
+"""The commit gate in the core: who may land what."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from supervisor.core import gate
+from supervisor.core.policy import Leases, Repo, Undeclared
+from supervisor.core.scope import parse_scopes
+
+
+def judge(house, key, *paths):
+    update = gate.Update("refs/heads/main", "0", "1", paths)
+    verdict, effects = gate.gate(house.tables, house.session(key), [update], house.now)
+    house.take(effects)
+    return verdict
+
+
+def test_a_commit_inside_the_leases_lands(house, work):
+    house.offer(work("a", "src/"))
+    house.fill()
+
+    assert judge(house, "a", "src/x.py") == gate.Passed()
+    assert house.tables.collisions.commits_allowed == 1
+
+
+def test_promise_5_a_commit_of_anothers_path_is_refused_and_names_the_holder(house, work):
+    house.offer(work("a", "src/"), work("b", "docs/"))
+    house.fill()
+    house.started("b")
+
+    verdict = judge(house, "a", "src/x.py", "docs/y.md")
+
+    assert isinstance(verdict, gate.Blocked)
+    assert verdict.paths == ("docs/y.md",)
+    assert "held by session s2 (task b, worker pid" in verdict.lines[0]
+
+
+def test_a_task_that_declares_paths_may_not_commit_outside_them(house, work):
+    house.offer(work("a", "src/"))
+    house.fill()
+
+    verdict = judge(house, "a", "free.txt")
+
+    assert isinstance(verdict, gate.Blocked)
+    assert "leasehold lease acquire free.txt" in verdict.lines[0]
+
+
+def test_a_task_without_paths_leases_free_ones_as_it_commits_them(house, work):
+    house.offer(work("a"))
+    house.fill()
+
+    assert judge(house, "a", "x", "y") == gate.Passed(("x", "y"))
+    assert {lease.scope.text for lease in house.tables.broker.held("s1")} == {"x", "y"}
+
+
+def test_discovery_can_be_switched_off(new_house, work):
+    house = new_house(leases=Leases(undeclared=Undeclared.REFUSE))
+    house.offer(work("a"))
+    house.fill()
+
+    assert isinstance(judge(house, "a", "x"), gate.Blocked)
+
+
+def test_discovered_paths_are_leased_all_or_none(house, work):
+    house.offer(work("a"), work("b", "taken"))
+    house.fill()
+
+    assert isinstance(judge(house, "a", "free", "taken"), gate.Blocked)
+    assert house.tables.broker.held("s1") == ()
+
+
+def test_promise_6_a_stale_token_does_not_land(house, work):
+    house.offer(work("a", "x"), work("b", "y"))
+    house.fill()
+    (lease,) = house.tables.broker.held("s1")
+    house.tables.broker.expire(lease.token, house.now.mono)
+
+    verdict = judge(house, "a", "x")
+
+    assert isinstance(verdict, gate.Blocked)
+    assert f"stale fencing token {lease.token}" in verdict.lines[0]
+    assert house.tables.collisions.stale_refused == 1
+
+
+def test_excluded_paths_are_nobodys(new_house, work):
+    house = new_house(repos={"repo": Repo("repo", exclude=parse_scopes("secret/", "repo"))})
+    house.offer(work("a", "."))
+    house.fill()
+
+    verdict = judge(house, "a", "secret/key")
+
+    assert isinstance(verdict, gate.Blocked)
+    assert "repos.repo.exclude" in verdict.lines[0]
+
+
+def test_many_refused_paths_are_counted(house, work):
+    house.offer(work("a", "src/"))
+    house.fill()
+
+    verdict = judge(house, "a", *(f"f{n}" for n in range(25)))
+
+    assert isinstance(verdict, gate.Blocked)
+    assert len(verdict.lines) == 11
+    assert verdict.lines[-1] == "and 15 more paths"
+
+
+def test_a_passed_commit_is_a_turn_after_which_a_preempted_session_stops(house, work):
+    house.offer(work("a", "a"))
+    house.fill()
+    house.started("a")
+    session = house.session("a")
+    session.after_turn = "something better came"
+
+    judge(house, "a", "a")
+
+    assert session.after_turn is None
+    assert session.life.wish.cause == "preempt"
+
+
+def test_a_policy_can_be_replaced_while_sessions_run(house, work):
+    house.offer(work("a", "a"))
+    house.fill()
+    house.tables.policy = replace(house.tables.policy, repos={})
+
+    assert judge(house, "a", "a") == gate.Passed()

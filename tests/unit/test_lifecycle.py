@@ -1,0 +1,105 @@
+"""The life of a session: every state answers every event."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from supervisor.core.lifecycle import (
+    BeginSettling,
+    Close,
+    Ended,
+    HarnessStarted,
+    Kill,
+    Life,
+    ProcessId,
+    Run,
+    Running,
+    Settled,
+    Settling,
+    Starting,
+    Stop,
+    StopBegan,
+    Stopping,
+    TellWorker,
+    Wanted,
+    WorkerEnded,
+    WorkerLost,
+    step,
+)
+from supervisor.core.moment import Moment
+from supervisor.core.outcome import Ending, ExitRecord, Outcome
+
+NOW = Moment(10.0, 20.0)
+WORKER, HARNESS = ProcessId(1, 1), ProcessId(2, 2)
+ENDING = Ending(Outcome.FINISHED, "done")
+STOP = Stop("stop", "op", "why")
+KILL = Kill("op", "why")
+STATES = [
+    Starting(NOW),
+    Running(NOW, WORKER, HARNESS),
+    Stopping(NOW, WORKER, "stop", ""),
+    Settling(NOW, "lost"),
+    Ended(NOW, ENDING),
+]
+EVENTS = [
+    Wanted(STOP),
+    Wanted(KILL),
+    Wanted(Run()),
+    HarnessStarted(WORKER, HARNESS),
+    StopBegan("budget", "over"),
+    WorkerEnded(ExitRecord("exited", code=0)),
+    WorkerLost("gone"),
+    Settled(ENDING),
+]
+ORDER = [Starting, Running, Stopping, Settling, Ended]
+
+
+@pytest.mark.parametrize(("state", "event"), list(itertools.product(STATES, EVENTS)))
+def test_every_state_answers_every_event_and_no_life_goes_back(state, event):
+    after, effects = step(Life(state), event, NOW)
+
+    assert ORDER.index(type(after.state)) >= ORDER.index(type(state))
+    if isinstance(state, Ended):
+        assert (after, effects) == (Life(state), ())
+
+
+def test_a_session_runs_to_its_end():
+    life = Life(Starting(NOW))
+    life, effects = step(life, HarnessStarted(WORKER, HARNESS), NOW)
+    assert effects == ()
+    life, effects = step(life, WorkerEnded(ExitRecord("exited", code=0)), NOW)
+    assert effects == (BeginSettling(),)
+    life, effects = step(life, Settled(ENDING), NOW)
+    assert effects == (Close(ENDING),)
+    assert life.state == Ended(NOW, ENDING)
+
+
+def test_a_stop_wanted_before_the_start_is_carried_out_once_there_is_a_worker():
+    life, effects = step(Life(Starting(NOW)), Wanted(STOP), NOW)
+    assert effects == ()
+
+    life, effects = step(life, HarnessStarted(WORKER, HARNESS), NOW)
+
+    assert effects == (TellWorker(STOP),)
+    assert isinstance(life.state, Running)
+
+
+def test_a_kill_outranks_a_stop_and_is_not_taken_back():
+    life, effects = step(Life(Running(NOW, WORKER, HARNESS)), Wanted(STOP), NOW)
+    assert effects == (TellWorker(STOP),)
+    life, effects = step(life, Wanted(KILL), NOW)
+    assert effects == (TellWorker(KILL),)
+
+    life, effects = step(life, Wanted(STOP), NOW)
+
+    assert effects == ()
+    assert life.wish == KILL
+
+
+def test_promise_4_leases_end_only_after_settling():
+    life, effects = step(Life(Running(NOW, WORKER, HARNESS)), WorkerLost("killed"), NOW)
+
+    assert isinstance(life.state, Settling)
+    assert not any(isinstance(effect, Close) for effect in effects)
