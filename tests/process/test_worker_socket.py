@@ -27,14 +27,30 @@ def session(tmp_path: Path) -> Iterator[Session]:
             session.connect().call("kill")
 
 
-def test_a_client_is_greeted_with_who_the_worker_is_and_how_far_it_is(session: Session) -> None:
-    hello = session.connect().next()
+@pytest.fixture(scope="module")
+def lasting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
+    """One session for all the tests that must leave it running."""
+    with Session(tmp_path_factory.mktemp("undisturbed"), "ignores_term") as session:
+        session.connect()
+        session.wait_ready()
+        yield session
+        assert session.connect().call("kill")["ok"] is True
 
-    known = session.json("worker.json")
+
+@pytest.fixture
+def undisturbed(lasting: Session) -> Iterator[Session]:
+    yield lasting
+    lasting.hang_up()
+
+
+def test_a_client_is_greeted_with_who_the_worker_is_and_how_far_it_is(undisturbed: Session) -> None:
+    hello = undisturbed.connect().next()
+
+    known = undisturbed.json("worker.json")
     assert hello["event"] == "hello"
     assert {key: hello[key] for key in known} == known
-    assert known["pid"] == session.pid
-    assert known["start_ticks"] == start_ticks(session.pid)
+    assert known["pid"] == undisturbed.pid
+    assert known["start_ticks"] == start_ticks(undisturbed.pid)
     assert known["harness"]["start_ticks"] == start_ticks(known["harness"]["pid"])
     assert hello["state"] == "running"
     assert 0 < hello["left"] <= 60
@@ -115,8 +131,8 @@ def test_a_stop_holds_when_the_client_leaves(session: Session) -> None:
     ],
     ids=["words", "list", "text", "bytes", "nested", "endless", "bad-id"],
 )
-def test_a_client_that_sends_garbage_is_dropped_alone(session: Session, garbage: bytes) -> None:
-    good, bad = session.connect(), session.connect()
+def test_a_client_that_sends_garbage_is_dropped_alone(undisturbed: Session, garbage: bytes) -> None:
+    good, bad = undisturbed.connect(), undisturbed.connect()
 
     bad.send(garbage)
 
@@ -141,19 +157,19 @@ def test_a_client_that_sends_garbage_is_dropped_alone(session: Session, garbage:
     ],
 )
 def test_a_bad_request_is_answered_with_what_is_wrong(
-    session: Session, request_: dict[str, Any], error: str
+    undisturbed: Session, request_: dict[str, Any], error: str
 ) -> None:
     import json
 
-    client = session.connect()
+    client = undisturbed.connect()
     client.send(json.dumps({"id": "a", **request_}).encode() + b"\n")
 
     assert client.answer("a") == {"id": "a", "ok": False, "error": error}
     assert client.call("state")["state"] == "running"
 
 
-def test_requests_in_pieces_and_in_one_piece_are_understood(session: Session) -> None:
-    client = session.connect()
+def test_requests_in_pieces_and_in_one_piece_are_understood(undisturbed: Session) -> None:
+    client = undisturbed.connect()
 
     for byte in b'{"id": 71, "op": "state"}\n{"id": 72, "op": "st':
         client.send(bytes([byte]))
@@ -177,8 +193,8 @@ def test_connections_beyond_the_limit_are_refused_with_the_reason(session: Sessi
     assert session.connect().next() == {"event": "refused", "error": "too many connections"}
 
     assert clients[-1].call("state")["ok"] is True
-    for client in clients:
-        client.close()
+    session.hang_up()
+    assert session.connect().call("state")["ok"] is True
 
 
 def test_notices_are_single_lines_in_the_sessions_file(session: Session) -> None:

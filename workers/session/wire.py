@@ -110,6 +110,9 @@ class Wire:
         except OSError:
             return
         connection.setblocking(False)
+        if len(self._clients) >= MAX_CLIENTS:
+            for fd in list(self._clients):
+                self._ready(fd, select.POLLIN)  # whoever has hung up makes room
         refusal = _refusal(connection) if len(self._clients) < MAX_CLIENTS else "too many connections"
         if refusal:
             Client(connection).send({"event": "refused", "error": refusal})
@@ -122,7 +125,9 @@ class Wire:
         self.send(client, self._greet())
 
     def _ready(self, fd: int, mask: int) -> None:
-        client = self._clients[fd]
+        client = self._clients.get(fd)
+        if client is None:
+            return
         if mask & select.POLLOUT:
             client.flush()
             self._keep(fd, client, useful=True)

@@ -118,8 +118,7 @@ class Session:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for connection in self._connections:
-            connection.close()
+        self.hang_up()
         if self.worker is not None:
             if self.worker.poll() is None:
                 self.worker.terminate()
@@ -174,6 +173,11 @@ class Session:
         connection = Connection(self.socket)
         self._connections.append(connection)
         return connection
+
+    def hang_up(self) -> None:
+        """Close every connection to the worker."""
+        while self._connections:
+            self._connections.pop().close()
 
     def wait(self) -> dict[str, Any]:
         """Wait for the worker to leave and return the exit record."""
