@@ -1,0 +1,1 @@
+"""The configuration: one file, read once, frozen; unknown keys are refused."""
