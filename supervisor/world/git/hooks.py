@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import sys
@@ -9,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import workers
-from supervisor.world.git.repository import Repository
+from supervisor.world.git.repository import HEADS, Repository
 
 # Every hook that a command in a session can run. core.hooksPath hides the repository's own folder, so a
 # name that is missing here would switch that hook off. Left out are the hooks of a receiving repository
@@ -39,6 +40,7 @@ NAMES = (
     "sendemail-validate",
 )
 _SCRIPT = "hook"
+_CONFIG = "gitconfig"
 
 
 class HooksError(Exception):
@@ -46,20 +48,25 @@ class HooksError(Exception):
 
 
 def install_hooks(folder: Path) -> None:
-    """Write the hook scripts into `folder`, which the supervisor owns; doing it again refreshes them.
+    """Write the hook scripts into `folder`, which the supervisor owns; doing it again repairs them.
+
+    The folder is left read-only: a hook installer that asks git for the hook folder would write here.
 
     Raises:
         HooksError: the folder cannot be written, or programs in it cannot be run.
     """
-    template = Path(workers.__file__).parent / "hooks" / _SCRIPT
-    script = template.read_text(encoding="utf-8")
+    package = Path(workers.__file__).parent
+    script = (package / "hooks" / _SCRIPT).read_text(encoding="utf-8")
     script = script.replace("@PYTHON@", shlex.quote(sys.executable))
-    script = script.replace("@ROOT@", shlex.quote(str(Path(workers.__file__).parent.parent)))
+    script = script.replace("@ROOT@", shlex.quote(str(package.parent)))
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _place(folder / _SCRIPT, script)
+        folder.chmod(0o700)
+        _place(folder / _SCRIPT, script, 0o500)
+        _place(folder / _CONFIG, f"[core]\n\thooksPath = {_quoted(str(folder))}\n", 0o400)
         for name in NAMES:
             _link(folder / name)
+        folder.chmod(0o500)
     except OSError as error:
         raise HooksError(f"git hooks cannot be written to {folder}: {error.strerror}") from error
     if not os.access(folder / _SCRIPT, os.X_OK):
@@ -70,30 +77,52 @@ def install_hooks(folder: Path) -> None:
         )
 
 
-def environment(repo: Repository, folder: Path, inherited: Mapping[str, str]) -> dict[str, str]:
+def environment(
+    repo: Repository, folder: Path, inherited: Mapping[str, str], *, target: str = ""
+) -> dict[str, str]:
     """Return the variables that put a session in `repo` under the gate whose scripts lie in `folder`.
 
-    `inherited` is the environment that the session gets otherwise: configuration which the operator
-    passes through GIT_CONFIG_COUNT stays, ours is added behind it. A GIT_CONFIG_PARAMETERS in it would
-    win over ours, so do not hand that one on.
+    They hold for the repository and its worktrees; any other repository that the session works in keeps
+    its own hooks, untouched. `inherited` is the environment that the session gets otherwise:
+    configuration which the operator passes through GIT_CONFIG_COUNT stays, ours is added behind it. A
+    GIT_CONFIG_PARAMETERS in it would win over ours, so do not hand that one on.
+
+    `target` is the branch that the session's own branch will be integrated into, where it has one: what
+    the target or a remote has already is then not held against the session.
     """
     count = inherited.get("GIT_CONFIG_COUNT", "")
     place = int(count) if count.isdecimal() else 0
-    return {
-        "GIT_CONFIG_COUNT": str(place + 1),
-        f"GIT_CONFIG_KEY_{place}": "core.hooksPath",
-        f"GIT_CONFIG_VALUE_{place}": str(folder),
+    condition = "includeIf.gitdir/i:" if repo.fold_case else "includeIf.gitdir:"
+    shared = _literal(str(repo.common_dir))
+    variables = {
+        "GIT_CONFIG_COUNT": str(place + 2),
         "GIT_OPTIONAL_LOCKS": "0",
         "LEASEHOLD_REPO_GIT": str(repo.common_dir),
         "LEASEHOLD_REPO_HOOKS": str(repo.hooks),
     }
+    for at, pattern in enumerate((shared, f"{shared}/worktrees/**"), place):
+        variables[f"GIT_CONFIG_KEY_{at}"] = f"{condition}{pattern}.path"
+        variables[f"GIT_CONFIG_VALUE_{at}"] = str(folder / _CONFIG)
+    if target:
+        variables["LEASEHOLD_TARGET"] = HEADS + target.removeprefix(HEADS)
+    return variables
 
 
-def _place(path: Path, content: str) -> None:
+def _place(path: Path, content: str, mode: int) -> None:
+    old = None
+    with contextlib.suppress(FileNotFoundError, UnicodeDecodeError):
+        if not path.is_symlink():
+            old = path.stat()
+            if path.read_text(encoding="utf-8") == content:
+                path.chmod(mode)
+                return
     # Whole or not at all: a session may be running the old one at this moment.
     new = path.with_name(f".{path.name}.{os.getpid()}")
     new.write_text(content, encoding="utf-8")
-    new.chmod(0o700)
+    new.chmod(mode)
+    if old:
+        # The script believes what living sessions were told about hooks up to its own age.
+        os.utime(new, ns=(old.st_atime_ns, old.st_mtime_ns))
     new.replace(path)
 
 
@@ -102,3 +131,14 @@ def _link(path: Path) -> None:
         return
     path.unlink(missing_ok=True)
     path.symlink_to(_SCRIPT)
+
+
+def _quoted(value: str) -> str:
+    """Return `value` as git's configuration files write it."""
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t")
+    return f'"{escaped}"'
+
+
+def _literal(path: str) -> str:
+    """Return the pattern that matches `path` and nothing else."""
+    return "".join("\\" + char if char in "\\*?[" else char for char in path)

@@ -21,8 +21,9 @@ class Repository:
 
     `root` is the real path of the top of the working tree, `git_dir` this worktree's git folder and
     `common_dir` the one shared by all worktrees. `branch` is the short name of the checked-out branch,
-    `None` when HEAD is detached. `hooks` is where the repository's own hooks lie. `asked` is the path
-    that was opened, which may have been a folder below `root`.
+    `None` when HEAD is detached. `hooks` is where the repository's own hooks lie; a relative one is meant
+    from the top of whichever worktree runs them. `asked` is the path that was opened, which may have
+    been a folder below `root`.
     """
 
     root: Path
@@ -61,12 +62,7 @@ async def open_repository(path: str | os.PathLike[str]) -> Repository:
         )
     except GitError as error:
         raise RepositoryError(f"{asked}: {error}") from error
-    lines = os.fsdecode(places).removesuffix("\n").split("\n")
-    if len(lines) != 3 or not all(line.startswith("/") for line in lines):
-        raise RepositoryError(
-            f"{str(asked)!r} has a line break in its path, which git cannot report; move it"
-        )
-    root, git_dir, common_dir = (Path(os.path.realpath(line)) for line in lines)
+    root, git_dir, common_dir = _real_paths(asked, places)
     await _require_commit(root)
     branch = await _ask(root, "symbolic-ref", "--quiet", "HEAD")
     return Repository(
@@ -87,6 +83,16 @@ def _existing_folder(path: str | os.PathLike[str]) -> Path:
     if not asked.is_dir():
         raise RepositoryError(f"{asked} is not a folder; name the folder that holds the repository")
     return asked.resolve()
+
+
+def _real_paths(asked: Path, answer: bytes) -> tuple[Path, Path, Path]:
+    lines = os.fsdecode(answer).removesuffix("\n").split("\n")
+    if len(lines) != 3 or not all(line.startswith("/") for line in lines):
+        raise RepositoryError(
+            f"{str(asked)!r} has a line break in its path, which git cannot report; move the repository"
+        )
+    root, git_dir, common_dir = (Path(os.path.realpath(line)) for line in lines)
+    return root, git_dir, common_dir
 
 
 async def _require_working_tree(path: Path) -> None:
@@ -123,8 +129,7 @@ async def _require_commit(root: Path) -> None:
 
 async def _own_hooks(root: Path, common_dir: Path) -> Path:
     configured = await _ask(root, "config", "--type=path", "--get", "core.hooksPath", hooks=True)
-    # git takes a relative core.hooksPath from where hooks run: the top of the working tree.
-    return root / configured if configured else common_dir / "hooks"
+    return Path(configured) if configured else common_dir / "hooks"
 
 
 async def _ask(root: Path, *args: str, hooks: bool = False) -> str:

@@ -1,0 +1,138 @@
+"""Ask the supervisor whether the branches of a reference transaction may move; exit 0 only if all may."""
+
+from __future__ import annotations
+
+import _socket
+import posix
+
+from workers.gate.updates import GitFailedError, Update, judged
+from workers.gate.wire import parsed, quoted, text_of
+
+_PATIENCE = 30.0  # seconds for each step of the exchange
+_PART = 400_000  # bytes of paths in one request; the supervisor takes no line above 1 MiB
+
+
+class _Refused(Exception):  # noqa: N818  - an answer, not a fault
+    """The branch may not move; the arguments are the lines to show."""
+
+
+def main() -> int:
+    """Judge the transaction on standard input; print why on standard error when it is refused."""
+    try:
+        updates = judged(_read(0))
+        if updates:
+            _ask(updates)
+    except _Refused as refusal:
+        _say(*refusal.args)
+        return 1
+    except GitFailedError as error:
+        _say(f"{error}, so nobody can tell which paths change; the update is refused")
+        return 1
+    return 0
+
+
+def _ask(updates: list[Update]) -> None:
+    where = posix.environ.get(b"LEASEHOLD_SOCKET", b"")
+    if not where:
+        raise _Refused(
+            "LEASEHOLD_SOCKET is not set in this session, so nobody can be asked; the update is refused"
+        )
+    shown = where.decode("utf-8", "replace")
+    try:
+        with _connected(where) as connection:
+            for part in _parts(updates):
+                connection.sendall(_request(part))
+                _judge(_line(connection), shown)
+    except (OSError, EOFError) as error:
+        reason = (
+            "it took too long"
+            if isinstance(error, TimeoutError)
+            else (getattr(error, "strerror", "") or str(error))
+        )
+        raise _Refused(
+            f"the supervisor does not answer at {shown} ({reason}), so the update is refused; "
+            "your work is kept: repeat the command when the supervisor is back"
+        ) from error
+
+
+class _connected:  # noqa: N801  - used as a verb
+    def __init__(self, where: bytes) -> None:
+        self._socket = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
+        self._socket.settimeout(_PATIENCE)
+        self._where = where
+
+    def __enter__(self) -> _socket.socket:
+        self._socket.connect(self._where)
+        return self._socket
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close()
+
+
+def _parts(updates: list[Update]) -> list[list[Update]]:
+    """Return the updates cut into requests of bounded length; a big one appears in several, piecewise."""
+    parts: list[list[Update]] = [[]]
+    room = _PART
+    for update in updates:
+        piece = Update(update.ref, update.old, update.new, update.kind, [])
+        parts[-1].append(piece)
+        for path in update.paths:
+            room -= 6 * len(path) + 3  # escaped, a byte takes six characters at most
+            if room < 0:
+                piece = Update(update.ref, update.old, update.new, update.kind, [])
+                parts.append([piece])
+                room = _PART
+            piece.paths.append(path)
+    return parts
+
+
+def _request(updates: list[Update]) -> bytes:
+    token = quoted(text_of(posix.environ.get(b"LEASEHOLD_TOKEN", b"")))
+    listed = ",".join(map(_listed, updates))
+    head = '{"jsonrpc":"2.0","id":1,"method":"gate.check","params":{"token":'
+    return f'{head}{token},"updates":[{listed}]}}}}\n'.encode()
+
+
+def _listed(update: Update) -> str:
+    ref, old, new = (quoted(text_of(name)) for name in (update.ref, update.old, update.new))
+    paths = ",".join([quoted(text_of(path)) for path in update.paths])
+    return f'{{"ref":{ref},"old":{old},"new":{new},"kind":"{update.kind}","paths":[{paths}]}}'
+
+
+def _line(connection: _socket.socket) -> bytes:
+    line = b""
+    while not line.endswith(b"\n"):
+        part = connection.recv(1 << 16)
+        if not part:
+            raise EOFError("it closed the connection without an answer")
+        line += part
+    return line
+
+
+def _judge(line: bytes, shown: str) -> None:
+    try:
+        answer = parsed(line)
+    except ValueError:
+        answer = None
+    if not isinstance(answer, dict):
+        raise _Refused(f"what answers at {shown} is not a supervisor, so the update is refused")
+    result = answer.get("result")
+    if isinstance(result, dict) and result.get("ok") is True:
+        return
+    error = answer.get("error")
+    error = error if isinstance(error, dict) else {}
+    data = error.get("data")
+    lines = data.get("lines") if isinstance(data, dict) else None
+    message = error.get("message") or "the supervisor refused the update without a reason"
+    raise _Refused(str(message), *(f"  {text}" for text in lines or ()))
+
+
+def _read(fd: int) -> bytes:
+    parts = []
+    while part := posix.read(fd, 1 << 16):
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _say(*lines: str) -> None:
+    posix.write(2, "".join(f"leasehold: {line}\n" for line in lines).encode("utf-8", "replace"))
