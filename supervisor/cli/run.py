@@ -41,12 +41,24 @@ def run(ctx: click.Context, config: str | None, until_idle: bool) -> None:  # no
     except (DiscoverError, ConfigError) as error:
         raise click.ClickException(str(error)) from error
     configure_logs(settings.supervisor.log_format, settings.supervisor.log_level)
+    expected = (JournalError, ListenError, RepositoryError, HooksError, ScopeError, ScheduleError)
     try:
         code, left = anyio.run(lambda: supervise(settings, until_idle=until_idle))
-    except (JournalError, ListenError, RepositoryError, HooksError, ScopeError, ScheduleError) as error:
+    except expected as error:
         raise click.ClickException(str(error)) from error
+    except BaseExceptionGroup as group:
+        matching, rest = group.split(expected)
+        if matching is None or rest is not None:
+            raise
+        raise click.ClickException(str(_first(matching))) from group
     if left:
         click.echo("left undone:", err=True)
         for line in left:
             click.echo(f"  {line}", err=True)
     sys.exit(code)
+
+
+def _first(group: BaseException) -> BaseException:
+    while isinstance(group, BaseExceptionGroup):
+        group = group.exceptions[0]
+    return group

@@ -65,7 +65,7 @@ def span(seconds: float | None) -> str:
     return "" if seconds is None else format_duration(seconds)
 
 
-class DurationType(click.ParamType):
+class DurationType(click.ParamType[float]):
     """A duration such as 90s, 15m or 2h; the value is in seconds."""
 
     name = "duration"

@@ -37,7 +37,7 @@ def task() -> None:
 )
 @json_option
 @click.pass_context
-def add(ctx: click.Context, document: Any, as_json: bool, **fields: Any) -> None:  # noqa: FBT001
+def add(ctx: click.Context, /, document: Any, as_json: bool, **fields: Any) -> None:  # noqa: FBT001
     """Add a task to the queue; it is on disk when this returns."""
     data: dict[str, Any] = {}
     if document is not None:

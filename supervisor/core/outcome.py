@@ -101,6 +101,7 @@ class Ending:
 
 _BY_CAUSE = {
     "unspawned": Outcome.UNSPAWNED,
+    "abandoned": Outcome.UNSPAWNED,  # the supervisor ended between intent and start; nobody failed
     "budget": Outcome.TIMED_OUT,
     "startup": Outcome.STALLED,
     "stall": Outcome.STALLED,

@@ -43,7 +43,11 @@ class Ending:
         self._sources = sources
         self.plan = plan
         self.over = anyio.Event()
-        authority.after.append(self.look)
+
+    def begin(self) -> None:
+        """Watch from now on: before the sources are read, everything looks idle."""
+        self._authority.after.append(self.look)
+        self.look()
 
     def look(self) -> None:
         """Compare the plan with the tables."""

@@ -38,6 +38,7 @@ class Sources:
         self._again: set[str] = set()
         self._then: dict[str, list[Callable[[], object]]] = {}
         self._said: dict[str, tuple[Problem, ...]] = {}
+        self.configured = anyio.Event()  # set, and replaced, whenever other sources are in force
         authority.on_time(self._seconds_left, self._ring)
 
     def configure(self, sources: Iterable[Source], every: dict[str, float]) -> None:
@@ -47,6 +48,8 @@ class Sources:
             self._authority.tables.backlog.withdraw(name)
             self._last.pop(name, None)
         self._sources, self._every = fresh, every
+        self.configured.set()
+        self.configured = anyio.Event()
 
     async def read_all(self) -> None:
         """Read every source once and return when all have been taken in."""

@@ -21,7 +21,7 @@ from supervisor.world import clock
 from supervisor.world.config.models import Settings
 from supervisor.world.git.facts import dirty
 from supervisor.world.git.hooks import environment as gate_environment
-from supervisor.world.git.paths import PathError, resolve_scope_texts
+from supervisor.world.git.paths import ScopePathError, resolve_scope_texts
 from supervisor.world.git.repository import Repository
 from supervisor.world.launch.environment import session_base
 from supervisor.world.launch.spec import NOTICE, SessionSpec
@@ -54,7 +54,7 @@ class Workshop:
         if key not in self._resolved:
             try:
                 self._resolved[key] = self._wants(task)
-            except (ScopeError, PathError) as error:
+            except (ScopeError, ScopePathError) as error:
                 return Problem(task.source, where, str(error))
         return Work(task, self._resolved[key])
 
@@ -69,7 +69,7 @@ class Workshop:
 
         Raises:
             ScopeError: a text names no scope.
-            PathError: a path leads out of the repository.
+            ScopePathError: a path leads out of the repository.
         """
         resources = tuple(text for text in texts if text.startswith(("resource:", "effect:")))
         paths = tuple(text for text in texts if text not in resources)

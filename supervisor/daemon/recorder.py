@@ -61,7 +61,7 @@ class Recorder:
         for effect in effects:
             match effect:
                 case Note(kind, session, task, data):
-                    event = Event(now.wall, kind, session, task, data)
+                    event = Event(now.wall, kind, session, task, _spelled(data))
                     events.append(event)
                     entries.append(event)
                 case SaveSession(session_id):
@@ -69,7 +69,7 @@ class Recorder:
                     if found is not None:
                         entries.append(session_row(found))
                 case SaveTask(key):
-                    entries.append(TaskRow(key, self._tables.backlog.track(key).as_json()))
+                    entries.append(TaskRow(key, _spelled(self._tables.backlog.track(key).as_json())))
         ticket = self._journal.submit(entries)
         for event in events:
             _log(event)
@@ -88,12 +88,12 @@ def session_row(session: Session) -> SessionRow:
     return SessionRow(
         id=session.id,
         task=session.key,
-        intent=msgspec.to_builtins(session.intent),
+        intent=_spelled(msgspec.to_builtins(session.intent)),
         state=session.state_name,
         started_at=session.intent.created.wall,
         ended_at=state.at.wall if isinstance(state, Ended) else None,
         outcome=ending.outcome.value if ending else None,
-        ending={"sentence": ending.sentence, "evidence": dict(ending.evidence)} if ending else None,
+        ending=_spelled({"sentence": ending.sentence, "evidence": ending.evidence}) if ending else None,
     )
 
 
@@ -127,6 +127,19 @@ def _flat(data: Mapping[str, Any]) -> dict[str, Any]:
         for name, value in data.items()
         if name not in {"evidence", "passed_over", "leases", "event", "level"}
     }
+
+
+def _spelled(value: Any) -> Any:
+    """Spell out file names that are not UTF-8: JSON cannot carry them."""
+    match value:
+        case str():
+            return value if value.isascii() else value.encode("utf-8", "backslashreplace").decode()
+        case Mapping():
+            return {_spelled(name): _spelled(inner) for name, inner in value.items()}
+        case list() | tuple():
+            return [_spelled(inner) for inner in value]
+        case _:
+            return value
 
 
 def fresh_id() -> str:

@@ -114,6 +114,7 @@ async def supervise(settings: Settings, *, until_idle: bool = False) -> tuple[in
                 [Note("supervisor.started", data={"pid": os.getpid(), "generation": snapshot.generation})]
             )
             daemon.authority.tick()
+            daemon.ending.begin()
             await daemon.ending.over.wait()
             left = daemon.ending.left_over() if until_idle else []
             stopping = Note("supervisor.stopping", data={"running": len(daemon.authority.tables.roster)})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import anyio.to_thread
 import structlog
 
 from supervisor.core.advance import landed
@@ -66,12 +67,7 @@ class Settler:
             return None
         now = self._now()
         worker = session.worker() if session else None
-        if worker is not None and any(
-            covers(lease.scope, writer.path) for writer in open_writers(descendants(worker.pid), repo.root)
-        ):
-            return now.mono
-        newest = last_write(repo.root, lease.scope)
-        return None if newest is None else now.mono - (now.wall - newest)
+        return await anyio.to_thread.run_sync(_last_write, lease, repo, worker.pid if worker else None, now)
 
     async def _remains(self, session: Session) -> Remains:
         repo = self.repos.get(session.intent.repo)
@@ -91,6 +87,16 @@ class Settler:
             tuple(Landed(c.sha, c.subject, c.at_wall, c.paths) for c in reversed(own)),
             left,
         )
+
+
+def _last_write(lease: Lease, repo: Repository, worker: int | None, now: Moment) -> float | None:
+    def covered(path: str) -> bool:
+        return covers(lease.scope, path)
+
+    if worker is not None and open_writers(descendants(worker), repo.root, covered):
+        return now.mono
+    newest = last_write(repo.root, [lease.scope])
+    return None if newest is None else now.mono - (now.wall - newest)
 
 
 def touch(commit: Commit) -> Touch:

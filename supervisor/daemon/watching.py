@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
-import structlog
+import anyio
 
 from supervisor.core.effects import Note
+from supervisor.core.task import Problem
 from supervisor.daemon.authority import Authority
 from supervisor.daemon.feeds import Sources
-from supervisor.world.sources.watch import WatchError, changed_sources
-
-log = structlog.get_logger("leasehold")
+from supervisor.world.sources.watch import FolderWatch
 
 
 async def watch_sources(authority: Authority, sources: Sources) -> None:
     """Read a source again whenever something in its folder changed, until cancelled."""
-    try:
-        async for names in changed_sources(sources.folders()):
-            sources.reread(frozenset(names))
-    except WatchError as error:
-        authority.do([Note("source.problem", data={"source": "watch", "problem": str(error)})])
+    while True:
+        async with anyio.create_task_group() as group:
+            group.start_soon(_watch, authority, sources)
+            await sources.configured.wait()
+            group.cancel_scope.cancel()
+
+
+async def _watch(authority: Authority, sources: Sources) -> None:
+    async with FolderWatch(sources.folders()) as watch:
+        said = _say(authority, watch.problems, ())
+        async for names in watch:
+            sources.reread(names)
+            said = _say(authority, watch.problems, said)
+
+
+def _say(authority: Authority, found: tuple[Problem, ...], said: tuple[Problem, ...]) -> tuple[Problem, ...]:
+    authority.do(
+        Note("source.problem", data={"source": problem.source, "problem": problem.sentence()})
+        for problem in found
+        if problem not in said
+    )
+    return found

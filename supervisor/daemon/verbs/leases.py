@@ -20,7 +20,8 @@ from supervisor.world.control.caller import Caller, SessionCaller
 from supervisor.world.control.errors import Code, RpcError
 from supervisor.world.control.later import Later
 from supervisor.world.control.methods import Method, Params, Who
-from supervisor.world.git.paths import PathError
+from supervisor.world.git.paths import ScopePathError
+from supervisor.world.git.wire_path import decode_path
 
 
 class Acquire(Params, kw_only=True):
@@ -149,7 +150,10 @@ class LeaseVerbs:
         """Judge the movement of branches; a refusal carries the lines that git shows."""
         authority = self._authority
         session = self._session(caller)
-        updates = [gate.Update(update.ref, update.old, update.new, update.paths) for update in params.updates]
+        updates = [
+            gate.Update(update.ref, update.old, update.new, tuple(map(decode_path, update.paths)))
+            for update in params.updates
+        ]
         verdict, effects = gate.gate(authority.tables, session, updates, authority.now())
         authority.do(effects)
         if isinstance(verdict, gate.Blocked):
@@ -177,7 +181,7 @@ class LeaseVerbs:
         name = self._repo(caller, repo, cwd)
         try:
             return self._shop.wants(name, paths, mode, cwd=Path(cwd) if cwd else None)
-        except (ScopeError, PathError) as error:
+        except (ScopeError, ScopePathError) as error:
             raise RpcError(Code.REFUSED, str(error), {"reason": "scope"}) from error
 
     def _repo(self, caller: Caller, repo: str, cwd: str) -> str:
