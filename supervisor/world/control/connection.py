@@ -13,19 +13,14 @@ from supervisor.world.control import wire
 from supervisor.world.control.access import Peer
 from supervisor.world.control.errors import Code, RpcError
 from supervisor.world.control.later import Later
-from supervisor.world.control.lines import MAX_LINE, Lines, LineTooLongError
-from supervisor.world.control.methods import Method, Params, Registry
+from supervisor.world.control.lines import Lines
+from supervisor.world.control.methods import Registry
 from supervisor.world.control.subscription import Push, Stream, Subscription
 
 MAX_WAITING = 1024  # answers that one connection may be waiting for
 
 _log = structlog.get_logger(__name__)
 _PLACE = re.compile(r"^(?P<what>.*?)(?: - at `\$(?P<place>.*)`)?$", re.DOTALL)
-
-
-@functools.cache
-def _decoder(params: type[Params]) -> msgspec.json.Decoder[Params]:
-    return msgspec.json.Decoder(params)
 
 
 class Connection:
@@ -44,22 +39,27 @@ class Connection:
         self._waiting: dict[Later, wire.Request] = {}
         self._subscriptions: list[Subscription] = []
 
-    def feed(self, data: bytes) -> tuple[bytes, bool]:
-        """Handle what arrived; return the answers in one piece, and whether to go on listening."""
-        try:
-            lines = self._lines.feed(data)
-        except LineTooLongError:
-            error = RpcError(Code.PARSE, f"a line may have {MAX_LINE} bytes; this one is longer")
-            return wire.failure_line(None, error), False
+    def feed(self, data: bytes) -> bytes:
+        """Handle what arrived; return the answers in one piece.
+
+        Raises:
+            LineTooLongError: the client is not to be listened to any more.
+        """
+        lines = self._lines.feed(data)
         if len(lines) == 1:
-            return self._answer(lines[0]), True
-        return b"".join([self._answer(line) for line in lines]), True
+            return self._answer(lines[0])
+        return b"".join([self._answer(line) for line in lines])
+
+    @property
+    def owes(self) -> bool:
+        """Whether something may still be said that was asked for already."""
+        return bool(self._waiting or self._subscriptions)
 
     def gone(self) -> None:
         """Forget the client: waits are cancelled, streams end."""
-        for later in tuple(self._waiting):
-            later.gone()
-        self._waiting.clear()
+        waiting, self._waiting = self._waiting, {}
+        for later, request in waiting.items():
+            _cancel(later, request)
         for subscription in self._subscriptions:
             subscription.leave(self._push)
         self._subscriptions.clear()
@@ -68,7 +68,7 @@ class Connection:
         """Answer everything that waits with `error`: the server closes."""
         waiting, self._waiting = self._waiting, {}
         for later, request in waiting.items():
-            later.gone()
+            _cancel(later, request)
             if request.id is not msgspec.UNSET:
                 self._push(wire.failure_line(request.id, error))
 
@@ -78,10 +78,14 @@ class Connection:
         except (msgspec.DecodeError, RecursionError):
             return wire.failure_line(*wire.unreadable(line)) if line.strip() else b""
         try:
-            method = self._methods.get(request.method)
-            if method is None:
+            verb = self._methods.get(request.method)
+            if verb is None:
                 return self._failure(request, self._unknown(request.method))
-            params = _params(method, request.params)
+            try:
+                params = verb.decode(request.params)
+            except msgspec.ValidationError as error:
+                return self._failure(request, _bad_params(request.method, str(error)))
+            method = verb.method
             result = method.call(self._peer.caller(method, params.token), params)
             if isinstance(result, Later):
                 return self._wait(request, result)
@@ -104,7 +108,7 @@ class Connection:
 
     def _wait(self, request: wire.Request, later: Later) -> bytes:
         if len(self._waiting) >= MAX_WAITING:
-            later.gone()
+            _cancel(later, request)
             raise RpcError(Code.TRY_LATER, f"this connection already waits for {MAX_WAITING} answers")
         self._waiting[later] = request
         later.bind(functools.partial(self._deliver, request))
@@ -133,11 +137,11 @@ class Connection:
         return told
 
 
-def _params(method: Method[Params], raw: msgspec.Raw) -> Params:
+def _cancel(later: Later, request: wire.Request) -> None:
     try:
-        return _decoder(method.params).decode(raw)
-    except msgspec.ValidationError as error:
-        raise _bad_params(method.name, str(error)) from None
+        later.gone()
+    except Exception:  # noqa: BLE001  - the other waits must be cancelled too
+        _log.exception("a wait could not be cancelled", method=request.method)
 
 
 def _bad_params(method: str, complaint: str) -> RpcError:

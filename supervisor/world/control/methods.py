@@ -47,18 +47,26 @@ class Method(Generic[P]):
     who: Who = Who.OPERATOR
 
 
-Registry = Mapping[str, Method[Any]]
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """A method with the decoder of its parameters, made once."""
+
+    method: Method[Any]
+    decode: Callable[[bytes | msgspec.Raw], Params]
 
 
-def registry(methods: Iterable[Method[Any]]) -> dict[str, Method[Any]]:
+Registry = Mapping[str, Verb]
+
+
+def registry(methods: Iterable[Method[Any]]) -> Registry:
     """Return the methods by name.
 
     Raises:
         ValueError: two methods have the same name.
     """
-    by_name: dict[str, Method[Any]] = {}
+    verbs: dict[str, Verb] = {}
     for method in methods:
-        if method.name in by_name:
+        if method.name in verbs:
             raise ValueError(f'the method "{method.name}" is registered twice')
-        by_name[method.name] = method
-    return by_name
+        verbs[method.name] = Verb(method, msgspec.json.Decoder(method.params).decode)
+    return verbs

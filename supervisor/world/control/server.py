@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from supervisor.world.control.access import Access
+from supervisor.world.control.door import Door
+from supervisor.world.control.link import Link
+from supervisor.world.control.links import Links
 from supervisor.world.control.listener import listening
 from supervisor.world.control.methods import Method, registry
-from supervisor.world.control.protocol import Link, Links, Outbox
+from supervisor.world.control.poller import Poller
 
 _FAREWELL = 1.0  # seconds that clients have to take their last answers
 
@@ -35,16 +38,17 @@ async def serving(
         ListenError: the path cannot be had; the message says why and what to do.
         ValueError: two methods have the same name.
     """
-    by_name = registry(methods)
-    loop = asyncio.get_running_loop()
-    outbox = Outbox(loop)
-    links = Links()
+    verbs = registry(methods)
     rules = access or Access()
+    loop = asyncio.get_running_loop()
+    links = Links()
     with contextlib.ExitStack() as stack:
         sock = listener if listener is not None else stack.enter_context(listening(path))
-        server = await loop.create_unix_server(lambda: Link(by_name, rules, outbox, links), sock=sock)
+        poller = Poller(loop)
+        stack.callback(poller.close)
+        door = Door(sock, loop, poller, lambda client: Link(client, verbs, rules, poller, links))
         try:
             yield
         finally:
-            server.close()
+            door.close()
             await links.close(_FAREWELL)
