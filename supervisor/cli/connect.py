@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import click
 
@@ -25,11 +26,11 @@ def client(ctx: click.Context, timeout: float | None = 60.0) -> Client:
     from supervisor.world.config.discover import DiscoverError, find_config, socket_beside
 
     try:
-        return Client(socket_beside(find_config(config, os.environ, os.getcwd()), os.environ), token, timeout)
+        return Client(socket_beside(find_config(config, os.environ, Path.cwd()), os.environ), token, timeout)
     except DiscoverError as error:
         raise click.ClickException(str(error)) from error
 
 
 def place() -> dict[str, str]:
     """Return what tells the supervisor which folder relative paths mean."""
-    return {"cwd": os.getcwd()}
+    return {"cwd": str(Path.cwd())}

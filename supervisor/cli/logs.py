@@ -33,7 +33,7 @@ def _grown(path: Path, supervisor: Client, session: str) -> Iterator[bytes]:
                 yield chunk
                 continue
             # A modified log wakes us at once; the time-out is for the end of the session.
-            if inotify.sync_get() is None:
-                if supervisor.call("session.show", session=session)["state"] == "ended":
-                    yield log.read()
-                    return
+            quiet = inotify.sync_get() is None
+            if quiet and supervisor.call("session.show", session=session)["state"] == "ended":
+                yield log.read()
+                return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 
 import click
 
@@ -36,7 +37,7 @@ def run(ctx: click.Context, config: str | None, until_idle: bool) -> None:  # no
     from supervisor.world.logs import configure_logs
 
     try:
-        path = find_config(config or ctx.find_root().obj.get("config"), os.environ, os.getcwd())
+        path = find_config(config or ctx.find_root().obj.get("config"), os.environ, Path.cwd())
         settings = load(path, os.environ)
     except (DiscoverError, ConfigError) as error:
         raise click.ClickException(str(error)) from error

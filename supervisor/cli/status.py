@@ -40,10 +40,10 @@ def lines(found: dict[str, Any]) -> list[str]:
     ]
     if signal := found["last_signal"]:
         text.append(f"last signal  {signal['signal']} {ago(signal['at'])}: {signal['answer']}")
-    for schedule in found["schedules"]:
-        text.append(
-            f"schedule     {schedule['name']}: next {clock(schedule['wakes_at'])}, {schedule['queued']} queued"
-        )
+    text += [
+        f"schedule     {schedule['name']}: next {clock(schedule['wakes_at'])}, {schedule['queued']} queued"
+        for schedule in found["schedules"]
+    ]
     for lane, state in found["lanes_paused"].items():
         text.append(f"lane         {lane or '(none)'} is {state}")
     for repo, paths in found["orphans"].items():

@@ -114,7 +114,9 @@ def _track_after(tables: Tables, session: Session, track: Track, ending: Ending,
         tuple(evidence.get("commits", ())),
         tuple(evidence.get("dirty", ())),
     )
-    failures = track.attempts + (retry.weigh(ending.outcome) in (retry.Weight.FAILURE, retry.Weight.BARREN))
+    weight = retry.weigh(ending.outcome)
+    counts = weight in {retry.Weight.FAILURE, retry.Weight.BARREN} and not _abandoned(ending)
+    failures = track.attempts + counts
     return replace(
         track, standing=_standing_after(tables, session, ending, failures, now), attempts=failures, last=last
     )
@@ -130,12 +132,18 @@ def _standing_after(tables: Tables, session: Session, ending: Ending, failures: 
             return Held(by, f"its session {session.id} was {ending.outcome.value}", now.wall)
         case Outcome.PREEMPTED | Outcome.RATE_LIMITED:
             return Ready()
+        case Outcome.UNSPAWNED if _abandoned(ending):
+            return Ready()
         case _:
             match retry.after_failure(session.key, failures, tables.policy.retry):
                 case retry.TryAgain(delay, _):
                     return Cooling(now.wall + delay, ending.sentence)
                 case retry.Park(_) as park:
                     return Parked(f"{park.sentence()}; last: {ending.sentence}", now.wall)
+
+
+def _abandoned(ending: Ending) -> bool:
+    return ending.evidence.get("cause") == "abandoned"
 
 
 def _standing_sentence(track: Track) -> str:

@@ -146,8 +146,13 @@ class Workers:
 
     async def finalise(self, session_id: str) -> None:
         """Take in how a session ended whose worker is gone: by its record, or as lost after a sweep."""
+        folder = self._places.folder(session_id)
+        if not folder.exists():
+            why = "the supervisor ended before its worker was started"
+            self._event(session_id, WorkerEnded(ExitRecord("abandoned", why=why, by="supervisor")))
+            return
         try:
-            record = records.read_exit(self._places.folder(session_id))
+            record = records.read_exit(folder)
         except records.RecordError as error:
             found = await sweep_lost(session_id)
             swept = f"; {len(found)} processes of its tree were killed" if found else ""
