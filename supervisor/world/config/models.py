@@ -2,66 +2,39 @@
 
 from __future__ import annotations
 
-import re
-import shlex
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from supervisor.core.cadence import Cron, ScheduleError
-from supervisor.core.duration import DurationError, parse_duration
+from supervisor.core.scope import ScopeError, parse_scopes
+from supervisor.world.config.faults import fault
+from supervisor.world.config.harness import check_command, check_variable
+from supervisor.world.config.values import Count, Duration, Limit, Name, Size, Words
 
-_SIZES = {"": 1, "b": 1, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30}
-_SIZE = re.compile(r"(\d+)\s*([a-z]*)", re.IGNORECASE)
-
-
-def _duration(value: Any) -> Any:
-    if isinstance(value, str):
-        try:
-            return parse_duration(value)
-        except DurationError as error:
-            raise ValueError(str(error)) from error
-    if value is None or isinstance(value, float):
-        return value
-    raise ValueError(f'{value!r} has no unit; write for instance "90s", "15m" or "2h"')
-
-
-def _size(value: Any) -> Any:
-    found = _SIZE.fullmatch(value.strip()) if isinstance(value, str) else None
-    if found is None or found[2].lower() not in _SIZES:
-        raise ValueError(f'{value!r} is not a size; write for instance "16MiB"')
-    return int(found[1]) * _SIZES[found[2].lower()]
-
-
-def _words(value: Any) -> Any:
-    return shlex.split(value) if isinstance(value, str) else value
-
-
-Duration = Annotated[float, BeforeValidator(_duration)]
-Limit = Annotated[float | None, BeforeValidator(_duration)]
-Size = Annotated[int, BeforeValidator(_size)]
-Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
+PREFIX = "LEASEHOLD__"
 
 
 class Section(BaseModel):
     """A table of the file: frozen, and with no key that is not named here."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class SupervisorSettings(Section):
     """[supervisor]: the daemon itself. Paths without a value are derived when the file is loaded."""
 
-    max_sessions: int = Field(4, ge=1, le=10_000)
+    max_sessions: Count = Field(4, ge=1, le=10_000)
     pool: bool = True
     on_stop: Literal["leave", "drain", "stop"] = "leave"
     state_dir: Path = Path()
     runtime_dir: Path = Path()
     log_format: Literal["auto", "console", "json"] = "auto"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-    retain_days: int = Field(90, ge=1)
+    retain_days: Count = Field(90, ge=1, le=36_500)
 
 
 class LeaseSettings(Section):
@@ -88,6 +61,16 @@ class RepoSettings(Section):
             raise ValueError('this version runs all sessions in the checkout itself; write "shared"')
         return value
 
+    @field_validator("exclude")
+    @classmethod
+    def _are_scopes(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            try:
+                parse_scopes(text, "repo")
+            except ScopeError as error:
+                raise ValueError(str(error)) from error
+        return value
+
 
 class HarnessSettings(Section):
     """[harness.NAME]: a way to run an agent."""
@@ -95,7 +78,7 @@ class HarnessSettings(Section):
     command: Words
     model: str = ""
     tier: str = ""
-    max_sessions: int | None = Field(None, ge=1)
+    max_sessions: Count | None = Field(None, ge=1)
     budget: Duration = Field(3000.0, gt=0)
     warn: Duration = Field(300.0, ge=0)
     grace: Duration = Field(10.0, ge=0)
@@ -104,19 +87,24 @@ class HarnessSettings(Section):
     resident: Limit = Field(120.0, gt=0)
     env: dict[str, str] = {}
     env_from: tuple[str, ...] = ()
-    log_limit: Size = 16 << 20
+    log_limit: Size = Field(16 << 20, ge=64 << 10)
 
     @field_validator("command")
     @classmethod
-    def _has_a_program(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if not value or not value[0]:
-            raise ValueError('is empty; name a program, for instance ["claude", "-p", "{prompt}"]')
+    def _can_be_run(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return check_command(value)
+
+    @field_validator("env", "env_from")
+    @classmethod
+    def _are_variables(cls, value: Any) -> Any:
+        for name in value:
+            check_variable(name)
         return value
 
     @model_validator(mode="after")
     def _grace_fits(self) -> HarnessSettings:
         if self.grace > self.budget:
-            raise ValueError("grace is longer than budget; a session would be killed after twice its time")
+            raise fault("grace", "is longer than budget; a session would live twice as long as it may")
         return self
 
 
@@ -130,49 +118,63 @@ class SourceSettings(Section):
     every: Limit = Field(None, ge=1)
     timeout: Duration = Field(30.0, gt=0)
     lane: str | None = None
-    tier: int | None = Field(None, ge=1, le=3)
+    tier: Count | None = Field(None, ge=1, le=3)
     harness: str | None = None
-    priority: int | None = None
+    priority: Count | None = None
 
     @model_validator(mode="after")
     def _fits_its_kind(self) -> SourceSettings:
         if self.kind == "markdown" and self.path is None:
-            raise ValueError('a source of kind "markdown" needs a path, the folder of its *.md files')
+            raise fault("kind", '"markdown" needs a path, the folder of its *.md files')
         if self.kind == "command" and not self.command:
-            raise ValueError('a source of kind "command" needs a command that prints tasks as JSON')
-        if self.kind != "command" and (self.command is not None or self.every is not None):
-            raise ValueError(f'command and every belong to kind "command", not "{self.kind}"')
-        if self.kind != "markdown" and self.path is not None:
-            raise ValueError(f'path belongs to kind "markdown", not "{self.kind}"')
+            raise fault("kind", '"command" needs a command, a program that prints tasks as JSON')
+        owner = {"path": "markdown", "command": "command", "every": "command", "timeout": "command"}
+        for key, kind in owner.items():
+            if key in self.model_fields_set and self.kind != kind:
+                raise fault(key, f'belongs to sources of kind "{kind}"; this one is "{self.kind}"')
         return self
 
 
 class SelectionSettings(Section):
     """[selection]: how the next task is chosen."""
 
-    lane_window: int = Field(20, ge=1)
+    lane_window: Count = Field(20, ge=1)
     plateau_share: float = Field(0.6, gt=0, le=1)
-    plateau_min: int = Field(5, ge=1)
-    recent_commit_minutes: float = Field(10.0, ge=0)
+    plateau_min: Count = Field(5, ge=1)
+    recent_commit_minutes: float = Field(10.0, ge=0, le=525_600)
     preempt: Literal["never", "after-turn", "now"] = "never"
     min_runtime: Duration = Field(120.0, ge=0)
+
+    @model_validator(mode="after")
+    def _warning_can_be_reached(self) -> SelectionSettings:
+        if self.plateau_min > self.lane_window:
+            raise fault(
+                "plateau_min", f"is more than lane_window ({self.lane_window}); no plateau is ever seen"
+            )
+        return self
 
 
 class RetrySettings(Section):
     """[retry]: what follows a failure, for the task and for its lane."""
 
-    attempts: int = Field(3, ge=1)
+    attempts: Count = Field(3, ge=1)
     backoff: Duration = Field(30.0, ge=0)
     backoff_max: Duration = Field(1800.0, ge=0)
     jitter: float = Field(0.25, ge=0, le=1)
-    intensity: int = Field(5, ge=1)
+    intensity: Count = Field(5, ge=1)
     window: Duration = Field(600.0, gt=0)
+
+    @model_validator(mode="after")
+    def _backoff_fits(self) -> RetrySettings:
+        if self.backoff > self.backoff_max:
+            raise fault("backoff", "is longer than backoff_max")
+        return self
 
 
 class ScheduleSettings(Section):
     """[[schedule]]: slots at times of the calendar."""
 
-    name: str = Field(min_length=1)
+    name: Name
     cron: str | None = None
     every: Limit = Field(None, ge=1)
     timezone: str = "UTC"
@@ -183,30 +185,30 @@ class ScheduleSettings(Section):
     harness: str | None = None
     lane: str | None = None
     tag: str | None = None
-    slots: int = Field(1, ge=1)
+    slots: Count = Field(1, ge=1)
 
     @model_validator(mode="after")
     def _has_one_cadence(self) -> ScheduleSettings:
-        from zoneinfo import ZoneInfo  # noqa: PLC0415
-
         if (self.cron is None) == (self.every is None):
-            raise ValueError("give either cron or every")
+            raise fault("", 'give either cron, as in "30 7 * * mon-fri", or every, as in "2h"')
         try:
             zone = ZoneInfo(self.timezone)
         except (ValueError, OSError, KeyError) as error:
-            raise ValueError(f'no time zone "{self.timezone}"; write for instance "Europe/Berlin"') from error
+            raise fault(
+                "timezone", f'no time zone "{self.timezone}"; write for instance "Europe/Berlin"'
+            ) from error
         if self.cron is not None:
             try:
                 Cron(self.cron, zone)
             except ScheduleError as error:
-                raise ValueError(str(error)) from error
+                raise fault("cron", str(error).removeprefix("cron ")) from error
         return self
 
 
 class QuotaSettings(Section):
     """[quotas.NAME]: how often these harnesses may start within a window; no harness named means all."""
 
-    sessions: int = Field(ge=1)
+    sessions: Count = Field(ge=1)
     window: Duration = Field(gt=0)
     harness: tuple[str, ...] = ()
 
@@ -215,29 +217,29 @@ class Settings(BaseSettings):
     """The whole configuration. `path` is its file, `directory` what relative paths in it start from."""
 
     model_config = SettingsConfigDict(
-        frozen=True, extra="forbid", env_prefix="LEASEHOLD__", env_nested_delimiter="__"
+        frozen=True, extra="forbid", env_prefix=PREFIX, env_nested_delimiter="__"
     )
 
     path: Path = Field(exclude=True)
     directory: Path = Field(exclude=True)
     supervisor: SupervisorSettings = SupervisorSettings()
     leases: LeaseSettings = LeaseSettings()
-    repos: dict[str, RepoSettings] = {}
-    harness: dict[str, HarnessSettings] = {}
-    sources: dict[str, SourceSettings] = {}
+    repos: dict[Name, RepoSettings] = {}
+    harness: dict[Name, HarnessSettings] = {}
+    sources: dict[Name, SourceSettings] = {}
     selection: SelectionSettings = SelectionSettings()
     retry: RetrySettings = RetrySettings()
     schedule: tuple[ScheduleSettings, ...] = ()
-    quotas: dict[str, QuotaSettings] = {}
+    quotas: dict[Name, QuotaSettings] = {}
 
     @classmethod
     def settings_customise_sources(
         cls,
         settings_cls: type[BaseSettings],  # noqa: ARG003  - pydantic's signature
         init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003  - overrides.py reads the environment it is given
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Let the environment outrank the file, key by key."""
-        return env_settings, init_settings
+        """Take only what load() hands over, so that nothing depends on the process that loads."""
+        return (init_settings,)
