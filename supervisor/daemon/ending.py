@@ -10,7 +10,7 @@ from supervisor.core import orders
 from supervisor.core.admission import Draining, Open
 from supervisor.core.lifecycle import Kill, Stop, Wish
 from supervisor.core.selection import decide
-from supervisor.core.standing import Held, Parked, standing_name
+from supervisor.core.standing import Held, Parked
 from supervisor.daemon.authority import Authority
 from supervisor.daemon.feeds import Sources
 
@@ -107,8 +107,10 @@ class Ending:
             standing = tables.backlog.track(key).standing
             blockers = tables.backlog.blockers(key)
             match standing:
-                case Parked(why, _) | Held(_, why, _):
-                    lines.append(f"{key}: {standing_name(standing)}: {why}")
+                case Parked(why, _):
+                    lines.append(f"{key}: {why}")
+                case Held(by, why, _):
+                    lines.append(f"{key}: held by {by}: {why}")
                 case _ if blockers:
                     lines.append(f"{key}: blocked: {'; '.join(blockers)}")
                 case _:
