@@ -35,7 +35,7 @@ def shown(value: object, limit: int = 60) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):
-        return str(value) if abs(value) < 1e15 else "a huge number"
+        return "a huge number" if abs(value) >= 1e15 else str(value)
     if isinstance(value, date):
         return value.isoformat()
     return {list: "a list", dict: "a mapping", type(None): "nothing"}.get(type(value), type(value).__name__)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from supervisor.core.task import Stage, Tier
 
 STAGES = {
@@ -65,15 +67,18 @@ def normal(word: str) -> str:
 
 def near(key: str) -> str | None:
     """Return the known key that `key`, which is not known, was probably meant to be."""
-    word = normal(key)
-    allowed = 1 if len(word) <= 6 else 2
-    if word in _FOREIGN or len(word) < 3 or len(word) > 40:
+    # An unbounded key would be compared, and kept, at its whole length.
+    return _near(normal(key)) if len(key) <= 40 else None
+
+
+@lru_cache(maxsize=1024)
+def _near(word: str) -> str | None:
+    """Return the known key that `word` is near to; the same keys of other tools come in every file."""
+    if len(word) < 3 or word in _FOREIGN:
         return None
     known = sorted(KEYS | ALIAS_OF.keys())
-    distance, best = min(
-        (_distance(word, other), other) for other in known if abs(len(other) - len(word)) <= 2
-    )
-    return best if distance <= allowed else None
+    distance, best = min((_distance(word, other), other) for other in known)
+    return best if distance <= (1 if len(word) <= 6 else 2) else None
 
 
 def _distance(left: str, right: str) -> int:
