@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.process.children.session import ROOT, Session
-from workers.session import proc, tree
+from workers.session import tree
+from workers.session.kin import Kin
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,13 +62,15 @@ def test_stop_kills_after_the_grace_what_ignores_the_signal(tmp_path: Path, anim
 
 
 def test_a_stopped_process_gets_the_soft_signal_too(tmp_path: Path) -> None:
-    with Session(tmp_path, "stops_itself") as session:
+    with Session(tmp_path, "has_a_stopped_child") as session:
         client = session.connect()
         session.wait_ready()
 
         assert client.call("stop", grace=10.0)["ok"] is True
 
-        assert session.wait()["signal"] == 15
+        record = session.wait()
+        assert (record["signal"], record["leaks"]) == (15, 0)
+        assert record["elapsed"] < 9
 
 
 @pytest.mark.parametrize(("animal", "code"), [("daemonises", 7), ("holds_stdout", 0)])
@@ -148,7 +151,8 @@ def test_the_leader_dies_with_a_killed_worker(tmp_path: Path) -> None:
 UNKILLABLE = """
 import os, sys
 sys.path.append(sys.argv[1])
-from workers.session import kernel, proc
+from workers.session import kernel
+from workers.session.kin import Kin
 from workers.session.command import Command
 from workers.session.harness import Harness, launch
 from workers.session.sweep import sweep
@@ -157,7 +161,7 @@ null = os.open(os.devnull, os.O_RDWR)
 harness = launch(Command("/bin/sleep", ["sleep", "60"], {}, "/"), (null, null, null), 0o22).harness
 really = Harness.kill
 Harness.kill = lambda self: None
-proc.signal_below = lambda root, pid, numbers: False
+Kin.signal = lambda self, pid, *numbers: False
 swept = sweep(harness, lambda seconds: None, patience=0.2)
 really(harness)
 harness.collect()
@@ -202,8 +206,8 @@ def test_a_process_that_is_no_descendant_is_never_signalled(tmp_path: Path) -> N
         session.wait_ready()
         harness = session.json("worker.json")["harness"]["pid"]
 
-        assert proc.signal_below(harness, session.pid, (9,)) is False
-        assert proc.signal_below(harness, harness, (9,)) is False
+        assert Kin(harness).signal(session.pid, 9) is False
+        assert Kin(harness).signal(harness, 9) is False
 
         assert client.call("state")["state"] == "running"
         client.call("kill")

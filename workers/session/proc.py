@@ -1,9 +1,8 @@
-"""What /proc says of one process, and the only way in which the worker signals a process it did not fork."""
+"""What /proc says of one process."""
 
 from __future__ import annotations
 
 import os
-import signal
 
 
 class Stat:
@@ -63,42 +62,6 @@ def describe_survivor(stat: Stat) -> dict[str, object]:
     described["state"] = stat.state
     described["wchan"] = _read(f"/proc/{stat.pid}/wchan").decode(errors="replace")
     return described
-
-
-def signal_below(root: int, pid: int, numbers: tuple[int, ...]) -> bool:
-    """Send signals to `pid` if it is proven to descend from `root`; tell whether they were sent.
-
-    The pidfd is opened first and the descent checked after: should the number have passed to another
-    process in between, either the check fails or the signal meets a process that is gone.
-    """
-    try:
-        pidfd = os.pidfd_open(pid)
-    except OSError:
-        return False
-    try:
-        if not is_below(root, pid):
-            return False
-        for number in numbers:
-            signal.pidfd_send_signal(pidfd, number)
-    except OSError:
-        return False
-    finally:
-        os.close(pidfd)
-    return True
-
-
-def is_below(root: int, pid: int) -> bool:
-    """Tell whether `pid` is a descendant of `root`, as its chain of parents says."""
-    for _ in range(4096):
-        stat = read_stat(pid)
-        if stat is None:
-            return False
-        if stat.parent == root:
-            return True
-        if stat.parent <= 1:
-            return False
-        pid = stat.parent
-    return False
 
 
 def _read(path: str) -> bytes:

@@ -9,7 +9,7 @@ import socket
 import sys
 
 from workers.session.clock import boottime
-from workers.session.proc import is_below
+from workers.session.kin import Kin
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -190,7 +190,7 @@ def _refusal(connection: socket.socket) -> str:
     pid, uid = (int.from_bytes(credentials[at : at + 4], sys.byteorder) for at in (0, 4))
     if uid not in {0, os.getuid()}:
         return f"user {uid} may not operate this session"
-    if is_below(os.getpid(), pid):
+    if Kin(os.getpid()).includes(pid):
         return f"process {pid} belongs to this session, which may not operate itself; ask the supervisor"
     return ""
 

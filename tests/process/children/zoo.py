@@ -97,7 +97,8 @@ def forks_for_ever() -> None:
     full = False
     while time.monotonic() < end:
         try:
-            os.fork()
+            if os.fork() == 0:
+                os.setsid()  # out of reach of a signal to the group
         except BlockingIOError:
             if not full:
                 full = True
@@ -138,6 +139,16 @@ def stops_itself() -> None:
     time.sleep(LIFE)
 
 
+def has_a_stopped_child() -> None:
+    child = os.fork()
+    if child == 0:
+        os.kill(os.getpid(), signal.SIGSTOP)
+        os._exit(0)
+    os.waitpid(child, os.WUNTRACED)
+    ready()
+    time.sleep(LIFE)
+
+
 def closes_descriptors() -> None:
     ready()
     os.closerange(0, 1024)
@@ -159,6 +170,7 @@ def _ready_and_stay() -> None:
 
 def has_a_child_without_first_thread() -> None:
     if os.fork() == 0:
+        os.setsid()
         loses_its_first_thread()
     time.sleep(LIFE)
 
