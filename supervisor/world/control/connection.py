@@ -75,7 +75,7 @@ class Connection:
     def _answer(self, line: bytes) -> bytes:
         try:
             request = wire.decode_request(line)
-        except (msgspec.DecodeError, RecursionError):
+        except wire.UNREADABLE:
             return wire.failure_line(*wire.unreadable(line)) if line.strip() else b""
         try:
             verb = self._methods.get(request.method)
@@ -85,6 +85,8 @@ class Connection:
                 params = verb.decode(request.params)
             except msgspec.ValidationError as error:
                 return self._failure(request, _bad_params(request.method, str(error)))
+            except wire.UNREADABLE as error:  # the envelope's decoder passes over what is in `params`
+                return self._failure(request, wire.not_json(error))
             method = verb.method
             result = method.call(self._peer.caller(method, params.token), params)
             if isinstance(result, Later):

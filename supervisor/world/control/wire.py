@@ -53,6 +53,9 @@ class Notice(msgspec.Struct, gc=False):
     jsonrpc: Version = "2.0"
 
 
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What a decoder raises for bytes from outside."""
+
 decode_request = msgspec.json.Decoder(Request).decode
 decode_any = msgspec.json.Decoder().decode
 encode = msgspec.json.Encoder().encode
@@ -73,14 +76,18 @@ def notice_line(method: str, params: object) -> bytes:
     return encode(Notice(method, params)) + b"\n"
 
 
+def not_json(error: Exception) -> RpcError:
+    """Return the answer to bytes that are not JSON."""
+    why = "it nests too deeply" if isinstance(error, RecursionError) else str(error)
+    return RpcError(Code.PARSE, f"the line is not JSON: {why}")
+
+
 def unreadable(line: bytes) -> tuple[Id, RpcError]:
     """Say what is wrong with a line that is not a request, and the id that it carries, if any."""
     try:
         message = decode_any(line)
-    except RecursionError:
-        return None, RpcError(Code.PARSE, "the line nests too deeply")
-    except msgspec.DecodeError as error:
-        return None, RpcError(Code.PARSE, f"the line is not JSON: {error}")
+    except UNREADABLE as error:
+        return None, not_json(error)
     if isinstance(message, list):
         return None, RpcError(Code.INVALID, "batches are not taken; send one request a line")
     if not isinstance(message, dict):

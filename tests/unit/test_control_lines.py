@@ -1,0 +1,52 @@
+import itertools
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from supervisor.world.control.lines import MAX_LINE, Lines, LineTooLongError
+
+
+@settings(deadline=None, derandomize=True)
+@given(
+    st.lists(st.binary(max_size=20).map(lambda line: line.replace(b"\n", b""))), st.lists(st.integers(0, 200))
+)
+def test_lines_do_not_depend_on_how_the_bytes_were_cut(lines: list[bytes], cuts: list[int]) -> None:
+    stream = b"".join(line + b"\n" for line in lines)
+    edges = [0, *sorted(min(cut, len(stream)) for cut in cuts), len(stream)]
+    framing = Lines()
+
+    heard = [line for a, b in itertools.pairwise(edges) for line in framing.feed(stream[a:b])]
+
+    assert lines == heard
+
+
+def test_an_unfinished_line_is_kept_for_its_end() -> None:
+    framing = Lines()
+
+    assert framing.feed(b'{"half"') == []
+    assert framing.feed(b":1}\nnext\nand") == [b'{"half":1}', b"next"]
+    assert framing.feed(b" more\n") == [b"and more"]
+
+
+def test_a_line_of_the_limit_passes() -> None:
+    line = b"x" * (MAX_LINE - 1)
+
+    assert [line] == Lines().feed(line + b"\n")
+
+
+@pytest.mark.parametrize("size", [MAX_LINE, MAX_LINE + 1, 2 * MAX_LINE])
+def test_a_longer_line_is_refused_in_one_piece(size: int) -> None:
+    with pytest.raises(LineTooLongError):
+        Lines().feed(b"x" * size + b"\n")
+
+
+@pytest.mark.parametrize("end", [b"", b"\n"])
+def test_a_longer_line_is_refused_in_small_pieces(end: bytes) -> None:
+    framing = Lines()
+    piece = b"x" * 4096
+    for _ in range(MAX_LINE // len(piece)):
+        framing.feed(piece)
+
+    with pytest.raises(LineTooLongError):
+        framing.feed(b"x" + end)
