@@ -60,6 +60,8 @@ def _plain(value: Any) -> Any:
 
 def _tables(data: Mapping[str, Any], place: tuple[str, ...]) -> Iterator[str]:
     for name, value in data.items():
+        if not place and not value:
+            continue  # no [[schedule]]: there is nothing to show
         if not isinstance(value, dict) and not _is_table_list(value):
             yield f"{_key(name)} = {_inline(value)}"
     for name, value in data.items():
