@@ -38,10 +38,11 @@ def check(ctx: click.Context, config: str | None, show: bool, as_json: bool) -> 
     named = config or (ctx.find_root().obj or {}).get("config")
     try:
         path = find_config(named, os.environ, Path.cwd())
-        settings = load(path, os.environ)
-        text = read_text(path)
     except DiscoverError as error:
         _end(as_json, {"config": named, "problems": [str(error)]})
+    try:
+        settings = load(path, os.environ)
+        text = read_text(path)
     except ConfigError as error:
         _end(as_json, {"config": str(path), "problems": list(error.problems)})
     host = anyio.run(look_at_host, settings, os.environ)
