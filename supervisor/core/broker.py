@@ -236,8 +236,8 @@ class Broker:
         return self._wake(self._queue.interested([lease.scope for lease in ended]).union(followers), now)
 
     def _wake(self, candidates: Iterable[int], now: float) -> tuple[Woken, ...]:
-        """Grant to those who can go on; a grant never frees the way for another waiter."""
-        woken: list[Woken] = []
+        """Grant to those who can go on; whoever stood behind them has a lease in the way now."""
+        granted: list[Waiter] = []
         for waiter in self._queue.ordered(candidates):
             if waiter.behind or self._examine(waiter.holder, waiter.wants)[0]:
                 continue
@@ -245,8 +245,12 @@ class Broker:
                 self._unnumbered.add(waiter.id)
                 continue
             self._leave(waiter)
-            woken.append(Woken(waiter.id, waiter.holder, self._grant(waiter.holder, waiter.wants, now)))
-        return tuple(woken)
+            self._grant(waiter.holder, waiter.wants, now)
+            granted.append(waiter)
+        # Told last: of two waiters of one holder the second may have raised the lease of the first.
+        return tuple(
+            Woken(waiter.id, waiter.holder, self._covering(waiter.holder, waiter.wants)) for waiter in granted
+        )
 
     def _reasons(self, waiter: Waiter) -> tuple[Conflict, ...]:
         conflicts, _ = self._examine(waiter.holder, waiter.wants)

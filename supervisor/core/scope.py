@@ -247,11 +247,14 @@ def covers_key(held: Scope, key: str) -> bool:
 
 
 def contains(outer: Scope, inner: Scope) -> bool:
-    """Return whether all of `inner` belongs to `outer`; false in doubt."""
+    """Return whether whatever overlaps `inner` overlaps `outer` too, so that having `outer` is enough.
+
+    A GLOB does not contain the FILEs it matches: what lies below such a file overlaps the FILE only.
+    """
     if outer.repo != inner.repo:
         return False
     if outer.kind is inner.kind and outer.key == inner.key:
         return True
-    if outer.kind is _TREE and inner.kind is not _RESOURCE:
-        return within(pattern(inner.key).anchor if inner.kind is _GLOB else inner.key, outer.key)
-    return outer.kind is _GLOB and inner.kind is _FILE and pattern(outer.key).matches(inner.key)
+    if outer.kind is not _TREE or inner.kind is _RESOURCE:
+        return False
+    return within(pattern(inner.key).anchor if inner.kind is _GLOB else inner.key, outer.key)

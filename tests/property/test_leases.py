@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from itertools import combinations, product
 
-from hypothesis import settings
+from hypothesis import Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from supervisor.core.broker import Broker
 from supervisor.core.fencing import Tokens
@@ -51,6 +51,8 @@ HOLDERS = ("s1", "s2", "s3", "s4")
 holders = st.sampled_from(HOLDERS)
 wanted = st.builds(Want, st.sampled_from(SCOPES), st.sampled_from(Mode))
 sets = st.lists(wanted, min_size=1, max_size=3).map(tuple)
+files = st.lists(st.builds(Want, st.sampled_from(SCOPES[2:6])), min_size=1, max_size=2).map(tuple)
+waits = st.sampled_from([5.0, 60.0, float("inf")])
 priorities = st.integers(0, 2)
 
 
@@ -138,7 +140,24 @@ class Leases(RuleBasedStateMachine):
 
     # -- what can happen -----------------------------------------------------------------
 
-    @rule(holder=holders, wants=sets, wait=st.sampled_from([0.0, 0.0, 5.0, 60.0]), priority=priorities)
+    @initialize(asked=st.lists(st.tuples(holders, files), min_size=2, max_size=6))
+    def begin(self, asked: list[tuple[str, tuple[Want, ...]]]) -> None:
+        for holder, wants in asked:
+            self.acquire(holder, wants, 0.0, 0)
+
+    @rule(holder=holders, wants=sets, priority=priorities)
+    def ask(self, holder: str, wants: tuple[Want, ...], priority: int) -> None:
+        self.acquire(holder, wants, 0.0, priority)
+
+    @rule(holder=holders, wants=sets, wait=waits, priority=priorities)
+    def ask_and_wait(self, holder: str, wants: tuple[Want, ...], wait: float, priority: int) -> None:
+        self.acquire(holder, wants, wait, priority)
+
+    @rule(asked=st.lists(st.tuples(holders, files, waits, priorities), min_size=1, max_size=8))
+    def ask_for_hot_files(self, asked: list[tuple[str, tuple[Want, ...], float, int]]) -> None:
+        for holder, wants, wait, priority in asked:
+            self.acquire(holder, wants, wait, priority)
+
     def acquire(self, holder: str, wants: tuple[Want, ...], wait: float, priority: int) -> None:
         blockers, rivals, had = (
             self.blockers(holder, wants),
@@ -353,4 +372,10 @@ def assert_empty(broker: Broker) -> None:
 
 
 TestLeases = Leases.TestCase
-TestLeases.settings = settings(deadline=None, max_examples=120, stateful_step_count=30)
+# A found failure is told as it was found: shrinking a long history costs minutes.
+TestLeases.settings = settings(
+    deadline=None,
+    max_examples=150,
+    stateful_step_count=30,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from itertools import product
+from itertools import permutations, product
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -69,6 +69,15 @@ def test_a_scope_that_contains_another_has_all_its_paths(outer: Scope, inner: Sc
     if contains(outer, inner):
         assert overlaps(outer, inner)
         assert [path for path in PATHS if covers(inner, path) and not covers(outer, path)] == []
+
+
+@quiet
+@given(scopes, scopes, scopes)
+def test_what_overlaps_a_contained_scope_overlaps_the_one_that_contains_it(
+    a: Scope, b: Scope, c: Scope
+) -> None:
+    for outer, inner, third in permutations((a, b, c)):
+        assert not (contains(outer, inner) and overlaps(inner, third)) or overlaps(outer, third)
 
 
 @quiet

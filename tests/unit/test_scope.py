@@ -198,7 +198,7 @@ def test_a_scope_covers_the_paths_that_belong_to_it(scope: str, path: str, *, ex
         ("src/", "src/*.py", True),
         ("src/", "src/", True),
         ("src/sub/", "src/*/a.py", False),
-        ("src/*.py", "src/a.py", True),
+        ("src/*.py", "src/a.py", False),
         ("src/*.py", "src/*.py", True),
         ("src/*", "src/*.py", False),
         ("src/*", "src/a/", False),
