@@ -1,7 +1,5 @@
 """Ask the supervisor whether the branches of a reference transaction may move; exit 0 only if all may."""
 
-from __future__ import annotations
-
 import _socket
 import posix
 

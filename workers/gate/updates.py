@@ -1,7 +1,5 @@
 """What a reference transaction would do to branches: which ref moves, and which paths change by it."""
 
-from __future__ import annotations
-
 import posix
 
 _HEADS = b"refs/heads/"

@@ -1,7 +1,5 @@
 """Text for the control socket: any bytes as a JSON string, and the answer read back."""
 
-from __future__ import annotations
-
 import _json
 
 _ESCAPE = 0x10FF00  # private use; ESCAPE + byte stands for one byte that is not part of UTF-8 text
