@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 import structlog
 
@@ -26,9 +27,13 @@ SOURCE = "under-way"  # the source of hand-off tasks
 
 
 async def look_for_orphans(
-    authority: Authority, situation: Situation, repos: Mapping[str, Repository]
+    authority: Authority, situation: Situation, repos: Mapping[str, Repository], tasks: Iterable[Path]
 ) -> None:
-    """Find orphans in every repository and hold them, or offer them to one session as a hand-off task."""
+    """Find orphans in every repository and hold them, or offer them to one session as a hand-off task.
+
+    Files in the folders `tasks` are the operator's own way of giving work, not work left behind.
+    """
+    tasks = tuple(tasks)
     works: list[Work] = []
     effects: list[Effect] = [
         Wake(woken) for woken in authority.tables.broker.release(ORPHANS, None, authority.now().mono)
@@ -36,7 +41,11 @@ async def look_for_orphans(
     for name, repo in repos.items():
         policy = authority.tables.policy.repos[name]
         try:
-            files = [file.path.removesuffix("/") for file in await dirty(repo)]
+            files = [
+                file.path.removesuffix("/")
+                for file in await dirty(repo)
+                if not any(Path(repo.root, file.path).is_relative_to(folder) for folder in tasks)
+            ]
         except GitError as error:
             log.warning("git.failed", repo=name, why=str(error))
             continue

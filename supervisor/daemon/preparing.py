@@ -23,6 +23,7 @@ from supervisor.world.git.facts import dirty
 from supervisor.world.git.hooks import environment as gate_environment
 from supervisor.world.git.paths import ScopePathError, resolve_scope_texts
 from supervisor.world.git.repository import Repository
+from supervisor.world.git.turns import turns_environment
 from supervisor.world.launch.environment import session_base
 from supervisor.world.launch.spec import NOTICE, SessionSpec
 
@@ -120,6 +121,7 @@ async def session_spec(shop: Workshop, tables: Tables, session: Session) -> Sess
     if repo is not None:
         env["LEASEHOLD_REPO"] = str(repo.root)
         env.update(gate_environment(repo, shop.hooks, env))
+        env.update(turns_environment(shop.hooks / "bin", shop.hooks / f"{intent.repo}.git-lock", env))
     return SessionSpec(
         session=session.id,
         task=session.key,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -46,13 +47,21 @@ _LOUD = {  # what an operator wants to see without asking for more
 }
 
 
+_LATEST = 10_000  # events; the journal is behind by a few at most, or failing, and then it keeps them itself
+
+
 class Recorder:
-    """The one way into the journal. `stream` carries every event to those who follow."""
+    """The one way into the journal.
+
+    `stream` carries every event to those who follow; `latest` holds those that may not be on disk yet.
+    """
 
     def __init__(self, tables: Tables, journal: Journal) -> None:
         self._tables = tables
         self._journal = journal
+        self._seq = journal.last_seq()
         self.stream = Subscription()
+        self.latest: deque[Event] = deque(maxlen=_LATEST)
 
     def record(self, effects: Iterable[Note | SaveSession | SaveTask], now: Moment) -> Ticket:
         """Hand everything to the journal in order, as one batch; the ticket says when it is durable."""
@@ -61,7 +70,8 @@ class Recorder:
         for effect in effects:
             match effect:
                 case Note(kind, session, task, data):
-                    event = Event(now.wall, kind, session, task, _spelled(data))
+                    self._seq += 1
+                    event = Event(now.wall, kind, session, task, _spelled(data), self._seq)
                     events.append(event)
                     entries.append(event)
                 case SaveSession(session_id):
@@ -73,6 +83,7 @@ class Recorder:
         ticket = self._journal.submit(entries)
         for event in events:
             _log(event)
+            self.latest.append(event)
             self.stream.publish(event_json(event))
         return ticket
 
@@ -99,9 +110,7 @@ def session_row(session: Session) -> SessionRow:
 
 def event_json(event: Event, seq: int | None = None) -> dict[str, Any]:
     """Return an event in the form that `events --json` prints."""
-    found: dict[str, Any] = {"at": event.at_wall, "kind": event.kind}
-    if seq is not None:
-        found["seq"] = seq
+    found: dict[str, Any] = {"seq": event.seq or seq, "at": event.at_wall, "kind": event.kind}
     if event.session is not None:
         found["session"] = event.session
     if event.task is not None:

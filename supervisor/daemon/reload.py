@@ -81,7 +81,7 @@ class Reloader:
         authority.tables.recent.window = policy.selection.recent_window
         self._situation.generation += 1
         await self._sources.read_all()
-        await look_for_orphans(authority, self._situation, repos)
+        await look_for_orphans(authority, self._situation, repos, self._sources.folders().values())
         told: dict[str, Any] = {
             "generation": self._situation.generation,
             "changes": [change.sentence for change in changed],

@@ -51,6 +51,7 @@ from supervisor.world.control.methods import Method
 from supervisor.world.control.server import serving
 from supervisor.world.git.hooks import install_hooks
 from supervisor.world.git.repository import Repository
+from supervisor.world.git.turns import install_turns
 from supervisor.world.journal.errors import JournalError
 from supervisor.world.journal.journal import Journal
 from supervisor.world.journal.reader import Snapshot
@@ -87,6 +88,7 @@ async def supervise(settings: Settings, *, until_idle: bool = False) -> tuple[in
     watch: list[JournalWatch] = []
     repos = await open_repositories(settings)
     install_hooks(state_dir / "hooks")
+    install_turns(state_dir / "hooks" / "bin")
 
     def journal_failed(error: JournalError) -> None:
         for watcher in watch:
@@ -187,7 +189,7 @@ async def _begin(daemon: Daemon, snapshot: Snapshot, repos: dict[str, Repository
     """Take over what lives, remember what landed, and read the sources, before anybody is answered."""
     daemon.adoption.take_over(snapshot.sessions)
     await remember_history(daemon.authority, repos)
-    await look_for_orphans(daemon.authority, daemon.situation, repos)
+    await look_for_orphans(daemon.authority, daemon.situation, repos, daemon.sources.folders().values())
     await daemon.sources.read_all()
 
 

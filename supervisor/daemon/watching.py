@@ -21,7 +21,9 @@ async def watch_sources(authority: Authority, sources: Sources) -> None:
 
 
 async def _watch(authority: Authority, sources: Sources) -> None:
-    async with FolderWatch(sources.folders()) as watch:
+    folders = sources.folders()
+    async with FolderWatch(folders) as watch:
+        sources.reread(frozenset(folders))  # what changed between the last reading and this watch
         said = _say(authority, watch.problems, ())
         async for names in watch:
             sources.reread(names)

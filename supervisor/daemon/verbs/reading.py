@@ -20,6 +20,7 @@ from supervisor.daemon.verbs.sessions import summary
 from supervisor.world.control.caller import Caller
 from supervisor.world.control.methods import Method, Params, Who
 from supervisor.world.control.subscription import Stream
+from supervisor.world.journal.entries import Event
 from supervisor.world.journal.journal import Journal
 
 _SHOWN = 200  # skipped candidates listed by `next`; the rest is counted by reason
@@ -159,10 +160,18 @@ class ReadingVerbs:
             recorded = self._journal.recent(
                 limit, kinds=tuple(params.kinds), session=params.session, task=params.task
             )
-        backlog = [event_json(entry.event, entry.seq) for entry in recorded]
+        shown = [event_json(entry.event, entry.seq) for entry in recorded]
+        durable = recorded[-1].seq if recorded else (params.after or 0)
+        if len(recorded) < limit or params.after is None:
+            shown += [
+                event_json(event)
+                for event in self._authority.recorder.latest
+                if (event.seq or 0) > durable and _matches(event, params)
+            ]
+        shown = shown[-limit:] if params.after is None else shown[:limit]
         if params.follow:
-            return Stream(self._authority.recorder.stream, {"following": True}, backlog)
-        return {"events": backlog}
+            return Stream(self._authority.recorder.stream, {"following": True}, shown)
+        return {"events": shown}
 
     def report(self, _caller: Caller, params: Report) -> object:
         """Return outcomes by harness, model and lane."""
@@ -184,6 +193,14 @@ class ReadingVerbs:
         if len(tables.roster) >= tables.policy.max_sessions:
             return f"could run, but all {tables.policy.max_sessions} slots are taken; it is number {place} in the ranking"
         return f"may run now; it is number {place} in the ranking"
+
+
+def _matches(event: Event, params: Events) -> bool:
+    return (
+        (not params.kinds or event.kind in params.kinds)
+        and params.session in {None, event.session}
+        and params.task in {None, event.task}
+    )
 
 
 def decision_json(decision: Decision) -> dict[str, Any]:

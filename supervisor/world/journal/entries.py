@@ -9,13 +9,17 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened at `at_wall` (Unix seconds); it is only ever appended."""
+    """Something that happened at `at_wall` (Unix seconds); it is only ever appended.
+
+    `seq` is its number if the writer gives one (above all numbers so far), else the journal's next.
+    """
 
     at_wall: float
     kind: str
     session: str | None = None
     task: str | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
+    seq: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

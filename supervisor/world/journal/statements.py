@@ -25,7 +25,7 @@ ON CONFLICT (id) DO UPDATE SET task = excluded.task, intent = excluded.intent, s
     started_at = excluded.started_at, ended_at = excluded.ended_at, outcome = excluded.outcome,
     ending = excluded.ending
 WHERE sessions.ended_at IS NULL"""
-_EVENT = "INSERT INTO events (at, kind, session, task, data) VALUES (?, ?, ?, ?, ?)"
+_EVENT = "INSERT INTO events (seq, at, kind, session, task, data) VALUES (?, ?, ?, ?, ?, ?)"
 _TASK = "INSERT INTO tasks VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET disposition = excluded.disposition"
 _TASK_DROP = "DELETE FROM tasks WHERE key = ?"
 _QUEUE = "INSERT INTO queue VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET task = excluded.task"
@@ -51,8 +51,8 @@ def statement(entry: Entry) -> Statement:
 
 def _statement(entry: Entry) -> Statement:
     match entry:
-        case Event(at, kind, session, task, data):
-            return _EVENT, (at, kind, session, task, _json(data))
+        case Event(at, kind, session, task, data, seq):
+            return _EVENT, (seq, at, kind, session, task, _json(data))
         case SessionRow():
             ending = None if entry.ending is None else _json(entry.ending)
             known = (entry.id, entry.task, _json(entry.intent), entry.state, entry.started_at)
