@@ -11,6 +11,7 @@ import select
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -54,26 +55,30 @@ def test_a_running_flood_is_cut_again_and_again(tmp_path: Path) -> None:
         session.wait_ready()
         log = session.folder / "out.log"
 
-        first = wait_for_hole(log, beyond=0)
-        wait_for_hole(log, beyond=first)
+        wait_for_hole(log, beyond=0)
+        wait_for_hole(log, beyond=log.stat().st_size)  # in what was written after the first cut
 
         assert client.call("kill")["ok"] is True
         assert on_disk(log) <= 200_000 + 8 * 4096
 
 
-def wait_for_hole(log: Path, beyond: int) -> int:
-    """Look at the log after each write to it until it has a hole that ends `beyond`; return where that is."""
+def wait_for_hole(log: Path, beyond: int) -> None:
+    """Look at the log after each write to it until it has a hole that ends `beyond`."""
     watch = kernel.ModifyWatch((str(log),))
     fd = os.open(log, os.O_RDONLY)
+    give_up_at = time.monotonic() + PATIENCE
     try:
-        while True:
+        while time.monotonic() < give_up_at:
             watch.set()
             with contextlib.suppress(OSError):  # an empty file, or no data after the hole
-                end = os.lseek(fd, os.lseek(fd, 0, os.SEEK_HOLE), os.SEEK_DATA)
-                if end > beyond:
-                    return end
+                start = os.lseek(fd, 0, os.SEEK_HOLE)
+                if os.lseek(fd, start, os.SEEK_DATA) > max(
+                    start, beyond
+                ):  # the end counts as a hole, until it grows
+                    return
             assert select.select([watch.fd], [], [], PATIENCE)[0]
             watch.acknowledge()
+        raise TimeoutError(f"no hole beyond {beyond}")
     finally:
         os.close(fd)
         os.close(watch.fd)

@@ -21,21 +21,20 @@ if TYPE_CHECKING:
     from workers.session.harness import Exit, Harness
 
 
-class _precedence:  # noqa: N801  - reads as a verb phrase in a `with`
-    """Run before every ordinary process, where that is allowed: else a fork bomb leaves no time to hunt it."""
+def _take_precedence() -> None:
+    """Run before ordinary processes from here on, where that is allowed: else a fork bomb leaves no time to hunt it.
 
-    def __enter__(self) -> None:
-        _schedule(os.SCHED_RR, 1)
-
-    def __exit__(self, *_: object) -> None:
-        _schedule(os.SCHED_OTHER, 0)
-
-
-def _schedule(policy: int, priority: int) -> None:
+    By niceness, not as a real-time process: one that walks /proc was seen to spin for most of a second
+    on what a dying thread held, while the thread could not run.
+    """
     try:
-        os.sched_setscheduler(0, policy, os.sched_param(priority))
+        os.setpriority(os.PRIO_PROCESS, 0, -20)
+        if os.getsid(0) == os.getpid():
+            # With autogroups each session is one competitor, and only its group's niceness counts.
+            with open("/proc/self/autogroup", "w", encoding="ascii") as file:
+                file.write("-20")
     except OSError:
-        return  # not for this user: RLIMIT_RTPRIO
+        return  # not for this user (RLIMIT_NICE), or no autogroups
 
 
 class Swept:
@@ -66,20 +65,16 @@ def sweep(harness: Harness, pause: Callable[[float], None], patience: float = PA
     leader_left = swept.exit is not None
     if not leader_left:
         harness.kill()
+    _take_precedence()
     hunt = _Hunt(harness, swept if leader_left else None)
-    with _precedence():
-        _pursue(hunt, swept, pause, give_up_at)
-    swept.exit = hunt.exit or harness.ended()
-    return swept
-
-
-def _pursue(hunt: _Hunt, swept: Swept, pause: Callable[[float], None], give_up_at: float) -> None:
     while not hunt.finish():
         if boottime() >= give_up_at:
             left = tree.living(os.getpid()) or tree.descendants(os.getpid())
             swept.survivors = [proc.describe_survivor(stat) for stat in left[:_DESCRIBED]]
             break
         pause(hunt.interval())
+    swept.exit = hunt.exit or harness.ended()
+    return swept
 
 
 class _Hunt:
