@@ -34,6 +34,7 @@ def run(ctx: click.Context, config: str | None, until_idle: bool) -> None:  # no
     from supervisor.world.git.hooks import HooksError
     from supervisor.world.git.repository import RepositoryError
     from supervisor.world.journal.errors import JournalError
+    from supervisor.world.level import LevelError
     from supervisor.world.logs import configure_logs
 
     try:
@@ -42,7 +43,10 @@ def run(ctx: click.Context, config: str | None, until_idle: bool) -> None:  # no
     except (DiscoverError, ConfigError) as error:
         raise click.ClickException(str(error)) from error
     configure_logs(settings.supervisor.log_format, settings.supervisor.log_level)
-    expected = (JournalError, ListenError, RepositoryError, HooksError, ScopeError, ScheduleError)
+    expected = (
+        *(JournalError, ListenError, RepositoryError, HooksError),
+        *(LevelError, ScopeError, ScheduleError),
+    )
     try:
         code, left = anyio.run(lambda: supervise(settings, until_idle=until_idle))
     except expected as error:

@@ -32,7 +32,7 @@ def lines(found: dict[str, Any]) -> list[str]:
         f"leasehold {found['version']}, pid {found['pid']}, up since {clock(found['started_at'])}",
         f"config       {found['config']} (generation {found['generation']})",
         f"admission    {found['admission']}{why}; {slots['taken']} of {slots['of']} slots taken",
-        f"enforcement  {found['level']}",
+        f"enforcement  {found['level_told']}",
         f"tasks        {_counts(found['tasks'])}",
         f"leases       {found['leases']} held, {found['lease_waiters']} waiting",
         f"collisions   {_counts(found['collisions'])}",

@@ -26,8 +26,7 @@ from supervisor.world.git.repository import Repository
 from supervisor.world.git.turns import turns_environment
 from supervisor.world.launch.environment import session_base
 from supervisor.world.launch.spec import NOTICE, SessionSpec
-
-LEVEL = "hooks (the commit gate)"
+from supervisor.world.level import Level
 
 
 @dataclass(slots=True)
@@ -40,6 +39,7 @@ class Workshop:
     sessions: Path
     sockets: Path
     control: Path
+    level: Level
     _resolved: dict[tuple[str, tuple[str, ...], tuple[str, ...], tuple[str, ...]], tuple[Want, ...]] = field(
         default_factory=dict
     )
@@ -126,7 +126,7 @@ async def session_spec(shop: Workshop, tables: Tables, session: Session) -> Sess
         session=session.id,
         task=session.key,
         command=harness.command,
-        prompt=render(brief_of(tables, session, await _dirty_in_scope(tables, session, repo))),
+        prompt=render(brief_of(tables, session, await _dirty_in_scope(tables, session, repo), shop.level)),
         env=env,
         cwd=repo.root if repo is not None else Path(env.get("HOME", "/")),
         budget=session.budget,
@@ -144,7 +144,7 @@ async def _dirty_in_scope(tables: Tables, session: Session, repo: Repository | N
     return tuple(file.path for file in await dirty(repo) if any(covers(scope, file.path) for scope in scopes))
 
 
-def brief_of(tables: Tables, session: Session, inherited: tuple[str, ...]) -> Brief:
+def brief_of(tables: Tables, session: Session, inherited: tuple[str, ...], level: Level) -> Brief:
     """Return the facts that a session is told, as they are now."""
     now = clock.now()
     task = session.intent.task
@@ -155,7 +155,7 @@ def brief_of(tables: Tables, session: Session, inherited: tuple[str, ...]) -> Br
         task=task,
         now=now.wall,
         budget=session.budget.wall,
-        level=LEVEL,
+        level=level.told,
         holds=tuple(lease.scope.text + (" (shared)" if lease.mode is Mode.SHARED else "") for lease in held),
         may_discover=not declares_paths(session) and tables.policy.leases.undeclared is Undeclared.GRANT,
         neighbours=tuple(

@@ -31,6 +31,8 @@ from supervisor.daemon.preparing import Workshop, session_spec
 from supervisor.daemon.queue import Queue
 from supervisor.daemon.recorder import Recorder, fresh_id
 from supervisor.daemon.reload import Reloader, open_repositories
+from supervisor.daemon.retention import Retention
+from supervisor.daemon.self_test import probe_level
 from supervisor.daemon.settling import Settler, remember_history
 from supervisor.daemon.signals import SignalOrders, answer_signals, meanings
 from supervisor.daemon.situation import Situation
@@ -55,6 +57,7 @@ from supervisor.world.git.turns import install_turns
 from supervisor.world.journal.errors import JournalError
 from supervisor.world.journal.journal import Journal
 from supervisor.world.journal.reader import Snapshot
+from supervisor.world.level import Level, LevelError
 from supervisor.world.processes import parent
 
 
@@ -82,7 +85,7 @@ async def supervise(settings: Settings, *, until_idle: bool = False) -> tuple[in
     """Run the supervisor until it is told to end; return the exit code and what is left undone, in lines.
 
     Raises:
-        JournalError, ListenError, RepositoryError, HooksError: it cannot start; one line says why.
+        JournalError, ListenError, RepositoryError, HooksError, LevelError: it cannot start; one line says why.
     """
     state_dir = settings.supervisor.state_dir
     watch: list[JournalWatch] = []
@@ -96,12 +99,13 @@ async def supervise(settings: Settings, *, until_idle: bool = False) -> tuple[in
 
     journal = Journal.open(state_dir, on_failure=journal_failed)
     plan: Plan = UntilIdle() if until_idle else Serve()
+    level = await _level(settings)
     async with AsyncExitStack() as stack:
         stack.callback(journal.close)
         signalled = await stack.enter_async_context(anyio.create_task_group())
         sessions = await stack.enter_async_context(anyio.create_task_group())
         snapshot = journal.load()
-        daemon = _build(settings, journal, snapshot, repos, sessions, plan)
+        daemon = _build(settings, journal, snapshot, repos, sessions, plan, level)
         watch.append(JournalWatch(daemon.authority))
         watch[0].watch(journal)
         await daemon.tokens.first()
@@ -110,6 +114,13 @@ async def supervise(settings: Settings, *, until_idle: bool = False) -> tuple[in
         await ready.wait()
         await _begin(daemon, snapshot, repos)
         async with serving(socket_path(settings), _methods(daemon, sessions), access=_access(daemon)):
+            Retention(
+                daemon.authority,
+                sessions,
+                journal,
+                daemon.places.sessions,
+                lambda: daemon.shop.settings.supervisor.retain_days,
+            )
             sessions.start_soon(daemon.authority.alarm.run)
             sessions.start_soon(watch_sources, daemon.authority, daemon.sources)
             daemon.authority.do(
@@ -133,6 +144,7 @@ def _build(
     repos: dict[str, Repository],
     group: TaskGroup,
     plan: Plan,
+    level: Level,
 ) -> Daemon:
     policy = policy_from(settings, repos)
     tokens = Tokens(int(snapshot.meta.get(CEILING, 0)))
@@ -156,6 +168,7 @@ def _build(
         sessions=places.sessions,
         sockets=places.sockets,
         control=socket_path(settings),
+        level=level,
     )
     settler = Settler(tables, repos, clock.now)
     workers = Workers(authority, group, places, lambda session: session_spec(shop, tables, session), settler)
@@ -164,7 +177,7 @@ def _build(
     sources.configure(*make_sources(settings, queue))
     authority.attach(workers, sources)
     timetable = Timetable(authority, recorder, snapshot.schedules)
-    situation = Situation(settings.path, clock.now().wall, schedules=timetable.describe)
+    situation = Situation(settings.path, clock.now().wall, level, schedules=timetable.describe)
     blocks = TokenBlocks(tokens, recorder, authority.tick)
     authority.after.append(blocks.look)
     return Daemon(
@@ -183,6 +196,22 @@ def _build(
         tokens=blocks,
         reloader=Reloader(authority, situation, shop, settler, sources, queue),
     )
+
+
+async def _level(settings: Settings) -> Level:
+    """Return the level that holds on this host.
+
+    Raises:
+        LevelError: the configuration requires a higher one.
+    """
+    level, seen = await probe_level()
+    required = Level[settings.leases.required_level.upper()]
+    if level < required:
+        raise LevelError(
+            f"leases.required_level is {required.name.lower()}, but this host holds {level.name.lower()}: {seen}; "
+            "`leasehold doctor` says more"
+        )
+    return level
 
 
 async def _begin(daemon: Daemon, snapshot: Snapshot, repos: dict[str, Repository]) -> None:

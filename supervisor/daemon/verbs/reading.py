@@ -12,7 +12,6 @@ from supervisor.core.selection import Decision, Fit, counts, decide, explain, pl
 from supervisor.core.standing import standing_name
 from supervisor.daemon.authority import Authority
 from supervisor.daemon.outcomes import by_harness
-from supervisor.daemon.preparing import LEVEL
 from supervisor.daemon.recorder import event_json
 from supervisor.daemon.situation import Situation
 from supervisor.daemon.verbs.answers import not_found
@@ -97,7 +96,8 @@ class ReadingVerbs:
             "tasks": standings,
             "leases": len(tables.broker),
             "lease_waiters": len(tables.broker.waiting()),
-            "level": LEVEL,
+            "level": situation.level.name.lower(),
+            "level_told": situation.level.told,
             "collisions": tables.collisions.as_json(),
             "ranking": tables.ranking,
             "ranked_first": [

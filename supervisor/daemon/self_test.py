@@ -1,0 +1,76 @@
+"""Does the gate bite? A commit that must be refused is tried in a throw-away repository."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import anyio.to_thread
+
+from supervisor.daemon.verbs.leases import GateCheck
+from supervisor.world.control.access import Access
+from supervisor.world.control.caller import Caller
+from supervisor.world.control.errors import Code, RpcError
+from supervisor.world.control.methods import Method, Who
+from supervisor.world.control.server import serving
+from supervisor.world.git.hooks import environment, install_hooks
+from supervisor.world.git.repository import RepositoryError, open_repository
+from supervisor.world.git.run import GitError, git
+from supervisor.world.git.session_git import session_git
+from supervisor.world.level import Level
+
+_IDENTITY = (
+    *("-c", "user.name=Leasehold", "-c", "user.email=leasehold@localhost"),
+    *("-c", "commit.gpgSign=false"),
+)
+
+
+async def probe_level() -> tuple[Level, str]:
+    """Return the level that really holds here, and what was seen."""
+    with tempfile.TemporaryDirectory(prefix="leasehold-probe-") as folder:
+        try:
+            return await _try_a_commit(Path(folder))
+        except (GitError, RepositoryError, OSError) as error:
+            return Level.NONE, f"the commit gate could not be tried: {error}"
+
+
+async def _try_a_commit(folder: Path) -> tuple[Level, str]:
+    repo_path, hooks, socket = folder / "repo", folder / "hooks", folder / "ctl.sock"
+    repo_path.mkdir()
+    await git(repo_path, "init", "--quiet", "--initial-branch=main")
+    await git(repo_path, *_IDENTITY, "commit", "--quiet", "--allow-empty", "--message=Begin")
+    (repo_path / "file").write_text("x\n", encoding="utf-8")
+    await git(repo_path, "add", "file")
+    repo = await open_repository(repo_path)
+    install_hooks(hooks)
+    asked: list[str] = []
+
+    def refuse(_caller: Caller, params: GateCheck) -> object:
+        asked.extend(path for update in params.updates for path in update.paths)
+        raise RpcError(Code.REFUSED, "this commit is a test and must not land")
+
+    env = {
+        "PATH": os.environ.get("PATH", os.defpath),
+        "HOME": str(folder),
+        "LEASEHOLD_SESSION": "probe",
+        "LEASEHOLD_TASK": "probe",
+        "LEASEHOLD_TOKEN": "probe",
+        "LEASEHOLD_SOCKET": str(socket),
+    }
+    env |= environment(repo, hooks, env)
+    methods = [Method("gate.check", GateCheck, refuse, Who.ANYONE)]
+    async with serving(socket, methods, access=Access(resolve=lambda _token: "probe")):
+        refused, said = await anyio.to_thread.run_sync(
+            session_git,
+            repo_path,
+            (*_IDENTITY, "commit", "--quiet", "--no-verify", "--message=Must not land"),
+            env,
+        )
+    after = await git(repo_path, "rev-list", "--count", "HEAD")
+    if refused and asked == ["file"] and after.strip() == b"1":
+        return Level.HOOKS, "a commit that the gate refused did not land"
+    return (
+        Level.NONE,
+        f"a commit that the gate refused landed all the same ({said.strip() or 'git said nothing'})",
+    )
