@@ -9,7 +9,7 @@ from typing import Any
 from supervisor.core import lifecycle, retry
 from supervisor.core.assign import fill
 from supervisor.core.duration import format_duration
-from supervisor.core.effects import Effect, Note, SaveSession, SaveTask, Settle, Tell, Wake
+from supervisor.core.effects import Effect, Entrust, Note, SaveSession, SaveTask, Settle, Tell, Wake
 from supervisor.core.lease import Woken
 from supervisor.core.moment import Moment
 from supervisor.core.outcome import Ending, Outcome
@@ -48,7 +48,15 @@ def landed(tables: Tables, repo: str, touches: Iterable[Touch]) -> None:
 
 def woken(results: Iterable[Woken]) -> list[Effect]:
     """Return the answers for the waiters whose turn has come."""
-    return [Wake(result) for result in results]
+    effects: list[Effect] = []
+    for result in results:
+        effects += [Wake(result), Entrust(result.holder)]
+    return effects
+
+
+def entrust(tables: Tables, holder: str) -> list[Effect]:
+    """Return what tells the holder's worker of a change in its leases, if it is a session."""
+    return [Entrust(holder)] if holder in tables.roster else []
 
 
 def _note_state(session: Session, now: Moment) -> list[Effect]:

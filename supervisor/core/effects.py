@@ -58,6 +58,13 @@ class Notify:
 
 
 @dataclass(frozen=True, slots=True)
+class Entrust:
+    """Give the session's worker the list of what it holds, to be told again by it after a restart."""
+
+    session: str
+
+
+@dataclass(frozen=True, slots=True)
 class Settle:
     """Read from the repository what a session did, now that none of its processes is left."""
 
@@ -92,4 +99,17 @@ class CheckIdle:
     token: int
 
 
-Effect = Note | SaveSession | SaveTask | Launch | Tell | Notify | Settle | Wake | Reread | Probe | CheckIdle
+Effect = (
+    Note
+    | SaveSession
+    | SaveTask
+    | Launch
+    | Tell
+    | Notify
+    | Entrust
+    | Settle
+    | Wake
+    | Reread
+    | Probe
+    | CheckIdle
+)

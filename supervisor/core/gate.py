@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from supervisor.core.advance import advance
+from supervisor.core.advance import advance, entrust
 from supervisor.core.effects import Effect, Note
 from supervisor.core.holders import describe
 from supervisor.core.lease import Free, Granted, Held, HeldByOther, Lapsed, Mode, Want
@@ -128,6 +128,8 @@ def _pass(
     if discovered:
         data["discovered"] = list(discovered[:100])
     effects: list[Effect] = [Note("commit.allowed", session.id, session.key, data)]
+    if discovered:
+        effects += entrust(tables, session.id)
     for update in updates:
         tables.recent.add(
             session.intent.repo,

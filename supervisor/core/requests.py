@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from supervisor.core.advance import woken
+from supervisor.core.advance import entrust, woken
 from supervisor.core.duration import format_duration
 from supervisor.core.effects import Effect, Note
 from supervisor.core.holders import describe
@@ -50,7 +50,7 @@ def acquire(
     match result:
         case Granted(leases):
             data = {"scopes": [lease.scope.text for lease in leases], "holder": holder}
-            return result, [Note("lease.granted", who, key, data)]
+            return result, [Note("lease.granted", who, key, data), *entrust(tables, holder)]
         case Waiting():
             tables.collisions.leases_waited += 1
             asked: dict[str, Any] = {
@@ -79,7 +79,7 @@ def release(
     session = tables.roster.get(holder)
     data = {"count": ended, "holder": holder}
     note = Note("lease.released", holder if session else None, session.key if session else None, data)
-    return ended, [note, *answers]
+    return ended, [note, *entrust(tables, holder), *answers]
 
 
 def cancel(tables: Tables, waiter: int, now: Moment) -> list[Effect]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from supervisor.core import retry
-from supervisor.core.advance import advance, woken
+from supervisor.core.advance import advance, entrust, woken
 from supervisor.core.assign import fill
 from supervisor.core.effects import CheckIdle, Effect, Note, Notify, Probe, SaveTask, Wake
 from supervisor.core.lease import TimedOut
@@ -20,9 +20,11 @@ def tick(tables: Tables, now: Moment) -> list[Effect]:
     """Carry out what is due: waits that ran out, idle leases, back-offs, quotas, stall probes."""
     effects: list[Effect] = []
     for result in tables.broker.due(now.mono):
-        effects.append(Wake(result))
         if isinstance(result, TimedOut):
+            effects.append(Wake(result))
             effects.append(Note("lease.wait_timed_out", data={"holder": result.holder}))
+        else:
+            effects += woken([result])
     ttl = tables.policy.leases.ttl
     for lease in tables.broker.idle(now.mono, ttl):
         effects.append(CheckIdle(lease.token))
@@ -94,7 +96,8 @@ def still_idle(tables: Tables, token: int, last_write: float | None, now: Moment
     if session is not None:
         text = f"your lease on {lease.scope.text} has expired: idle, and another session waited for it"
         effects.append(Notify(session.id, f"{text}; ask again before you write there"))
-    return effects + woken(tables.broker.expire(token, now.mono)) + fill(tables, now)
+    woken_now = woken(tables.broker.expire(token, now.mono))
+    return effects + woken_now + entrust(tables, lease.holder) + fill(tables, now)
 
 
 def _probe_at(session: Session) -> float | None:

@@ -9,6 +9,7 @@ from supervisor.core import wake
 from supervisor.core.effects import (
     CheckIdle,
     Effect,
+    Entrust,
     Launch,
     Note,
     Notify,
@@ -36,7 +37,7 @@ class Fleet(Protocol):
     def launch(self, session: str, after: Ticket) -> None:
         """Start the session's worker once what was recorded before is durable."""
 
-    def carry(self, effect: Tell | Notify | Settle | Probe | CheckIdle) -> None:
+    def carry(self, effect: Tell | Notify | Entrust | Settle | Probe | CheckIdle) -> None:
         """Carry out one effect on a session."""
 
 
@@ -94,7 +95,7 @@ class Authority:
                         self._give_back(result, now)
                 case Reread(sources):
                     self._feeds.reread(sources)
-                case Tell() | Notify() | Settle() | Probe() | CheckIdle():
+                case Tell() | Notify() | Entrust() | Settle() | Probe() | CheckIdle():
                     self._fleet.carry(effect)
                 case Note() | SaveSession() | SaveTask():
                     pass

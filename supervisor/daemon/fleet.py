@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import msgspec
 import structlog
 from anyio.abc import TaskGroup
 
 from supervisor.core import lifecycle, wake
 from supervisor.core.advance import advance
-from supervisor.core.effects import CheckIdle, Notify, Probe, Settle, Tell
+from supervisor.core.effects import CheckIdle, Entrust, Notify, Probe, Settle, Tell
+from supervisor.core.lease import Lease
 from supervisor.core.lifecycle import HarnessStarted, ProcessId, StopBegan, WorkerEnded, WorkerLost
 from supervisor.core.outcome import ExitRecord
 from supervisor.core.roster import Session
@@ -77,13 +79,16 @@ class Workers:
         """Watch a worker that an earlier supervisor started."""
         self._group.start_soon(self._watch, session, worker, pidfd, name=f"session {session}")
 
-    def carry(self, effect: Tell | Notify | Settle | Probe | CheckIdle) -> None:
+    def carry(self, effect: Tell | Notify | Entrust | Settle | Probe | CheckIdle) -> None:
         """Carry out one effect on a session."""
         match effect:
             case Tell(session, wish):
                 self._tell(session, wish)
             case Notify(session, text):
                 self.order(session, "notice", text=text)
+            case Entrust(session):
+                leases = [msgspec.to_builtins(lease) for lease in self._authority.tables.broker.held(session)]
+                self.order(session, "hold", leases=leases)
             case Settle(session):
                 self._group.start_soon(self._settle, session, name=f"settle {session}")
             case Probe(session):
@@ -171,6 +176,7 @@ class Workers:
     def _on_event(self, session: str, worker: ProcessId, message: Mapping[str, Any]) -> None:
         match message.get("event"):
             case "hello":
+                self._reported(session, message.get("leases"))
                 harness = message.get("harness")
                 if message.get("state") in {"running", "stopping"} and isinstance(harness, dict):
                     self._event(session, HarnessStarted(worker, _process(harness, worker)))
@@ -182,6 +188,21 @@ class Workers:
                 self._event(session, StopBegan(str(message.get("cause")), str(message.get("why"))))
             case _:
                 pass  # "exited" and "ended" are known for certain only once the worker is gone
+
+    def _reported(self, session: str, shown: object) -> None:
+        """Take up again what a worker of an earlier supervisor's session holds; then grants may go on."""
+        authority = self._authority
+        tables = authority.tables
+        if session not in tables.wait_for_reports:
+            return
+        tables.wait_for_reports.discard(session)
+        if shown is not None:  # else its grants never changed, and the journal's are right
+            tables.broker.release(session, None, authority.now().mono)
+            conflict = tables.broker.restore(session, msgspec.convert(shown, list[Lease]))
+            if conflict is not None:
+                log.error("lease.not_restored", session=session, held_by=conflict.holder)
+        if not tables.wait_for_reports:
+            authority.tick()
 
     def _event(self, session: str, event: lifecycle.Event) -> None:
         authority = self._authority

@@ -435,3 +435,30 @@ def test_promise_13_an_idle_supervisor_does_not_wake(site):
     before = switches()
     select.select([], [], [], 3.0)
     assert switches() - before <= 1
+
+
+def test_leases_taken_while_it_runs_survive_a_kill_of_the_supervisor(site):
+    site.task("a", "x")
+    site.configure(
+        f"""
+        import subprocess, signal
+        subprocess.run([{json.dumps(str(site.command()[0]))}, "-m", "supervisor.cli.main", "lease", "acquire", "more.txt", "src/"], check=True)
+        signal.pause()
+        """,
+        harness={"env": {"PYTHONPATH": site.environ["PYTHONPATH"]}},
+    )
+    process = site.start()
+    site.wait_for("lease.granted")
+    before = site.ask("lease", "list")["leases"]
+    process.kill()
+    process.wait()
+
+    site.start()
+    site.wait_for("session.running", count=2)
+
+    after = site.ask("lease", "list")["leases"]
+    held = [(lease["scope"], lease["holder"], lease["token"]) for lease in after]
+    assert held == [(lease["scope"], lease["holder"], lease["token"]) for lease in before]
+    assert [scope for scope, *_ in held] == ["x", "more.txt", "src/"]
+    refused = site.run("lease", "acquire", "src/file.py", code=1)
+    assert "held by session" in refused.stderr

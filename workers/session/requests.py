@@ -53,11 +53,17 @@ def _carry_out(worker: Worker, client: Client, request: dict[str, object]) -> di
                 raise BadRequestError(f"text must have 1 to {_MAX_NOTICE} characters")
             worker.notices.add(text)
             return {"ok": True}
+        case "hold":
+            leases = request.get("leases")
+            if not isinstance(leases, list):
+                raise BadRequestError("leases must be a list")
+            worker.leases = leases
+            return {"ok": True}
         case "state":
             return {"ok": True, **worker.report()}
         case unknown:
             raise BadRequestError(
-                f"unknown op {unknown!r}; there are stop, kill, extend, finished, notice and state"
+                f"unknown op {unknown!r}; there are stop, kill, extend, finished, notice, hold and state"
             )
 
 

@@ -39,13 +39,14 @@ if TYPE_CHECKING:
 class Worker:
     """One session from its start to its exit record."""
 
-    __slots__ = ("_exit", "_harness", "_logs", "_loop", "_wire", "end", "notices", "spec", "state")
+    __slots__ = ("_exit", "_harness", "_logs", "_loop", "_wire", "end", "leases", "notices", "spec", "state")
 
     def __init__(self, spec: Spec, listen_fd: int | None) -> None:
         self.spec = spec
         now = boottime()
         begun = life.begin(spec.budget, now)
         self.state: life.State = begun
+        self.leases: list[object] | None = None  # what the supervisor last said that the session holds
         self._exit: Exit | None = None
         self._harness: Harness | None = None
         self._logs = Logs(spec.folder, spec.log_limit)
@@ -178,7 +179,8 @@ class Worker:
     # -- what is told -----------------------------------------------------------------------------
 
     def _greeting(self) -> dict[str, object]:
-        return {"event": "hello", **describe.identity(self.spec, self._harness), **self.report()}
+        identity = describe.identity(self.spec, self._harness)
+        return {"event": "hello", **identity, **self.report(), "leases": self.leases}
 
     def report(self) -> dict[str, object]:
         """Return the state of the session, with the exit record once there is one."""
