@@ -89,8 +89,9 @@ class Backlog:
 
     def ranked(self) -> Iterator[Work]:
         """Yield the tasks that may run as far as they themselves are concerned, first choice first."""
-        for rank in self._ranked:
-            yield self._works[rank[3]]
+        works = self._works
+        for _, _, _, key in self._ranked:
+            yield works[key]
 
     def rank(self, key: str) -> Rank:
         """Return the sort key of a task, whether or not it is in the ranking now."""

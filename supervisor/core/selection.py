@@ -6,7 +6,7 @@ import enum
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from supervisor.core import plateau, retry
 from supervisor.core.backlog import Work
@@ -37,9 +37,11 @@ class Reason(enum.Enum):
     LANE_PAUSED = "lane_paused"
 
 
-@dataclass(frozen=True, slots=True)
-class Skip:
-    """A task passed over: why, until when (Unix seconds) if that is known, and what keeps it."""
+class Skip(NamedTuple):
+    """A task passed over: why, until when (Unix seconds) if that is known, and what keeps it.
+
+    A named tuple, because one is made for each of thousands of tasks at a decision.
+    """
 
     key: str
     title: str
@@ -87,6 +89,8 @@ class _Pass:
     harness_of: dict[str | None, str | Skip] = field(default_factory=dict)
     lane_of: dict[str, retry.MustWait | None] = field(default_factory=dict)
     reread: set[str] = field(default_factory=set)
+    conflicts: dict[int, Conflict | None] = field(default_factory=dict)
+    told: dict[int, str] = field(default_factory=dict)  # by token: many tasks wait for one lease
 
 
 Accepts = Callable[[Work], bool]
@@ -99,6 +103,10 @@ def decide(tables: Tables, now: Moment, *, harness: str = "", accepts: Accepts |
     chosen: Fit | None = None
     for work in tables.backlog.ranked():
         if accepts is not None and not accepts(work):
+            continue
+        known = tables.conflict_of.get(work.task.key)
+        if known is not None and tables.broker.lease(known.token) is not None:
+            skipped.append(_leased(walk, work, known))
             continue
         found = _check_ranked(walk, work, harness)
         if isinstance(found, Fit):
@@ -165,9 +173,11 @@ def _not_ranked(tables: Tables, work: Work, now: Moment) -> Skip | None:
 
 def _check_ranked(walk: _Pass, work: Work, harness: str) -> Fit | Skip:
     tables, task = walk.tables, work.task
-    known = tables.conflict_of.get(task.key)
-    if known is not None and tables.broker.lease(known.token) is not None:
-        return _leased(walk, work, known)
+    conflict = _conflict(walk, work)
+    if conflict is not None:
+        if isinstance(conflict, Lease):
+            tables.conflict_of[task.key] = conflict
+        return _leased(walk, work, conflict)
     runs_on = _harness(walk, harness or task.harness)
     if isinstance(runs_on, Skip):
         return Skip(task.key, task.title, runs_on.reason, runs_on.sentence, runs_on.until)
@@ -175,23 +185,30 @@ def _check_ranked(walk: _Pass, work: Work, harness: str) -> Fit | Skip:
         return Skip(task.key, task.title, Reason.LANE_PAUSED, paused.why, paused.until)
     if (recent := _recent(walk, work)) is not None:
         return recent
-    conflict = tables.broker.first_conflict("", work.wants)
-    if conflict is not None:
-        if isinstance(conflict, Lease):
-            tables.conflict_of[task.key] = conflict
-        return _leased(walk, work, conflict)
     tables.conflict_of.pop(task.key, None)
     return Fit(work, runs_on)
 
 
+def _conflict(walk: _Pass, work: Work) -> Conflict | None:
+    """Ask the broker once for each set of wants: tasks over the same paths share the very same tuple."""
+    number = id(work.wants)
+    if number not in walk.conflicts:
+        walk.conflicts[number] = walk.tables.broker.first_conflict("", work.wants)
+    return walk.conflicts[number]
+
+
 def _leased(walk: _Pass, work: Work, conflict: Conflict) -> Skip:
+    number = conflict.token if isinstance(conflict, Lease) else -conflict.waiter
+    sentence = walk.told.get(number)
+    if sentence is None:
+        sentence = walk.told[number] = _kept_back_by(walk, conflict)
+    return Skip(work.task.key, work.task.title, Reason.LEASED, sentence, None, conflict.holder)
+
+
+def _kept_back_by(walk: _Pass, conflict: Conflict) -> str:
     if conflict.holder == ORPHANS:
-        sentence = (
-            f"{conflict.scope.text} has uncommitted changes that belong to no session; commit them first"
-        )
-    else:
-        sentence = f"{conflict.scope.text} is {describe(walk.tables, conflict, walk.now)}"
-    return Skip(work.task.key, work.task.title, Reason.LEASED, sentence, holder=conflict.holder)
+        return f"{conflict.scope.text} has uncommitted changes that belong to no session; commit them first"
+    return f"{conflict.scope.text} is {describe(walk.tables, conflict, walk.now)}"
 
 
 def _recent(walk: _Pass, work: Work) -> Skip | None:
