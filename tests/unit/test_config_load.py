@@ -179,6 +179,10 @@ def test_what_only_the_program_sets_is_no_key_of_the_file(write: Write, name: st
             '[supervisor]\non_stop = "leav"',
             'supervisor.on_stop must be "leave", "drain" or "stop", not "leav"',
         ),
+        (
+            '[supervisor]\nruntime_dir = "a\\u0000b"',
+            "supervisor.runtime_dir: has a NUL character, which no path can have",
+        ),
         ("supervisor = 3", "supervisor must be a table, not 3"),
         ('[leases]\nttl = "0"', 'leases.ttl must be more than "0s", not "0s"'),
         (

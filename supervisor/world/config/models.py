@@ -13,7 +13,7 @@ from supervisor.core.cadence import Cron, ScheduleError
 from supervisor.core.scope import ScopeError, parse_scopes
 from supervisor.world.config.faults import fault
 from supervisor.world.config.harness import check_command, check_variable
-from supervisor.world.config.values import Count, Duration, Limit, Name, Size, Words
+from supervisor.world.config.values import Count, Duration, Limit, Name, Place, Size, Words
 
 PREFIX = "LEASEHOLD__"
 
@@ -30,8 +30,8 @@ class SupervisorSettings(Section):
     max_sessions: Count = Field(4, ge=1, le=10_000)
     pool: bool = True
     on_stop: Literal["leave", "drain", "stop"] = "leave"
-    state_dir: Path = Path()
-    runtime_dir: Path = Path()
+    state_dir: Place = Path()
+    runtime_dir: Place = Path()
     log_format: Literal["auto", "console", "json"] = "auto"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     retain_days: Count = Field(90, ge=1, le=36_500)
@@ -49,7 +49,7 @@ class LeaseSettings(Section):
 class RepoSettings(Section):
     """[repos.NAME]: a git checkout that sessions work in."""
 
-    path: Path
+    path: Place
     isolation: Literal["shared"] = "shared"
     exclude: tuple[str, ...] = ()
     orphans: Literal["hold", "hand-off"] = "hold"
@@ -112,7 +112,7 @@ class SourceSettings(Section):
     """[sources.NAME]: where tasks come from."""
 
     kind: Literal["markdown", "queue", "command"]
-    path: Path | None = None
+    path: Place | None = None
     command: Words | None = None
     repo: str | None = None
     every: Limit = Field(None, ge=1)

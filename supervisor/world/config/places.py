@@ -28,7 +28,12 @@ def base_directory(config: Path) -> Path:
 
 
 def absolute(text: str, base: Path, environ: Mapping[str, str]) -> Path:
-    """Return the real path that `text` means: `~` is the home directory, relative ones start at `base`."""
+    """Return the real path that `text` means: `~` is the home directory, relative ones start at `base`.
+
+    One with a NUL, which no system call takes, comes back as it is, to be refused where faults are told.
+    """
+    if "\0" in text:
+        return Path(text)
     if text == "~" or text.startswith("~/"):
         text = f"{home(environ)}{text[1:]}"
     return Path(base, text).resolve()

@@ -5,9 +5,10 @@ from __future__ import annotations
 import enum
 import re
 import shlex
+from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from supervisor.core.duration import DurationError, parse_duration
 
@@ -96,10 +97,17 @@ def _whole(value: Any) -> Any:
     return value
 
 
+def _place(value: Path) -> Path:
+    if "\0" in str(value):
+        raise ValueError("has a NUL character, which no path can have")
+    return value
+
+
 Duration = Annotated[float, BeforeValidator(_seconds), Unit.SECONDS]
 Limit = Annotated[float | None, BeforeValidator(_seconds), Unit.SECONDS]
 Size = Annotated[int, BeforeValidator(_bytes), Unit.BYTES]
 Count = Annotated[int, BeforeValidator(_whole)]
 Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
+Place = Annotated[Path, AfterValidator(_place)]
 # Names end up in log lines, file names and unit names.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64)]
