@@ -1,0 +1,106 @@
+"""The report: both runs side by side, the verdict on Leasehold's, and the same as one JSON document."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from supervisor.core.duration import format_duration
+from supervisor.demo.account import Account
+
+Cell = Callable[[Account], str]
+Hurts = Callable[[Account], bool]
+
+
+def _time(seconds: float) -> str:
+    return format_duration(round(seconds, 1))
+
+
+# What is counted, how it reads, and when it is a damage.
+_ROWS: tuple[tuple[str, Cell, Hurts], ...] = (
+    ("sessions started", lambda a: f"{a.sessions}", lambda a: a.sessions > a.tasks),
+    ("tasks whose result is in the last commit", lambda a: f"{a.tasks_done} of {a.tasks}", lambda a: a.tasks_done < a.tasks),
+    ("tasks done more than once", lambda a: f"{a.tasks_repeated}", lambda a: a.tasks_repeated > 0),
+    ("sessions at the orphaned file", lambda a: f"{a.orphan_sessions}", lambda a: a.orphan_sessions != 1),
+    ("commits", lambda a: f"{a.commits}", lambda _: False),
+    ("commits undone by a later one", lambda a: f"{a.commits_clobbered}", lambda a: a.commits_clobbered > 0),
+    ("commits with somebody else's changes", lambda a: f"{a.commits_foreign}", lambda a: a.commits_foreign > 0),
+    ("updates lost", lambda a: f"{a.updates_lost} of {a.updates}", lambda a: a.updates_lost > 0),
+    ("claims denied, gone ahead anyway", lambda a: f"{a.claims_ignored}", lambda a: a.claims_ignored > 0),
+    ("leases denied, written anyway", lambda a: f"{a.leases_ignored}", lambda a: a.leases_ignored > 0),
+    ("commits refused, nothing changed", lambda a: f"{a.commits_refused}", lambda _: False),
+    ("files left uncommitted", lambda a: f"{a.uncommitted}", lambda a: a.uncommitted > 0),
+    ("session time", lambda a: _time(a.session_time), lambda _: False),
+    ("  for work that was done already", lambda a: _time(a.repeated), lambda a: a.repeated > 0),
+    ("  for work that was lost", lambda a: _time(a.lost), lambda a: a.lost > 0),
+    ("  waiting for files or for git", lambda a: _time(a.waited), lambda _: False),
+    ("session time wasted", lambda a: f"{_time(a.wasted)} ({a.wasted_share:.0%})", lambda a: a.repeated + a.lost > 0),
+    ("time in all", lambda a: _time(a.elapsed), lambda _: False),
+)  # fmt: skip
+
+
+def faults(run: Account) -> list[str]:
+    """Return in words what a run got wrong; nothing when each task was done once and nothing was lost."""
+    found = [f"the run was not whole: {run.cut_short}"] if run.cut_short else []
+    checks = (
+        (run.tasks - run.tasks_done, "tasks are not done"),
+        (run.tasks_repeated, "tasks were done more than once"),
+        (run.updates_lost, "updates are lost"),
+        (run.commits_clobbered, "commits were undone by a later one"),
+        (run.commits_foreign, "commits carry somebody else's changes"),
+        (run.uncommitted, "files are left uncommitted"),
+        (run.orphan_sessions - 1, "sessions too many at the orphaned file"),
+    )
+    return found + [f"{count} {what}" for count, what in checks if count]
+
+
+def table(advisory: Account, leasehold: Account) -> RenderableType:
+    """Return both runs side by side, with the verdict under them."""
+    grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, title_justify="left")
+    grid.add_column("the same repository, backlog and agent")
+    grid.add_column("advisory", justify="right")
+    grid.add_column("Leasehold", justify="right")
+    for name, cell, hurts in _ROWS:
+        cells = [Text(cell(run), "bold red" if hurts(run) else "") for run in (advisory, leasehold)]
+        grid.add_row(name, *cells)
+    return Group(grid, *_verdict(advisory, leasehold))
+
+
+def document(
+    advisory: Account, leasehold: Account, *, slots: int, pace: float, kept: str | None
+) -> dict[str, Any]:
+    """Return the report as a program reads it."""
+    wrong = faults(leasehold)
+    return {
+        "slots": slots,
+        "pace": pace,
+        "advisory": _figures(advisory),
+        "leasehold": _figures(leasehold),
+        "ok": not wrong,
+        "faults": wrong,
+        "kept": kept,
+    }
+
+
+def _figures(run: Account) -> dict[str, Any]:
+    rounded = {
+        name: round(value, 3) if isinstance(value, float) else value for name, value in asdict(run).items()
+    }
+    return {**rounded, "wasted": round(run.wasted, 3), "wasted_share": round(run.wasted_share, 3)}
+
+
+def _verdict(advisory: Account, leasehold: Account) -> list[Text]:
+    lines = [Text(f"Advisory: {fault}.", "yellow") for fault in [advisory.cut_short] if fault]
+    if not faults(advisory):
+        lines.append(Text("Advisory lost nothing this time. It raced all the same; run it again.", "yellow"))
+    wrong = faults(leasehold)
+    if wrong:
+        return [*lines, Text(f"Leasehold: {'; '.join(wrong)}.", "bold red")]
+    each = f"Leasehold: {leasehold.tasks} tasks, each done once by one session; no update lost"
+    return [*lines, Text(f"{each}.", "bold green")]
