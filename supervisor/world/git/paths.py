@@ -74,10 +74,12 @@ def _literal(root: Path, start: Path, text: str, plain: list[str], rest: list[st
     if not real.is_relative_to(root):
         raise ScopePathError(_outside(root, start, text, plain, real))
     path = escape(real.relative_to(root).as_posix()).replace("{", "\\{")
-    if rest:
-        return "/".join(rest) if path == "." else f"{path}/{'/'.join(rest)}"
-    if os.path.isdir(real) or (plain[-1:] == [""] and not os.path.exists(real)):  # noqa: PTH110, PTH112  - no error
-        return "./" if path == "." else f"{path}/"
+    is_folder = os.path.isdir(real) or (plain[-1:] == [""] and not os.path.exists(real))  # noqa: PTH110, PTH112  - no error
+    tail = "/".join(rest) if rest else ("" if is_folder else None)
+    if path == ".":
+        path = tail or "./"
+    elif tail is not None:
+        path = f"{path}/{tail}"
     return f"./{path}" if path.startswith(_NAMES) else path
 
 
