@@ -143,7 +143,7 @@ async def run(
 def _spawn(command: Sequence[str], cwd: Path, env: Mapping[str, str] | None) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         command,
-        cwd=cwd,
+        cwd=str(cwd),
         env=env,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
