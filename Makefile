@@ -32,7 +32,7 @@ lint: $(STAMP)           ## format, lint and types
 	$(BIN)/mypy
 
 bench: $(STAMP)          ## beside peers and physical floors; ratios with spread
-	@$(BIN)/python -m benchmarks
+	@$(BIN)/python -m benchmarks $(BENCH)
 
 clean:
 	rm -rf $(VENV)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from supervisor.core import advance, assign, orders, wake
+from supervisor.core import advance, assign, wake
 from supervisor.core.backlog import Backlog, Offer, Work
 from supervisor.core.broker import Broker
 from supervisor.core.budget import Budget
@@ -23,6 +23,7 @@ from supervisor.core.policy import Harness, Policy, Repo
 from supervisor.core.recent import Recent
 from supervisor.core.roster import Session
 from supervisor.core.scope import parse_scopes
+from supervisor.core.standing import standing_name
 from supervisor.core.tables import Tables
 from supervisor.core.task import Task
 
@@ -94,7 +95,9 @@ class House:
         pid = 1000 + len(self.effects)
         self.news(key, HarnessStarted(ProcessId(pid, 1, "boot"), ProcessId(pid + 1, 1, "boot")))
 
-    def end(self, key: str, code: int = 0, *, commits: Sequence[str] = (), cause: str = "exited") -> list[str]:
+    def end(
+        self, key: str, code: int = 0, *, commits: Sequence[str] = (), cause: str = "exited"
+    ) -> list[str]:
         """Let the session of a task end and settle; return the tasks started thereby."""
         session = self.session(key)
         record = ExitRecord(cause, code=code, ended_at=self.now.wall)
@@ -108,7 +111,7 @@ class House:
 
     def standing(self, key: str) -> str:
         """Return the word for where a task stands."""
-        return orders.standing_name(self.tables.backlog.track(key).standing)
+        return standing_name(self.tables.backlog.track(key).standing)
 
 
 def make_house(policy: Policy = POLICY) -> House:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import structlog
+
 from supervisor.core.backlog import Work
 from supervisor.core.brief import Brief, Neighbour, render
 from supervisor.core.gate import declares_paths
@@ -18,6 +20,7 @@ from supervisor.core.selection import plateau_warning
 from supervisor.core.tables import Tables
 from supervisor.core.task import Problem, Task
 from supervisor.world import clock
+from supervisor.world.config.credentials import pass_through
 from supervisor.world.config.models import Settings
 from supervisor.world.git.facts import dirty
 from supervisor.world.git.hooks import environment as gate_environment
@@ -27,6 +30,8 @@ from supervisor.world.git.turns import turns_environment
 from supervisor.world.launch.environment import session_base
 from supervisor.world.launch.spec import NOTICE, SessionSpec
 from supervisor.world.level import Level
+
+log = structlog.get_logger("leasehold")
 
 
 @dataclass(slots=True)
@@ -107,7 +112,10 @@ async def session_spec(shop: Workshop, tables: Tables, session: Session) -> Sess
     repo = shop.repos.get(intent.repo)
     folder = shop.sessions / session.id
     env = session_base(os.environ)
-    env.update({name: os.environ[name] for name in harness.env_from if name in os.environ})
+    passed = pass_through(harness.env_from, os.environ)
+    for name in passed.missing:
+        log.warning("harness.variable_missing", session=session.id, harness=intent.harness, name=name)
+    env.update(passed.values)
     env.update(harness.env)
     env.update(
         {

@@ -10,7 +10,7 @@ from supervisor.core.tables import Tables
 from supervisor.core.task import Problem, Task
 from supervisor.daemon.feeds import ToWork
 from supervisor.daemon.recorder import Recorder
-from supervisor.world.journal.entries import Meta, QueueRow
+from supervisor.world.journal.entries import Meta, QueueDrop, QueueRow
 from supervisor.world.journal.ticket import Ticket
 from supervisor.world.sources.mapping import Defaults, task_from_mapping
 
@@ -72,3 +72,8 @@ class Queue:
         self._number = number
         self._rows[task.key] = data
         return task, self._recorder.submit([QueueRow(task.key, data), Meta(_NUMBER, number)])
+
+    def undo(self, key: str) -> None:
+        """Take back a task that could not be stored: the journal keeps what it owes and writes it later."""
+        self._rows.pop(key, None)
+        self._recorder.submit([QueueDrop(key)])

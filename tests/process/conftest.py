@@ -234,9 +234,9 @@ def tagged() -> Callable[[str], list[int]]:
         found = []
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error):
-                if process.environ().get("LEASEHOLD_SESSION") == session:
-                    if process.status() != psutil.STATUS_ZOMBIE:
-                        found.append(process.pid)
+                tag = process.environ().get("LEASEHOLD_SESSION")
+                if tag == session and process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(process.pid)
         return found
 
     return find

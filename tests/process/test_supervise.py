@@ -6,6 +6,7 @@ import itertools
 import json
 import os
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -424,9 +425,9 @@ def test_promise_13_an_idle_supervisor_does_not_wake(site):
 
     def switches() -> int:
         total = 0
-        for task in os.listdir(f"/proc/{process.pid}/task"):
-            with open(f"/proc/{process.pid}/task/{task}/status") as status:
-                total += int(next(line for line in status if line.startswith("voluntary")).split()[1])
+        for task in Path(f"/proc/{process.pid}/task").iterdir():
+            lines = (task / "status").read_text().splitlines()
+            total += int(next(line for line in lines if line.startswith("voluntary")).split()[1])
         return total
 
     import select

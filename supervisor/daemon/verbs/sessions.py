@@ -9,6 +9,7 @@ import msgspec
 
 from supervisor.core import orders
 from supervisor.core.effects import Note
+from supervisor.core.lease import Lease
 from supervisor.core.lifecycle import Kill, Stop
 from supervisor.core.moment import Moment
 from supervisor.core.roster import Session
@@ -33,7 +34,7 @@ class ListSessions(Params, kw_only=True):
 
 
 class OneSession(Params, kw_only=True):
-    """A session by id, or the living session of a task by its key."""
+    """A session by id, or the last session of a task by its key."""
 
     session: str
 
@@ -89,9 +90,7 @@ class SessionVerbs:
             shown["leases"] = [lease.scope.text for lease in self._authority.tables.broker.held(session.id)]
             shown["wish"] = type(session.life.wish).__name__.lower()
             return {**shown, **self._files(session.id)}
-        row = self._journal.session(params.session)
-        if row is None:
-            raise _no_session(params.session)
+        row = self._recorded(params.session)
         return {**row_summary(row), "evidence": (row.ending or {}).get("evidence"), **self._files(row.id)}
 
     def stop(self, caller: Caller, params: StopSession) -> object:
@@ -138,10 +137,21 @@ class SessionVerbs:
         roster = self._authority.tables.roster
         return roster.find(name) or roster.of_task(name)
 
+    def _recorded(self, name: str) -> SessionRow:
+        """Return an ended session by its id, or the last one of a task."""
+        row = self._journal.session(name)
+        if row is None:
+            row = next(iter(self._journal.sessions(1, task=name)), None)
+        if row is None:
+            raise _no_session(name)
+        return row
+
     def _living(self, name: str) -> Session:
         session = self._find(name)
         if session is None:
-            raise _no_session(name)
+            row = self._recorded(name)
+            told = (row.ending or {}).get("sentence") or row.state
+            raise RpcError(Code.REFUSED, f"session {row.id} has ended: {told}")
         if not session.live():
             ending = session.ending()
             told = ending.sentence if ending else ""
@@ -198,6 +208,7 @@ def row_summary(row: SessionRow) -> dict[str, Any]:
     intent = row.intent
     task = intent.get("task") or {}
     end = row.ended_at
+    leases = msgspec.convert(intent.get("leases") or [], list[Lease])
     return {
         "id": row.id,
         "task": row.task,
@@ -213,7 +224,7 @@ def row_summary(row: SessionRow) -> dict[str, Any]:
         "budget": (intent.get("budget") or {}).get("wall"),
         "left": None,
         "attempt": intent.get("attempt"),
-        "fence": max((lease["token"] for lease in intent.get("leases") or ()), default=0),
+        "fence": max((lease.token for lease in leases), default=0),
         "outcome": row.outcome,
         "sentence": (row.ending or {}).get("sentence"),
     }

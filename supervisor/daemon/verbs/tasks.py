@@ -87,6 +87,7 @@ class TaskVerbs:
 
         def durable(_: object) -> None:
             if ticket.error is not None:
+                self._queue.undo(key)
                 later.refuse(RpcError(Code.REFUSED, f"the task could not be stored: {ticket.error}"))
                 return
             self._sources.read_then(task.source, lambda: later.answer(self._now(key)))

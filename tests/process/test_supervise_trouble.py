@@ -1,0 +1,237 @@
+"""When the world is in the way: full disks, hostile harnesses, garbage in every input. The supervisor stays up."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.process
+
+WAIT = """
+    import signal
+    print("up", flush=True)
+    signal.pause()
+"""
+COMMIT = """
+    import os, pathlib, subprocess, sys
+    sys.stdin.read()
+    name = os.environ["LEASEHOLD_TASK"] + ".txt"
+    pathlib.Path(name).write_text("done")
+    subprocess.run(["git", "add", name], check=True)
+    subprocess.run(["git", "commit", "-qm", "Do it", "--", name], check=True)
+"""
+
+
+@pytest.fixture
+def small_disk(site):
+    """Put the state directory on a file system of four megabytes."""
+    if os.geteuid() != 0:
+        pytest.skip("mounting a small file system needs root")
+    state = site.root / ".leasehold/state"
+    state.mkdir(parents=True)
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=4m", "leasehold-test", str(state)],
+        capture_output=True,
+        text=True,
+    )
+    if mounted.returncode != 0:
+        pytest.skip(f"a small file system cannot be mounted here: {mounted.stderr.strip()}")
+    yield state
+    for process in site.running:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+    subprocess.run(["umount", "-l", str(state)], check=True)
+
+
+def test_a_full_disk_pauses_the_supervisor_and_nothing_recorded_is_lost(site, small_disk):
+    site.configure(WAIT)
+    site.start()
+    filler = small_disk / "filler"
+    with filler.open("wb") as file:
+        while True:
+            try:
+                file.write(b"x" * 65536)
+                file.flush()
+            except OSError:
+                break
+
+    added = site.run("task", "add", "Do it", "--path", "x", code=1)
+    status = site.ask("status")
+
+    assert "could not be stored" in added.stderr
+    assert "disk is full" in status["journal_failure"]
+    assert status["admission"] == "paused"
+    filler.unlink()
+    event = site.wait_for("supervisor.admission", now="open")
+    assert event["data"]["by"] == "journal"
+    assert site.ask("status")["journal_failure"] is None
+    assert site.ask("task", "list")["tasks"] == []  # refused is refused, also after the disk has room
+    again = site.ask("task", "add", "Do it", "--path", "x")
+    assert site.wait_for("session.running")["task"] == again["id"]
+
+
+def test_a_harness_that_does_not_exist_or_exits_at_once_or_floods_is_an_ending_not_a_crash(site):
+    for key in ("nothing", "quick", "flood", "good"):
+        site.task(key, f"{key}.txt", harness="agent" if key == "good" else key)
+    site.configure(COMMIT, retry={"attempts": 1, "intensity": 50})
+    config = site.root / ".leasehold/config.toml"
+    flood = "import sys; [sys.stdout.write('x' * 1023 + chr(10)) for _ in range(20000)]"
+    config.write_text(
+        config.read_text()
+        + '[harness.nothing]\ncommand = ["/no/such/program"]\n'
+        + '[harness.quick]\ncommand = ["false"]\n'
+        + f'[harness.flood]\ncommand = {json.dumps([sys.executable, "-c", flood])}\nlog_limit = "1MiB"\n'
+    )
+
+    site.until_idle(code=1)
+
+    ended = {event["task"]: event["data"] for event in site.events("session.ended")}
+    assert {task: data["outcome"] for task, data in ended.items()} == {
+        "nothing": "unspawned",
+        "quick": "failed",
+        "flood": "no_change",
+        "good": "finished",
+    }
+    assert "/no/such/program" in ended["nothing"]["sentence"]
+    log = ended["flood"]["evidence"]["log"]["out"]
+    assert log["bytes"] > 20_000_000
+    assert log["bytes"] - log["dropped"] < 8_000_000
+
+
+def test_a_broken_task_file_is_refused_by_name_and_the_others_run(site):
+    site.task("good", "good.txt")
+    site.write("tasks/bad.md", "---\nstate: [unclosed\n---\n# Bad\n")
+    site.write("tasks/out.md", "---\npaths: [../../etc/passwd]\n---\n# Outside\n")
+    site.write("tasks/loop.md", "---\nrequires: [loop]\n---\n# Loop\n")
+    site.configure(COMMIT)
+
+    site.until_idle(code=1)
+
+    problems = " ".join(event["data"]["problem"] for event in site.events("source.problem"))
+    assert "tasks/bad.md" in problems
+    assert "tasks/out.md" in problems
+    assert "outside the repository" in problems or "leaves the repository" in problems
+    assert "dependency cycle loop -> loop" in problems
+    assert [event["task"] for event in site.events("session.ended")] == ["good"]
+
+
+@pytest.mark.parametrize(
+    ("program", "said"),
+    [
+        ("import time; time.sleep(1000)", "did not finish within 1s"),
+        ("print('not json')", "JSON"),
+        ("import sys\nwhile True: sys.stdout.write('x' * 65536)", "printed more"),
+        ("raise SystemExit(3)", "3"),
+    ],
+)
+def test_a_command_source_that_misbehaves_is_one_problem_and_the_rest_goes_on(site, program, said):
+    site.task("good", "good.txt")
+    site.configure(COMMIT)
+    config = site.root / ".leasehold/config.toml"
+    command = json.dumps([sys.executable, "-c", program])
+    config.write_text(
+        config.read_text() + f'[sources.other]\nkind = "command"\ncommand = {command}\ntimeout = "1s"\n'
+    )
+
+    site.until_idle()
+
+    problems = [e["data"]["problem"] for e in site.events("source.problem") if e["data"]["source"] == "other"]
+    assert len(problems) == 1
+    assert said in problems[0]
+    assert [event["data"]["outcome"] for event in site.events("session.ended")] == ["finished"]
+
+
+def test_garbage_on_the_socket_is_answered_and_the_supervisor_stays_up(site):
+    site.configure(WAIT)
+    site.start()
+    for garbage in (
+        b"\x00\xff\n",
+        b"{\n",
+        b"[]\n",
+        b'{"jsonrpc":"2.0","id":1,"method":"no.such"}\n',
+        b"x" * (2 << 20),
+    ):
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(20)
+            client.connect(str(site.socket()))
+            try:
+                client.sendall(garbage)
+                answer = client.recv(65536)
+            except (BrokenPipeError, ConnectionResetError):
+                answer = b"error"
+            assert b"error" in answer
+
+    assert site.ask("status")["admission"] == "open"
+
+
+@pytest.mark.parametrize("damage", ["truncated", "newer"])
+def test_a_journal_that_cannot_be_used_is_one_line_and_exit_code_1(site, damage):
+    site.configure(COMMIT)
+    site.task("a", "a.txt")
+    site.until_idle()
+    path = site.root / ".leasehold/state/journal.db"
+    if damage == "truncated":
+        path.write_bytes(path.read_bytes()[:5000])
+        for end in ("-wal", "-shm"):
+            Path(f"{path}{end}").unlink(missing_ok=True)
+    else:
+        with sqlite3.connect(path) as connection:
+            connection.execute("PRAGMA user_version = 99")
+        connection.close()
+
+    done = site.run("run", "--until-idle", code=1)
+
+    assert str(path) in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_repository_that_vanished_is_one_line_and_exit_code_1(site):
+    site.configure(COMMIT)
+    config = site.root / ".leasehold/config.toml"
+    config.write_text(config.read_text().replace('path = "."', 'path = "gone"'))
+
+    done = site.run("run", code=1)
+
+    assert "gone" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_level_that_does_not_hold_here_is_refused_at_the_start_with_the_reason(site):
+    site.configure(COMMIT, leases={"required_level": "kernel"})
+
+    done = site.run("run", code=1)
+
+    assert "required_level is kernel" in done.stderr
+    assert "leasehold doctor" in done.stderr
+
+
+def test_a_worker_killed_by_force_is_lost_its_tree_goes_and_the_task_is_tried_again(site, tagged):
+    site.task("a", "x")
+    site.configure(
+        """
+        import subprocess, sys, signal
+        subprocess.Popen([sys.executable, "-c", "import os, signal; os.setsid(); signal.pause()"])
+        print("up", flush=True)
+        signal.pause()
+        """,
+        retry={"backoff": "10ms", "backoff_max": "10ms"},
+    )
+    site.start()
+    site.wait_for("session.running")
+    session = site.ask("ps")["sessions"][0]
+
+    os.kill(session["worker_pid"], 9)
+    ended = site.wait_for("session.ended")
+
+    assert ended["data"]["outcome"] == "lost"
+    assert tagged(session["id"]) == []
+    assert site.wait_for("session.running", count=2)["task"] == "a"
