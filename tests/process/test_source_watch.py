@@ -9,7 +9,7 @@ from pathlib import Path
 
 import anyio
 import pytest
-from asyncinotify import Inotify, Mask, Watch
+from asyncinotify import Event, Inotify, Mask, Watch
 
 from supervisor.world.sources.watch import FolderWatch
 
@@ -219,7 +219,7 @@ async def test_a_change_is_not_lost_when_the_waiting_is_cancelled(folder: Path) 
 class Counting(Inotify):
     reads = 0
 
-    def sync_get(self):  # type: ignore[no-untyped-def]  # noqa: ANN201 - as the library has it
+    def sync_get(self) -> Event | None:
         type(self).reads += 1
         return super().sync_get()
 

@@ -165,6 +165,33 @@ def test_an_id_may_be_a_number() -> None:
     assert (found.key, found.title) == ("12", "12")
 
 
+def test_an_issue_as_the_client_of_a_forge_prints_it_is_a_task() -> None:
+    issue = {
+        "number": 12,
+        "title": "Crash",
+        "body": "It crashes.",
+        "state": "OPEN",
+        "url": "https://example.org/12",
+        "createdAt": "2026-05-10T07:49:00Z",
+        "labels": [{"name": "bug"}],
+    }
+
+    found = outcome(issue)
+
+    assert isinstance(found, Task)
+    assert (found.key, found.title, found.body, found.stage) == ("12", "Crash", "It crashes.", Stage.OPEN)
+    assert (found.origin, found.created) == ("https://example.org/12", 1778399340.0)
+    assert hints(issue, source="src", where="here.md") == ()
+
+
+def test_an_id_outranks_a_number_in_whatever_order() -> None:
+    for data in ({"number": 12, "id": "a"}, {"id": "a", "number": 12}):
+        found = outcome(data)
+
+        assert isinstance(found, Task)
+        assert found.key == "a"
+
+
 def test_a_single_text_is_a_list_of_one_and_only_words_are_split_at_commas() -> None:
     found = task(tags="a, b,", paths="odd,name.py")
 

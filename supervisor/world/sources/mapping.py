@@ -93,12 +93,13 @@ def _fields(data: Mapping[Any, Any]) -> dict[str, object]:
         if not isinstance(key, str) or value is None:
             continue
         name = normal(key)
-        fields = own if name in KEYS else other
-        name = ALIAS_OF.get(name, name)
-        if name in own and fields is own:
+        if name in own:
             raise Refused(f'"{name}" is given twice', "keep one of them")
-        fields[name] = value
-    return other | own
+        (own if name in KEYS else other)[name] = value
+    for alias, name in ALIAS_OF.items():
+        if alias in other:
+            own.setdefault(name, other[alias])
+    return own
 
 
 def _task(fields: dict[str, object], *, source: str, where: str, defaults: Defaults, created: float) -> Task:

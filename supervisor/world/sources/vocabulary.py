@@ -34,15 +34,17 @@ TIER_OF = {
     "3": Tier.STANDING, "standing": Tier.STANDING, "self_improvement": Tier.STANDING,
 }  # fmt: skip
 
-# Another name for a key. Where both are given, the key itself counts.
+# Other names for keys. Where several are given, the key itself counts, then the first of these.
 ALIAS_OF = {
     "id": "key",
+    "number": "key",
     "status": "state",
     "description": "body",
     "category": "lane",
     "scope": "paths",
     "url": "origin",
     "created_at": "created",
+    "createdat": "created",
 }
 
 # Every one of these names tasks that must be done before, so all of them are added together.

@@ -81,7 +81,12 @@ class FolderWatch:
             self._problems = {name: self._problem(name, error) for name in self._folders}
         else:
             self._inotify.sync_timeout = 0
-            await self._place(self._inotify)
+            try:
+                await self._place(self._inotify)
+            except BaseException:
+                # Cancelled on the way in: nobody will call __aexit__.
+                self._inotify.close()
+                raise
         return self
 
     async def __aexit__(
