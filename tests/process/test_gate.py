@@ -566,7 +566,9 @@ class TestTheClient:
             f"does not answer at {keeper.path}.gone (No such file or directory), so the update is" in lines[0]
         )
 
-    @pytest.mark.parametrize("answer", [b"", b"nonsense\n", b"[]\n", b'{"id":1}\n', b'{"result":{"ok":1}}\n'])
+    @pytest.mark.parametrize(
+        "answer", [b"", b"nonsense\n", b"[]\n", b'{"id":1}\n', b'{"result":{"ok":1}}\n', b'{"result":']
+    )
     def test_an_answer_that_is_none_refuses(self, session: Checkout, tmp_path: Path, answer: bytes) -> None:
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(str(tmp_path / "odd"))

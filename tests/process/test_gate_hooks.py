@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from supervisor.world.git.hooks import NAMES, HooksError, environment, install_hooks
 from supervisor.world.git.repository import Repository
 from supervisor.world.git.wire_path import decode_path
-from workers.gate.wire import parsed, quoted, text_of
+from workers.gate.wire import is_allowed, parsed, quoted, text_of
 
 pytestmark = pytest.mark.process
 
@@ -92,3 +92,12 @@ def test_any_name_survives_the_wire_as_valid_text(raw: bytes) -> None:
 
 def test_no_two_names_become_one_text() -> None:
     assert text_of(b"\xff") != text_of("\U0010ffff".encode())
+
+
+def test_only_an_answer_that_allows_passes_without_being_parsed() -> None:
+    allowed = b'{"jsonrpc":"2.0","id":1,"result":{"ok":true%s}'
+
+    assert is_allowed(allowed % b"}")
+    assert is_allowed(allowed % b',"discovered":["a"]}')
+    assert not is_allowed(allowed % b"ish}")
+    assert not is_allowed(b'{"jsonrpc":"2.0","id":1,"error":{"message":"\\"result\\":{\\"ok\\":true}"}}')

@@ -48,7 +48,9 @@ class Gatekeeper:
             with connection, connection.makefile("rb") as lines:
                 for line in lines:
                     assert len(line) <= 1 << 20
-                    connection.sendall(json.dumps(self._answer(json.loads(line))).encode() + b"\n")
+                    connection.sendall(
+                        json.dumps(self._answer(json.loads(line)), separators=(",", ":")).encode() + b"\n"
+                    )
 
     def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
         assert request["method"] == "gate.check"
