@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from supervisor.world.control.errors import Code, RpcError
+from supervisor.world.control.wire import failure_line, reply_line
 from supervisor.world.git.hooks import NAMES, HooksError, environment, install_hooks
 from supervisor.world.git.repository import Repository
 from supervisor.world.git.wire_path import decode_path
@@ -44,11 +46,11 @@ def test_installing_again_repairs_and_otherwise_changes_nothing(tmp_path: Path) 
     assert (folder / "hook").read_text().startswith("#!/bin/sh")
 
 
-def test_the_folder_is_left_read_only(tmp_path: Path) -> None:
+def test_the_script_cannot_be_overwritten_through_a_hooks_name(tmp_path: Path) -> None:
     install_hooks(tmp_path / "hooks")
 
-    assert (tmp_path / "hooks").stat().st_mode & 0o777 == 0o500
-    assert (tmp_path / "hooks/hook").stat().st_mode & 0o777 == 0o500
+    assert (tmp_path / "hooks").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "hooks/pre-commit").stat().st_mode & 0o777 == 0o500
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
@@ -95,9 +97,9 @@ def test_no_two_names_become_one_text() -> None:
 
 
 def test_only_an_answer_that_allows_passes_without_being_parsed() -> None:
-    allowed = b'{"jsonrpc":"2.0","id":1,"result":{"ok":true%s}'
-
-    assert is_allowed(allowed % b"}")
-    assert is_allowed(allowed % b',"discovered":["a"]}')
-    assert not is_allowed(allowed % b"ish}")
-    assert not is_allowed(b'{"jsonrpc":"2.0","id":1,"error":{"message":"\\"result\\":{\\"ok\\":true}"}}')
+    assert is_allowed(reply_line(1, {"ok": True}))
+    assert is_allowed(reply_line(1, {"ok": True, "discovered": ["a"]}))
+    assert not is_allowed(reply_line(1, {"ok": False}))
+    assert not is_allowed(reply_line(1, {"okay": True}))
+    assert not is_allowed(failure_line(1, RpcError(Code.REFUSED, '{"id":1,"result":{"ok":true}}')))
+    assert not is_allowed(b'{"id":1,"result":{"ok":trueish}}')

@@ -3,7 +3,7 @@
 `_json` is a shared library: it is loaded only for what plain slicing cannot do.
 """
 
-_ALLOWED = b'{"jsonrpc":"2.0","id":1,"result":{"ok":true'
+_ALLOWED = b'{"id":1,"result":{"ok":true'
 _ESCAPE = 0x10FF00  # private use; ESCAPE + byte stands for one byte that is not part of UTF-8 text
 
 

@@ -50,7 +50,8 @@ class HooksError(Exception):
 def install_hooks(folder: Path) -> None:
     """Write the hook scripts into `folder`, which the supervisor owns; doing it again repairs them.
 
-    The folder is left read-only: a hook installer that asks git for the hook folder would write here.
+    The script itself is read-only: a hook installer that asks git for the hook folder would write here,
+    through one of the names.
 
     Raises:
         HooksError: the folder cannot be written, or programs in it cannot be run.
@@ -66,7 +67,6 @@ def install_hooks(folder: Path) -> None:
         _place(folder / _CONFIG, f"[core]\n\thooksPath = {_quoted(str(folder))}\n", 0o400)
         for name in NAMES:
             _link(folder / name)
-        folder.chmod(0o500)
     except OSError as error:
         raise HooksError(f"git hooks cannot be written to {folder}: {error.strerror}") from error
     if not os.access(folder / _SCRIPT, os.X_OK):

@@ -58,7 +58,7 @@ class Gatekeeper:
         paths = [path for update in request["params"]["updates"] for path in update["paths"]]
         foreign = [path for path in paths if not path.startswith(self.allowed)]
         if not foreign:
-            return {"jsonrpc": "2.0", "id": request["id"], "result": {"ok": True}}
+            return {"id": request["id"], "result": {"ok": True}, "jsonrpc": "2.0"}
         lines = [f"{path}: held by session other" for path in foreign]
         error = {"code": -32000, "message": "the commit is refused", "data": {"lines": lines}}
         return {"jsonrpc": "2.0", "id": request["id"], "error": error}
