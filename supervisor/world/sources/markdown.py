@@ -13,7 +13,7 @@ import anyio.to_thread
 
 from supervisor.core.task import Problem, Reading
 from supervisor.world.sources import frontmatter
-from supervisor.world.sources.entry import Entry, Rejected, gather, read_entry
+from supervisor.world.sources.entry import Entry, Gathered, Rejected, gather, read_entry
 from supervisor.world.sources.tree import Folder, Obstacle, obstacle, walk
 from supervisor.world.sources.values import Refused, plain
 
@@ -80,16 +80,17 @@ class MarkdownSource:
     async def read(self) -> Reading:
         """Return the tasks in the folder now; a missing folder has none and one problem."""
         # Abandoning is safe: the thread only reads, and what it found is put in place here.
-        scan = partial(self._scan, dict(self._known))
-        known, obstacles = await anyio.to_thread.run_sync(scan, abandon_on_cancel=True)
-        self._known = known
-        entries = (known[path].entry for path in sorted(known))
-        problems = (Problem(self._name, plain(o.path), o.what, o.fix) for o in obstacles)
-        gathered = gather(
-            self._name, (entry for entry in entries if entry is not None), problems, time.time()
-        )
+        look = partial(self._look, self._known)
+        self._known, gathered = await anyio.to_thread.run_sync(look, abandon_on_cancel=True)
         self._due = gathered.due
         return gathered.reading
+
+    def _look(self, before: dict[str, _Known]) -> tuple[dict[str, _Known], Gathered]:
+        known, obstacles = self._scan(before)
+        entries = (known[path].entry for path in sorted(known))
+        tasks = (entry for entry in entries if entry is not None)
+        problems = (Problem(self._name, plain(o.path), o.what, o.fix) for o in obstacles)
+        return known, gather(self._name, tasks, problems, time.time())
 
     def _scan(self, before: dict[str, _Known]) -> tuple[dict[str, _Known], list[Obstacle]]:
         known: dict[str, _Known] = {}

@@ -69,8 +69,10 @@ def walk(root: str) -> Iterator[Folder | Obstacle]:
             what = f"holds more than {_MOST} entries; the rest is not read"
             yield Obstacle(root, what, "point the source to the folder of tasks alone")
             return
-        yield Folder(path, tuple(entry for entry in entries if is_candidate(entry.name)))
-        yield from _sort_out(entries, pending, links)
+        candidates = tuple(entry for entry in entries if is_candidate(entry.name))
+        yield Folder(path, candidates)
+        if len(candidates) < len(entries):
+            yield from _sort_out(entries, pending, links)
 
 
 def obstacle(path: str, error: OSError) -> Obstacle:
