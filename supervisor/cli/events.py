@@ -60,10 +60,26 @@ def line(event: dict[str, Any]) -> str:
     who = " ".join(event[name] for name in ("session", "task") if event.get(name))
     data = event["data"]
     told = data.get("sentence") or data.get("why") or data.get("problem") or data.get("answer")
+    if "lines" in data:
+        told = "; ".join(data["lines"])
     if told is None:
-        brief = {k: v for k, v in data.items() if not isinstance(v, dict | list) and v not in ("", None)}
-        told = " ".join(f"{name}={value}" for name, value in brief.items())
+        brief = {name: _brief(value) for name, value in data.items()}
+        told = " ".join(f"{name}={value}" for name, value in brief.items() if value)
     return f"{clock(event['at'])}  {event['kind']:<24} {who}  {told}".rstrip()
+
+
+def _brief(value: object) -> str:
+    """Return a value as it fits into a line: of lists the first few words, of objects nothing."""
+    match value:
+        case None | "" | dict():
+            return ""
+        case float():
+            return f"{value:.3f}".rstrip("0").rstrip(".")
+        case list():
+            words = [str(word) for word in value if not isinstance(word, dict | list)]
+            return ",".join(words[:3]) + (",…" if len(words) > 3 else "")
+        case _:
+            return str(value)
 
 
 def _wanted(event: dict[str, Any], kinds: tuple[str, ...], session: str | None, task: str | None) -> bool:

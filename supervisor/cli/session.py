@@ -52,7 +52,7 @@ def list_(ctx: click.Context, all_: bool, limit: int, as_json: bool) -> None:  #
 @json_option
 @click.pass_context
 def show(ctx: click.Context, session_id: str, as_json: bool) -> None:  # noqa: FBT001
-    """Show one session, by its id or its task's."""
+    """Show one session, by its id or its task's; of a task, the last one."""
     with client(ctx) as supervisor:
         found = supervisor.call("session.show", session=session_id)
     if as_json:
@@ -119,7 +119,7 @@ def kill(ctx: click.Context, session_id: str, why: str, as_json: bool) -> None: 
 @json_option
 @click.pass_context
 def extend(ctx: click.Context, session_id: str, duration: float, as_json: bool) -> None:  # noqa: FBT001
-    """Give a session more time, for instance `extend 3f9a 20m`."""
+    """Give a session more time, for instance `extend 5cc9795f 20m`."""
     with client(ctx) as supervisor:
         found = supervisor.call("session.extend", session=session_id, seconds=duration)
     if as_json:

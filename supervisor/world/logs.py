@@ -7,6 +7,7 @@ import sys
 from typing import Any, TextIO
 
 import structlog
+from structlog.tracebacks import ExceptionDictTransformer
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
@@ -21,9 +22,15 @@ def configure_logs(style: str, level: str, stream: TextIO | None = None) -> None
         structlog.processors.TimeStamper(fmt="%H:%M:%S" if console else "iso", utc=not console),
     ]
     if console:
-        shared.append(structlog.dev.ConsoleRenderer(colors=out.isatty(), pad_event_to=24))
+        shared.append(
+            structlog.dev.ConsoleRenderer(
+                colors=out.isatty(), pad_event_to=24, exception_formatter=structlog.dev.plain_traceback
+            )
+        )
     else:
-        shared += [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        # Local variables stay out of tracebacks: among them are the capabilities of sessions.
+        tracebacks = structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False))
+        shared += [tracebacks, structlog.processors.JSONRenderer()]
     structlog.configure(
         processors=shared,
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
