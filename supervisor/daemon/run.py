@@ -122,6 +122,7 @@ async def supervise(settings: Settings, *, until_idle: bool = False) -> tuple[in
                 lambda: daemon.shop.settings.supervisor.retain_days,
             )
             sessions.start_soon(daemon.authority.alarm.run)
+            await daemon.sources.read_all()  # from here on sessions start, and their commits ask us
             sessions.start_soon(watch_sources, daemon.authority, daemon.sources)
             daemon.authority.do(
                 [Note("supervisor.started", data={"pid": os.getpid(), "generation": snapshot.generation})]
@@ -215,11 +216,10 @@ async def _level(settings: Settings) -> Level:
 
 
 async def _begin(daemon: Daemon, snapshot: Snapshot, repos: dict[str, Repository]) -> None:
-    """Take over what lives, remember what landed, and read the sources, before anybody is answered."""
+    """Take over what lives and look at the repositories, before anybody is answered."""
     daemon.adoption.take_over(snapshot.sessions)
     await remember_history(daemon.authority, repos)
     await look_for_orphans(daemon.authority, daemon.situation, repos, daemon.sources.folders().values())
-    await daemon.sources.read_all()
 
 
 def _methods(daemon: Daemon, group: TaskGroup) -> list[Method[Any]]:

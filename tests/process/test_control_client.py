@@ -106,9 +106,9 @@ async def test_a_stream_says_that_the_supervisor_went_away(path: Path) -> None:
 
     def listen() -> list[int]:
         heard = []
-        with (
+        with (  # noqa: PT012  - raised by the loop, at its end
             Client(path, timeout=BOUND) as client,
-            pytest.raises(Unreachable, match="it hung up"),  # noqa: PT012  - raised by the loop, at its end
+            pytest.raises(Unreachable, match="it hung up"),
         ):
             for event in client.stream("events"):
                 heard.append(event)

@@ -94,6 +94,10 @@ async def talking(path: Path) -> AsyncIterator[Talk]:
             await writer.wait_closed()
 
 
+def _descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
 @pytest.fixture
 def house(tmp_path: Path) -> House:
     return House(tmp_path / "run" / "control.sock")
@@ -385,13 +389,13 @@ async def test_a_path_longer_than_a_socket_address_works(tmp_path: Path) -> None
 
 
 async def test_no_descriptor_outlives_the_server(house: House) -> None:
-    before = len(list(Path("/proc/self/fd").iterdir()))
+    before = _descriptors()
     async with serving(house.path, house.methods()):
         for _ in range(5):
             async with talking(house.path) as talk:
                 await talk.ask("echo")
 
-    assert before == len(list(Path("/proc/self/fd").iterdir()))
+    assert before == _descriptors()
 
 
 async def test_out_of_descriptors_it_pauses_and_then_lets_the_waiting_in(house: House) -> None:

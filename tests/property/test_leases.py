@@ -277,6 +277,7 @@ class Leases(RuleBasedStateMachine):
         everything = set(self.broker.leases())
         assert len(everything) == len(self.broker)
         assert everything == {lease for holder in HOLDERS for lease in self.broker.held(holder)}
+        assert len(everything) == len({(lease.holder, lease.scope) for lease in everything})
         for scope in SCOPES:
             expected = {lease for lease in everything if overlaps(lease.scope, scope)}
             found = self.broker.who(scope)
@@ -366,8 +367,8 @@ def assert_empty(broker: Broker) -> None:
     assert not broker._unnumbered
     for index in (holdings.index, queue._index):
         for table in index._tables.values():
-            root = table._nodes[""]
-            assert list(table._nodes) == [""]
+            root = table.nodes[""]
+            assert list(table.nodes) == [""]
             assert (table._top.count, table._top.exclusive, root.count, root.exclusive) == (0, 0, 1, 0)
 
 

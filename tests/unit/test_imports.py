@@ -10,7 +10,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-IO_MODULES = {"anyio", "asyncio", "os", "socket", "subprocess", "threading", "time", "random", "logging", "io"}
+IO_MODULES = {
+    "anyio",
+    "asyncio",
+    "os",
+    "socket",
+    "subprocess",
+    "threading",
+    "time",
+    "random",
+    "logging",
+    "io",
+}
 
 
 def imported(path: Path) -> Iterator[str]:
@@ -37,7 +48,9 @@ def test_the_core_imports_no_outer_ring_and_nothing_that_does_something(path):
             assert top not in IO_MODULES, f"{path.name} imports {name}"
 
 
-@pytest.mark.parametrize("path", files("supervisor/world"), ids=lambda path: f"{path.parent.name}.{path.stem}")
+@pytest.mark.parametrize(
+    "path", files("supervisor/world"), ids=lambda path: f"{path.parent.name}.{path.stem}"
+)
 def test_the_world_imports_no_outer_ring(path):
     for name in imported(path):
         assert not name.startswith(("supervisor.daemon", "supervisor.cli", "supervisor.demo"))
