@@ -49,11 +49,13 @@ def demo(
 
     from supervisor.demo.play import KeepError, play
     from supervisor.demo.recording import Recording
-    from supervisor.demo.report import document, faults, table
+    from supervisor.demo.report import document, table, verdict
     from supervisor.demo.runs import Terms
     from supervisor.demo.scene import SceneError
     from supervisor.demo.screen import Lines, Nobody, Stage
 
+    for name in [name for name in os.environ if name.startswith(("LEASEHOLD", "GIT_"))]:
+        del os.environ[name]  # a session, hook or supervisor around us is to take no part
     console = Console(stderr=as_json, highlight=False)
     recording = Recording()
 
@@ -67,15 +69,15 @@ def demo(
     except (SceneError, KeepError) as error:
         raise click.ClickException(str(error)) from error
     if svg is not None:
-        recording.save(svg, table(outcome.advisory, outcome.leasehold))
+        recording.save(svg, table(outcome))
     if as_json:
         kept = str(keep.resolve()) if keep else None
-        print_json(document(outcome.advisory, outcome.leasehold, slots=sessions, pace=pace, kept=kept))
+        print_json(document(outcome, slots=sessions, pace=pace, kept=kept))
     else:
-        console.print(table(outcome.advisory, outcome.leasehold))
+        console.print(table(outcome))
         if keep:
             click.echo(f"kept in {keep}")
-    wrong = faults(outcome.leasehold)
+    wrong = verdict(outcome)
     if wrong:
         click.echo(f"leasehold: demo: {'; '.join(wrong)}", err=True)
         sys.exit(1)

@@ -49,11 +49,10 @@ class Agent:
         work = plan(prompt, self._teller.session, task)
         self._think("reads its task", 0.8)
         self._take([work.own.path])
-        self._edit(work.own, 0.8)
+        self._edit((work.own,), 0.8)
         self._test()
         self._take([edit.path for edit in work.shared])
-        for edit in work.shared:
-            self._edit(edit, 0.25)
+        self._edit(work.shared, 0.5)
         self._commit(work, task)
         self._coordination.release()
 
@@ -74,16 +73,19 @@ class Agent:
         if denied is not None:
             self._teller.tell("anyway", paths=paths, why=denied)
 
-    def _edit(self, edit: Edit, seconds: float) -> None:
-        path = Path(edit.path)
-        before = path.read_text(encoding="utf-8") if path.exists() else ""
-        self._think(f"edits {edit.path}", seconds)
-        edit = edit if edit.line or edit.body else wired(edit, before)
+    def _edit(self, edits: tuple[Edit, ...], seconds: float) -> None:
+        """Read the files, think, and write back what came of it."""
+        before = [_read(edit.path) for edit in edits]
+        self._think(f"edits {', '.join(edit.path for edit in edits)}", seconds)
+        for edit, text in zip(edits, before, strict=True):
+            self._write(edit if edit.line or edit.body else wired(edit, text), text)
+
+    def _write(self, edit: Edit, before: str) -> None:
         after = edit.apply(before)
         if after == before:
             self._teller.tell("already", path=edit.path)
             return
-        path.write_text(after, encoding="utf-8")
+        Path(edit.path).write_text(after, encoding="utf-8")
         self._teller.tell("wrote", path=edit.path, line=edit.line)
 
     def _test(self) -> None:
@@ -132,6 +134,11 @@ class Agent:
         began = time.monotonic()
         time.sleep(2 * BACK_OFF * self._pace * times * random.uniform(0.5, 1.0))  # noqa: S311  - nothing secret
         self._teller.tell("waited", seconds=time.monotonic() - began)
+
+
+def _read(path: str) -> str:
+    file = Path(path)
+    return file.read_text(encoding="utf-8") if file.exists() else ""
 
 
 def _git(*words: str) -> subprocess.CompletedProcess[str]:

@@ -13,12 +13,13 @@ from pathlib import Path
 from types import FrameType
 
 from supervisor.demo.account import Account, account, read_logs
-from supervisor.demo.history import read_history
+from supervisor.demo.record import Record, read_record
 from supervisor.demo.runs import Played, Terms, play_advisory, play_leasehold
 from supervisor.demo.scene import Scene, environment, set_scene
 from supervisor.demo.screen import Audience
 
 _SHORT = 60  # bytes; sockets have long names under their folder, and a limit of about a hundred
+Run = Callable[[Scene, Terms, Path, Mapping[str, str], Audience], Played]
 Opening = Callable[[], AbstractContextManager[Audience]]
 
 
@@ -28,10 +29,11 @@ class KeepError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The accounts of both runs."""
+    """The accounts of both runs, and what the supervisor's journal says of the second."""
 
     advisory: Account
     leasehold: Account
+    record: Record
 
 
 def play(terms: Terms, keep: Path | None, environ: Mapping[str, str], audience: Opening) -> Outcome:
@@ -42,17 +44,21 @@ def play(terms: Terms, keep: Path | None, environ: Mapping[str, str], audience: 
         SceneError: the repository could not be built.
     """
     env = environment(environ)
-    with _folder(keep) as folder, _sockets() as sockets, _ended_by_signals():
-        accounts = []
-        for name, run in (("advisory", play_advisory), ("leasehold", play_leasehold)):
-            scene = set_scene(folder / name, env)
+    with _ended_by_signals(), _folder(keep) as folder, _sockets() as sockets:
+
+        def perform(run: Run, scene: Scene) -> Account:
             with audience() as show:
                 played = run(scene, terms, sockets, env, show)
-            accounts.append(_account(scene, played))
-    return Outcome(*accounts)
+            return _account(scene, played)
+
+        scenes = [set_scene(folder / name, env) for name in ("advisory", "leasehold")]
+        advisory, leasehold = map(perform, (play_advisory, play_leasehold), scenes)
+        return Outcome(advisory, leasehold, read_record(scenes[1].state))
 
 
 def _account(scene: Scene, played: Played) -> Account:
+    from supervisor.demo.history import read_history  # noqa: PLC0415  - GitPython's import fails without git
+
     history = read_history(scene.repo, scene.base)
     return account(read_logs(scene.logs), history, played.seconds, played.cut_short)
 
@@ -99,12 +105,20 @@ def _remove(folder: Path) -> None:
 
 @contextmanager
 def _ended_by_signals() -> Iterator[None]:
-    """End in order, as at Ctrl-C, when we are asked to end or the terminal goes away."""
+    """End in order at Ctrl-C, when we are asked to end, and when the terminal goes away.
+
+    The first signal ends the runs; those after it do not disturb the clearing up, which is bounded.
+    """
 
     def end(number: int, _frame: FrameType | None) -> None:
-        raise SystemExit(128 + number)
+        for other in before:
+            signal.signal(other, signal.SIG_IGN)
+        raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
 
-    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGHUP)}
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    for number, handler in before.items():
+        if handler is not signal.SIG_IGN:  # as nohup wants it
+            signal.signal(number, end)
     try:
         yield
     finally:

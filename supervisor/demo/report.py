@@ -13,6 +13,8 @@ from rich.text import Text
 
 from supervisor.core.duration import format_duration
 from supervisor.demo.account import Account
+from supervisor.demo.play import Outcome
+from supervisor.demo.record import Record
 
 Cell = Callable[[Account], str]
 Hurts = Callable[[Account], bool]
@@ -45,6 +47,20 @@ _ROWS: tuple[tuple[str, Cell, Hurts], ...] = (
 )  # fmt: skip
 
 
+def contradictions(run: Account, record: Record) -> list[str]:
+    """Return in words where the journal and the sessions' own logs disagree, or the journal saw a race."""
+    found = []
+    if record.sessions != run.sessions:
+        found.append(f"the journal has {record.sessions} sessions, the logs have {run.sessions}")
+    if record.commits_refused != run.commits_refused:
+        found.append(
+            f"the journal has {record.commits_refused} refused commits, the logs have {run.commits_refused}"
+        )
+    if record.tasks_shared:
+        found.append(f"{record.tasks_shared} tasks had two sessions at one time")
+    return found
+
+
 def faults(run: Account) -> list[str]:
     """Return in words what a run got wrong; nothing when each task was done once and nothing was lost."""
     found = [f"the run was not whole: {run.cut_short}"] if run.cut_short else []
@@ -60,28 +76,32 @@ def faults(run: Account) -> list[str]:
     return found + [f"{count} {what}" for count, what in checks if count]
 
 
-def table(advisory: Account, leasehold: Account) -> RenderableType:
+def verdict(outcome: Outcome) -> list[str]:
+    """Return what was wrong under Leasehold, by either witness; nothing is success."""
+    return faults(outcome.leasehold) + contradictions(outcome.leasehold, outcome.record)
+
+
+def table(outcome: Outcome) -> RenderableType:
     """Return both runs side by side, with the verdict under them."""
-    grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, title_justify="left")
+    grid = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     grid.add_column("the same repository, backlog and agent")
     grid.add_column("advisory", justify="right")
     grid.add_column("Leasehold", justify="right")
     for name, cell, hurts in _ROWS:
-        cells = [Text(cell(run), "bold red" if hurts(run) else "") for run in (advisory, leasehold)]
-        grid.add_row(name, *cells)
-    return Group(grid, *_verdict(advisory, leasehold))
+        runs = (outcome.advisory, outcome.leasehold)
+        grid.add_row(name, *(Text(cell(run), "bold red" if hurts(run) else "") for run in runs))
+    return Group(grid, *_sentences(outcome))
 
 
-def document(
-    advisory: Account, leasehold: Account, *, slots: int, pace: float, kept: str | None
-) -> dict[str, Any]:
+def document(outcome: Outcome, *, slots: int, pace: float, kept: str | None) -> dict[str, Any]:
     """Return the report as a program reads it."""
-    wrong = faults(leasehold)
+    wrong = verdict(outcome)
     return {
         "slots": slots,
         "pace": pace,
-        "advisory": _figures(advisory),
-        "leasehold": _figures(leasehold),
+        "advisory": _figures(outcome.advisory),
+        "leasehold": _figures(outcome.leasehold),
+        "journal": asdict(outcome.record),
         "ok": not wrong,
         "faults": wrong,
         "kept": kept,
@@ -95,12 +115,14 @@ def _figures(run: Account) -> dict[str, Any]:
     return {**rounded, "wasted": round(run.wasted, 3), "wasted_share": round(run.wasted_share, 3)}
 
 
-def _verdict(advisory: Account, leasehold: Account) -> list[Text]:
-    lines = [Text(f"Advisory: {fault}.", "yellow") for fault in [advisory.cut_short] if fault]
-    if not faults(advisory):
-        lines.append(Text("Advisory lost nothing this time. It raced all the same; run it again.", "yellow"))
-    wrong = faults(leasehold)
+def _sentences(outcome: Outcome) -> list[Text]:
+    lines = []
+    if outcome.advisory.cut_short:
+        lines.append(Text(f"Advisory: {outcome.advisory.cut_short}.", "yellow"))
+    if not faults(outcome.advisory):
+        lines.append(Text("Advisory: nothing was lost or done twice this time.", "yellow"))
+    wrong = verdict(outcome)
     if wrong:
         return [*lines, Text(f"Leasehold: {'; '.join(wrong)}.", "bold red")]
-    each = f"Leasehold: {leasehold.tasks} tasks, each done once by one session; no update lost"
-    return [*lines, Text(f"{each}.", "bold green")]
+    told = f"Leasehold: {outcome.leasehold.tasks} tasks, each done once, by one session; no update lost"
+    return [*lines, Text(f"{told}.", "bold green")]

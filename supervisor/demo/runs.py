@@ -104,7 +104,7 @@ def _configuration(scene: Scene, terms: Terms, sockets: Path, ear: Path) -> str:
         "supervisor": {
             "max_sessions": terms.slots,
             "on_stop": "stop",
-            "state_dir": str(scene.folder / "state"),
+            "state_dir": str(scene.state),
             "runtime_dir": str(sockets / "run"),
             "log_format": "json",
         },

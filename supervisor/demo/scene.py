@@ -28,6 +28,11 @@ class Scene:
         return self.folder / "repo"
 
     @property
+    def state(self) -> Path:
+        """Where the supervisor, if one takes part, keeps its journal."""
+        return self.folder / "state"
+
+    @property
     def logs(self) -> Path:
         """Where each session writes its own log."""
         return self.folder / "sessions"
