@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from typing import TYPE_CHECKING
 
 from supervisor.core.lapsed import Losses
@@ -17,14 +18,18 @@ _NEVER = float("-inf")
 
 
 class _Record:
-    """One holder: its leases by token, when it last worked, where it worked, and what it lost."""
+    """One holder: its leases by token, when it last worked, where it worked, and what it lost.
 
-    __slots__ = ("active_at", "leases", "losses", "name", "shared", "touched")
+    `tokens` is an array, eight bytes a lease, in which ended ones stay until they are the majority.
+    """
+
+    __slots__ = ("active_at", "live", "losses", "name", "shared", "tokens", "touched")
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.leases: dict[int, Lease] = {}
-        self.shared = 0  # how many of them are; only such a lease can be raised to an exclusive one
+        self.tokens = array("q")
+        self.live = 0  # leases that have not ended
+        self.shared = 0  # how many of them are shared; only such a one can be raised to exclusive
         self.active_at = _NEVER
         self.touched: dict[int, float] | None = None
         self.losses: Losses | None = None
@@ -59,9 +64,12 @@ class Holdings:
         yield from self._leases.values()
 
     def of(self, holder: str) -> tuple[Lease, ...]:
-        """Return the leases of `holder`, oldest first."""
+        """Return the leases of `holder` in the order of their granting."""
         record = self._records.get(holder)
-        return () if record is None else tuple(record.leases.values())
+        if record is None:
+            return ()
+        found = map(self._leases.get, record.tokens)
+        return tuple(lease for lease in found if lease is not None)
 
     def put(self, holder: str, scope: Scope, mode: Mode, token: int, now: float) -> Lease:
         """Enter a lease; one that the holder has on the very same scope gives way to it."""
@@ -74,7 +82,9 @@ class Holdings:
                 self._strike(record, lesser)
         # The record's own name is used, so that a million leases do not keep a million copies of it.
         lease = Lease(record.name, scope, mode, token, now)
-        self._leases[token] = record.leases[token] = lease
+        self._leases[token] = lease
+        record.tokens.append(token)
+        record.live += 1
         self.index.add(lease)
         if mode is not _EXCLUSIVE:
             record.shared += 1
@@ -88,12 +98,12 @@ class Holdings:
         if record is None:
             return []
         ended: list[Lease] = []
-        for scope in [lease.scope for lease in record.leases.values()] if scopes is None else scopes:
+        for scope in [lease.scope for lease in self.of(holder)] if scopes is None else scopes:
             lease = self.index.take(holder, scope)
             if lease is not None:
                 self._strike(record, lease)
                 ended.append(lease)
-        if not record.leases and record.losses is None:
+        if not record.live and record.losses is None:
             del self._records[holder]
         return ended
 
@@ -118,12 +128,18 @@ class Holdings:
 
     def _strike(self, record: _Record, lease: Lease) -> None:
         """Take `lease`, which is no longer in the index, off the record."""
-        del self._leases[lease.token]
-        del record.leases[lease.token]
+        token = lease.token
+        del self._leases[token]
+        record.live -= 1
+        tokens = record.tokens
+        if tokens[-1] == token:
+            tokens.pop()
+        elif len(tokens) > 2 * record.live + 16:
+            record.tokens = array("q", (kept for kept in tokens if kept in self._leases))
         if lease.mode is not _EXCLUSIVE:
             record.shared -= 1
         if record.touched is not None:
-            record.touched.pop(lease.token, None)
+            record.touched.pop(token, None)
 
     def touch(self, holder: str, now: float, repo: str, path: str | None) -> None:
         """Note a sign of work at `now`: under all leases of `holder`, or under those over `path`."""

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Generic
 
 from supervisor.core.lease import Mode
-from supervisor.core.path_table import C, PathTable
-from supervisor.core.scope import contains
+from supervisor.core.path_node import C
+from supervisor.core.path_table import PathTable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from supervisor.core.scope import Scope
 
-_SHARED, _EXCLUSIVE = Mode.SHARED, Mode.EXCLUSIVE
+_SHARED = Mode.SHARED
 
 
 class LeaseIndex(Generic[C]):
@@ -67,21 +67,7 @@ class LeaseIndex(Generic[C]):
         first conflict.
         """
         table = self._tables.get(scope.repo)
-        if table is None:
-            return None
-        is_shared = mode is _SHARED
-        conflict: C | None = None
-        for claim in table.above(scope):
-            if claim.holder != holder:
-                if conflict is None and not (is_shared and claim.mode is _SHARED):
-                    conflict = claim
-            elif (is_shared or claim.mode is _EXCLUSIVE) and contains(claim.scope, scope):
-                return claim
-        if conflict is None and not table.is_bare(scope):
-            for claim in table.below(scope, exclusive=is_shared):
-                if claim.holder != holder:
-                    return claim
-        return conflict
+        return None if table is None else table.decisive(holder, scope, mode)
 
     def take(self, holder: str, scope: Scope) -> C | None:
         """Take out the holder's claim on exactly this scope and return it; None when there is none."""
