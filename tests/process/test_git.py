@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import select
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -36,18 +38,28 @@ def opened(path: Path) -> Repository:
     return anyio.run(open_repository, path)
 
 
-def group_is_empty(pgid: int) -> bool:
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdecimal():
-            try:
-                fields = (
-                    (entry / "stat").read_text(encoding="utf-8", errors="replace").rpartition(") ")[2].split()
-                )
-            except (FileNotFoundError, ProcessLookupError):
-                continue
-            if int(fields[2]) == pgid and fields[0] not in "ZX":
-                return False
-    return True
+def ends(pid: int) -> bool:
+    """Wait until the process has ended, ten seconds at most; a signal sent is not yet a process gone."""
+    try:
+        pidfd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        poll = select.poll()
+        poll.register(pidfd, select.POLLIN)
+        return bool(poll.poll(10_000))
+    finally:
+        os.close(pidfd)
+
+
+def marked(entry: str) -> list[int]:
+    """Return the processes that have this entry in their environment."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if os.fsencode(entry) in (process / "environ").read_bytes().split(b"\0"):
+                found.append(int(process.name))
+    return found
 
 
 class TestRunning:
@@ -123,31 +135,33 @@ class TestRunning:
     def test_a_command_over_its_time_is_killed_with_its_children(
         self, checkout: Checkout, tmp_path: Path
     ) -> None:
-        alias = f"alias.hang=!echo $$ >{tmp_path}/pid; sleep 60; true"
+        mark = {"TEST_MARK": str(tmp_path)}
 
         async def too_long() -> None:
-            await git(checkout.root, "-c", alias, "hang", timeout=0.3)
+            await git(checkout.root, "-c", "alias.hang=!sleep 60; true", "hang", timeout=0.3, extra_env=mark)
 
         with pytest.raises(GitTimeoutError, match=r"still running after 0\.3 s and was killed"):
             anyio.run(too_long)
 
-        pid = int((tmp_path / "pid").read_text())
-        assert not Path(f"/proc/{pid}").exists() or group_is_empty(pid)
+        assert all(ends(pid) for pid in marked(f"TEST_MARK={tmp_path}"))
 
     def test_a_cancelled_caller_leaves_no_process_behind(self, checkout: Checkout, tmp_path: Path) -> None:
         os.mkfifo(tmp_path / "fifo")
-        alias = f"alias.hang=!echo $PPID >{tmp_path}/fifo; sleep 60; true"
-        groups: list[int] = []
+        alias = f"alias.hang=!echo $$ >{tmp_path}/fifo; sleep 60; true"
+        fifo = os.open(tmp_path / "fifo", os.O_RDWR | os.O_NONBLOCK)
 
         async def cancelled() -> None:
             async with anyio.create_task_group() as group:
                 group.start_soon(git, checkout.root, "-c", alias, "hang")
-                groups.append(int(await anyio.to_thread.run_sync((tmp_path / "fifo").read_text)))
+                with anyio.fail_after(30):
+                    await anyio.wait_readable(fifo)
                 group.cancel_scope.cancel()
 
         anyio.run(cancelled)
+        shell = int(os.read(fifo, 100))
+        os.close(fifo)
 
-        assert group_is_empty(groups[0])
+        assert ends(shell)
 
 
 class TestOpening:
