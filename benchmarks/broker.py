@@ -102,6 +102,9 @@ def measure(size: int) -> dict[str, Any]:
     def free_file(number: int) -> Scope:
         return file_scope(f"{directory(dice.randrange(used, directories))}/new_{number}.py", "app")
 
+    def warm_file(number: int) -> Scope:
+        return file_scope(f"{directory(used + number % 64 % (directories - used))}/new_{number}.py", "app")
+
     def new_directory(number: int) -> Scope:
         return file_scope(f"{directory(directories + dice.randrange(10**6))}/new_{number}.py", "app")
 
@@ -131,6 +134,7 @@ def measure(size: int) -> dict[str, Any]:
     cases: list[tuple[str, Callable[[int], Scope], Action, bool | None, int]] = [
         ("check", free_file, check, False, 200),
         ("check+grant+release", free_file, pair, None, 200),
+        ("the same, where others just wrote", warm_file, pair, None, 200),
         ("the same, new directory", new_directory, pair, None, 200),
         ("file that is held", held_file, check, None, 100),
         ("file under a held directory", under_held, check, True, 100),

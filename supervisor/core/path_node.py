@@ -149,11 +149,10 @@ def _matched_literals(node: Node[C], compiled: Pattern, states: int) -> Iterator
 def _candidates(
     node: Node[C], files: dict[str, C | list[C]], compiled: Pattern, states: int
 ) -> Collection[str]:
-    """Return names among which every match is: in a crowded directory those that share the glob's ends."""
-    if len(files) < _CROWDED:
-        return list(files)
+    """Return names among which every match is: those that share the ends of a glob's last segment."""
     names: set[str] = set()
     prefix = node.key + "/" if node.key else ""
+    is_crowded = len(files) >= _CROWDED
     for at, segment in enumerate(compiled.segments):
         if not (states >> at & 1 and compiled.after(at) & compiled.accept):
             continue
@@ -161,6 +160,9 @@ def _candidates(
             return list(files)
         if segment.literal is not None:
             names.add(prefix + segment.literal)
+        elif not is_crowded:
+            head, tail = prefix + segment.head, segment.tail
+            names.update([key for key in files if key.endswith(tail) and key.startswith(head)])
         else:
             if node.order is None:
                 node.order = NameOrder(files)

@@ -88,19 +88,24 @@ class PathTable(Generic[C]):
 
     def take(self, holder: str, scope: Scope) -> C | None:
         """Take out the holder's claim on exactly this scope and return it; None when there is none."""
-        node = self._home(scope)
-        if node is None:
-            return None
-        shelf = node.files
-        if shelf is not None and node.order is None and scope.kind is _FILE:
-            there = shelf.get(scope.key)
-            if there is not None and not isinstance(there, list):
-                # The one case that happens at each write: a single claim on a file.
+        key = scope.key
+        if scope.kind is _FILE:
+            # The one case that happens at each write: a single claim on a file.
+            cut = key.rfind("/")
+            node = self.nodes.get(key[:cut] if cut >= 0 else "")
+            if node is None or node.files is None or key not in node.files:
+                return None
+            there = node.files[key]
+            if not isinstance(there, list) and node.order is None:
                 if there.holder != holder:
                     return None
-                del shelf[scope.key]
+                del node.files[key]
                 self._less(node, there)
                 return there
+        else:
+            node = self._home(scope)
+        if node is None:
+            return None
         for claim in on(node, scope):
             if claim.holder == holder:
                 self._discard(node, claim)
