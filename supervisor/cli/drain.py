@@ -19,4 +19,5 @@ def drain(ctx: click.Context, wait: bool, as_json: bool) -> None:  # noqa: FBT00
     if as_json:
         print_json(found)
         return
-    click.echo(f"draining; {found['running']} sessions still run")
+    count = found["running"]
+    click.echo(f"draining; {count} session{'s' * (count != 1)} still running")

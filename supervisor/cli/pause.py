@@ -11,7 +11,7 @@ from supervisor.cli.show import json_option, print_json
 
 
 @click.command()
-@click.option("--lane", help="Only this lane.")
+@click.option("--lane", help="Only this lane; '' is the lane of tasks without one.")
 @click.option("--why", default="", help="Shown in status.")
 @json_option
 @click.pass_context
@@ -22,7 +22,7 @@ def pause(ctx: click.Context, lane: str | None, why: str, as_json: bool) -> None
 
 
 @click.command()
-@click.option("--lane", help="Only this lane.")
+@click.option("--lane", help="Only this lane; '' is the lane of tasks without one.")
 @json_option
 @click.pass_context
 def resume(ctx: click.Context, lane: str | None, as_json: bool) -> None:  # noqa: FBT001
@@ -35,6 +35,6 @@ def _say(found: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         print_json(found)
     elif "lane" in found:
-        click.echo(f"lane {found['lane']} is {found['state']}")
+        click.echo(f"lane {found['lane'] or '(none)'} is {found['state']}")
     else:
         click.echo(f"the supervisor is {found['admission']}")

@@ -26,7 +26,7 @@ def task() -> None:
 )
 @click.option("--resource", "resources", multiple=True, help="For instance resource:port-5432. Repeatable.")
 @click.option("--requires", multiple=True, help="A task that must be done first. Repeatable.")
-@click.option("--priority", type=int, help="Higher runs first.")
+@click.option("--priority", help="A number, higher runs first; or urgent, high, medium, low, none.")
 @click.option("--lane", help="Its category.")
 @click.option("--tier", type=click.IntRange(1, 3), help="1 work under way, 2 backlog, 3 standing.")
 @click.option("--repo", help="The repository it works in.")
@@ -51,7 +51,9 @@ def add(ctx: click.Context, /, document: Any, as_json: bool, **fields: Any) -> N
         fields["body"] = sys.stdin.read()
     fields["id"] = fields.pop("key")
     data |= {
-        name: list(value) if isinstance(value, tuple) else value for name, value in fields.items() if value
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in fields.items()
+        if value not in (None, "", ())
     }
     if not data.get("title"):
         raise click.UsageError(
