@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from supervisor.cli.connect import client
+from supervisor.cli.offline import ask_or_read
 from supervisor.cli.show import clock, json_option
+
+if TYPE_CHECKING:
+    from supervisor.world.journal.reader import Reader
 
 
 @click.command()
@@ -41,15 +45,15 @@ def events(
         "session": session,
         "task": task,
     }
-    with client(ctx, timeout=None if follow else 60.0) as supervisor:
-        if not follow:
-            found = supervisor.call("events", **asked)
-            if as_json:
-                click.echo(json.dumps(found, ensure_ascii=False))
-                return
-            for event in found["events"]:
-                click.echo(line(event))
+    if not follow:
+        found = ask_or_read(ctx, "events", lambda reader: _past(reader, asked), **asked)
+        if as_json:
+            click.echo(json.dumps(found, ensure_ascii=False))
             return
+        for event in found["events"]:
+            click.echo(line(event))
+        return
+    with client(ctx, timeout=None) as supervisor:
         for event in supervisor.stream("events", **asked, follow=True):
             if _wanted(event, kinds, session, task):
                 click.echo(json.dumps(event, ensure_ascii=False) if as_json else line(event))
@@ -80,6 +84,17 @@ def _brief(value: object) -> str:
             return ",".join(words[:3]) + (",…" if len(words) > 3 else "")
         case _:
             return str(value)
+
+
+def _past(reader: Reader, asked: dict[str, Any]) -> dict[str, Any]:
+    from supervisor.daemon.recorder import event_json
+
+    only = {name: asked[name] for name in ("kinds", "session", "task")}
+    if asked["after"] is not None:
+        found = reader.events(asked["after"], asked["limit"], **only)
+    else:
+        found = reader.recent(asked["limit"], **only)
+    return {"events": [event_json(entry.event, entry.seq) for entry in found]}
 
 
 def _wanted(event: dict[str, Any], kinds: tuple[str, ...], session: str | None, task: str | None) -> bool:

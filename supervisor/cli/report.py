@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from supervisor.cli.connect import client
+from supervisor.cli.offline import ask_or_read
 from supervisor.cli.show import DURATION, json_option, print_json, span, table
+
+if TYPE_CHECKING:
+    from supervisor.world.journal.reader import Reader
 
 
 @click.command()
@@ -16,8 +20,8 @@ from supervisor.cli.show import DURATION, json_option, print_json, span, table
 @click.pass_context
 def report(ctx: click.Context, since: float | None, as_json: bool) -> None:  # noqa: FBT001
     """Count outcomes by harness, model and lane."""
-    with client(ctx) as supervisor:
-        found = supervisor.call("report", since=time.time() - since if since else 0.0)
+    began = time.time() - since if since else 0.0
+    found = ask_or_read(ctx, "report", lambda reader: _from_journal(reader, began), since=began)
     if as_json:
         print_json(found)
         return
@@ -39,4 +43,12 @@ def report(ctx: click.Context, since: float | None, as_json: bool) -> None:  # n
     told = ", ".join(
         f"{count} {name.replace('_', ' ')}" for name, count in found["collisions"].items() if count
     )
-    click.echo(f"collisions since the start of the supervisor: {told or 'none'}")
+    if found["collisions"]:
+        click.echo(f"collisions since the start of the supervisor: {told or 'none'}")
+
+
+def _from_journal(reader: Reader, since: float) -> dict[str, Any]:
+    from supervisor.daemon.outcomes import by_harness
+
+    rows = reader.sessions(100_000, since_wall=since or None)
+    return {**by_harness(rows), "collisions": {}, "since": since, "at": time.time()}

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from supervisor.cli.connect import client
+from supervisor.cli.offline import ask_or_read
 from supervisor.cli.show import DURATION, clock, json_option, print_json, span, table
+
+if TYPE_CHECKING:
+    from supervisor.world.journal.reader import Reader
 
 COLUMNS = ("session", "state", "task", "harness", "pid", "elapsed", "left", "leases")
 
@@ -39,8 +43,9 @@ def session() -> None:
 @click.pass_context
 def list_(ctx: click.Context, all_: bool, limit: int, as_json: bool) -> None:  # noqa: FBT001
     """List sessions."""
-    with client(ctx) as supervisor:
-        found = supervisor.call("session.list", all=all_, limit=limit)
+    found = ask_or_read(
+        ctx, "session.list", lambda reader: _ended_ones(reader, limit if all_ else 0), all=all_, limit=limit
+    )
     if as_json:
         print_json(found)
         return
@@ -126,6 +131,12 @@ def extend(ctx: click.Context, session_id: str, duration: float, as_json: bool) 
         print_json(found)
         return
     click.echo(f"session {found['session']}: budget {span(found['budget'])}, {span(found['left'])} left")
+
+
+def _ended_ones(reader: Reader, limit: int) -> dict[str, Any]:
+    from supervisor.daemon.verbs.sessions import row_summary
+
+    return {"sessions": [row_summary(row) for row in reader.sessions(limit)] if limit else []}
 
 
 def _ended(found: dict[str, Any], *, as_json: bool) -> None:

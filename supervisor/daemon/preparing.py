@@ -149,7 +149,11 @@ async def _dirty_in_scope(tables: Tables, session: Session, repo: Repository | N
     scopes = [lease.scope for lease in tables.broker.held(session.id)]
     if repo is None or not scopes:
         return ()
-    return tuple(file.path for file in await dirty(repo) if any(covers(scope, file.path) for scope in scopes))
+    return tuple(
+        file.path
+        for file in await dirty(repo)
+        if any(covers(scope, file.path, fold_case=repo.fold_case) for scope in scopes)
+    )
 
 
 def brief_of(tables: Tables, session: Session, inherited: tuple[str, ...], level: Level) -> Brief:

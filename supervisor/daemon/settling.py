@@ -82,7 +82,11 @@ class Settler:
         landed(self._tables, session.intent.repo, map(touch, reversed(commits)))
         own = [commit for commit in commits if commit.session == session.id]
         scopes = [lease.scope for lease in self._tables.broker.held(session.id)]
-        left = tuple(file.path for file in files if any(covers(scope, file.path) for scope in scopes))
+        left = tuple(
+            file.path
+            for file in files
+            if any(covers(scope, file.path, fold_case=repo.fold_case) for scope in scopes)
+        )
         return Remains(
             tuple(Landed(c.sha, c.subject, c.at_wall, c.paths) for c in reversed(own)),
             left,
@@ -91,11 +95,11 @@ class Settler:
 
 def _last_write(lease: Lease, repo: Repository, worker: int | None, now: Moment) -> float | None:
     def covered(path: str) -> bool:
-        return covers(lease.scope, path)
+        return covers(lease.scope, path, fold_case=repo.fold_case)
 
     if worker is not None and open_writers(descendants(worker), repo.root, covered):
         return now.mono
-    newest = last_write(repo.root, [lease.scope])
+    newest = last_write(repo.root, [lease.scope], fold_case=repo.fold_case)
     return None if newest is None else now.mono - (now.wall - newest)
 
 

@@ -463,3 +463,16 @@ def test_leases_taken_while_it_runs_survive_a_kill_of_the_supervisor(site):
     assert [scope for scope, *_ in held] == ["x", "more.txt", "src/"]
     refused = site.run("lease", "acquire", "src/file.py", code=1)
     assert "held by session" in refused.stderr
+
+
+def test_what_happened_is_read_from_the_journal_when_no_supervisor_runs(site):
+    site.task("a", "src/a.txt")
+    site.configure(APPEND)
+    site.until_idle()
+
+    events = site.ask("events", "--kind", "session.ended")["events"]
+
+    assert [event["task"] for event in events] == ["a"]
+    assert site.ask("report")["sessions"] == 1
+    assert [session["task"] for session in site.ask("session", "list", "--all")["sessions"]] == ["a"]
+    assert site.run("ps", code=3).stdout == ""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from workers.session.loop import Loop
 
 MAX_LINE = 4 << 20  # bytes; a longer request drops its client; the longest is a list of many leases
-MAX_UNSENT = 8 << 20  # bytes; a client that reads slower than this loses the connection
+MAX_UNSENT = 4 << 20  # bytes; a client that reads slower than this loses the connection
 MAX_CLIENTS = 32
 
 

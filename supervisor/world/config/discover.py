@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,6 +56,22 @@ def socket_beside(config: Path, environ: Mapping[str, str]) -> Path:
     Raises:
         DiscoverError: the file cannot be read.
     """
+    chosen = _chosen(config, environ)
+    state_dir = state_directory(config, chosen("state_dir"), environ)
+    return runtime_directory(config, chosen("runtime_dir"), state_dir, environ) / SOCKET
+
+
+def state_beside(config: Path, environ: Mapping[str, str]) -> Path:
+    """Return the state directory that `config` means, reading one of its keys only.
+
+    Raises:
+        DiscoverError: the file cannot be read.
+    """
+    return state_directory(config, _chosen(config, environ)("state_dir"), environ)
+
+
+def _chosen(config: Path, environ: Mapping[str, str]) -> Callable[[str], str | None]:
+    """Return what finds a key of [supervisor] in the environment or the file."""
     try:
         data = tomllib.loads(config.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
@@ -68,8 +84,7 @@ def socket_beside(config: Path, environ: Mapping[str, str]) -> Path:
         given = next((value for name, value in environ.items() if name.upper() == variable), keys.get(key))
         return given if isinstance(given, str) else None
 
-    state_dir = state_directory(config, chosen("state_dir"), environ)
-    return runtime_directory(config, chosen("runtime_dir"), state_dir, environ) / SOCKET
+    return chosen
 
 
 def _is_file(path: Path) -> bool:
