@@ -134,7 +134,8 @@ def test_a_stop_holds_when_the_client_leaves(session: Session) -> None:
 def test_a_client_that_sends_garbage_is_dropped_alone(undisturbed: Session, garbage: bytes) -> None:
     good, bad = undisturbed.connect(), undisturbed.connect()
 
-    bad.send(garbage)
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # dropped before all was sent
+        bad.send(garbage)
 
     assert bad.closed()
     assert good.call("state")["state"] == "running"
