@@ -68,19 +68,18 @@ class Lanes:
             self.lanes[place] = Lane(session, task, tone, text or "starts", known.since if known else at)
         if event["kind"] in _QUIET:
             return None
-        return self.add(News(at, session, task, tone, text))
-
-    def add(self, news: News) -> News:
-        """Put a line under the lanes."""
-        self.news.append(news)
+        news = News(at, session, task, tone, text)
+        if event["kind"] not in _SEEN_IN_LANES:
+            self.news.append(news)
         return news
 
     def overwritten(self, victim: str, by: str, task: str, path: str, at: float) -> News:
         """Note that one session's write wiped out what another had written."""
         self.counts["updates overwritten"] = self.counts.get("updates overwritten", 0) + 1
-        return self.add(
-            News(at, by, work_of(task), Tone.BAD, f"its write of {path} wiped out an update of {victim}")
-        )
+        text = f"its write of {path} wiped out an update of {victim}"
+        news = News(at, by, work_of(task), Tone.BAD, text)
+        self.news.append(news)
+        return news
 
     def crowd(self) -> int:
         """Return how many sessions are at the task that most of them are at."""
@@ -103,12 +102,12 @@ class Lanes:
 
 
 _QUIET = frozenset({"thinks", "waited", "tests", "commits", "wrote", "already"})
+_SEEN_IN_LANES = frozenset({"starts", "waits", "ends"})
 
 
 def _told(event: Mapping[str, Any]) -> tuple[Tone, str, str]:
     """Return an event's tone, its words, and the count that it adds to."""
     why = str(event.get("why", ""))
-    paths = ", ".join(event.get("paths", ()))
     match event["kind"]:
         case "starts":
             return Tone.PLAIN, "takes the task", "sessions"
@@ -120,7 +119,7 @@ def _told(event: Mapping[str, Any]) -> tuple[Tone, str, str]:
         case "waits":
             return Tone.WAIT, f"waits: {why}", "waits"
         case "anyway":
-            return Tone.BAD, f"writes {paths} anyway: {why}", "leases ignored"
+            return Tone.BAD, f"writes anyway: {why}", "leases ignored"
         case "tests":
             return Tone.PLAIN, "runs the tests", ""
         case "tests_failed":
@@ -130,7 +129,7 @@ def _told(event: Mapping[str, Any]) -> tuple[Tone, str, str]:
         case "commit_failed":
             return Tone.WAIT, f"commit failed: {why}", ""
         case "refused":
-            return Tone.GUARD, f"commit refused: {why}", "commits refused"
+            return Tone.GUARD, f"commit refused: {why.split(' (')[0]}", "commits refused"
         case "nothing_to_commit":
             return Tone.BAD, "nothing left to commit: somebody else's commit took its work", ""
         case "committed":

@@ -14,6 +14,7 @@ from supervisor.demo.lanes import Lanes, News, Tone
 from supervisor.demo.screen import Audience, picture
 
 WIDTH = 112  # characters
+_WEIGHT = {Tone.PLAIN: 0, Tone.GOOD: 1, Tone.WAIT: 2, Tone.BAD: 4, Tone.GUARD: 4}
 
 
 class Recording:
@@ -49,8 +50,7 @@ class _Witness:
 
     def show(self, lanes: Lanes, at: float) -> None:
         self._audience.show(lanes, at)
-        telling = sum(news.tone in (Tone.BAD, Tone.GUARD, Tone.WAIT, Tone.GOOD) for news in lanes.news)
-        much = 10 * lanes.busy() + telling
+        much = 10 * lanes.busy() + sum(_WEIGHT[news.tone] for news in lanes.news)
         if much > self._most:
             self._most = much
             self.best = picture(deepcopy(lanes), at)

@@ -57,7 +57,7 @@ def contradictions(run: Account, record: Record) -> list[str]:
             f"the journal has {record.commits_refused} refused commits, the logs have {run.commits_refused}"
         )
     if record.tasks_shared:
-        found.append(f"{record.tasks_shared} tasks had two sessions at one time")
+        found.append(f"tasks with two sessions at one time: {record.tasks_shared}")
     return found
 
 
@@ -65,15 +65,15 @@ def faults(run: Account) -> list[str]:
     """Return in words what a run got wrong; nothing when each task was done once and nothing was lost."""
     found = [f"the run was not whole: {run.cut_short}"] if run.cut_short else []
     checks = (
-        (run.tasks - run.tasks_done, "tasks are not done"),
-        (run.tasks_repeated, "tasks were done more than once"),
-        (run.updates_lost, "updates are lost"),
-        (run.commits_clobbered, "commits were undone by a later one"),
-        (run.commits_foreign, "commits carry somebody else's changes"),
-        (run.uncommitted, "files are left uncommitted"),
-        (run.orphan_sessions - 1, "sessions too many at the orphaned file"),
+        (run.tasks - run.tasks_done, "tasks not done"),
+        (run.tasks_repeated, "tasks done more than once"),
+        (run.updates_lost, "updates lost"),
+        (run.commits_clobbered, "commits undone by a later one"),
+        (run.commits_foreign, "commits with somebody else's changes"),
+        (run.uncommitted, "files left uncommitted"),
+        (max(0, run.orphan_sessions - 1), "sessions too many at the orphaned file"),
     )
-    return found + [f"{count} {what}" for count, what in checks if count]
+    return found + [f"{what}: {count}" for count, what in checks if count]
 
 
 def verdict(outcome: Outcome) -> list[str]:

@@ -56,7 +56,7 @@ def play_advisory(
     words = [sys.executable, "-m", "supervisor.demo.wrapper", "--logs", str(scene.logs), "--ear", str(ear)]
     words += ["--pace", str(terms.pace), "--board", str(board)]
     words += ["--honour-claims"] if terms.honour_claims else []
-    title = "1 of 2: advisory claims and leases"
+    title = "1 of 2: advisory claims and leases, which nobody has to obey"
     lanes = Lanes(title, [None] * terms.slots)
     with _Ear(ear) as heard, (scene.folder / "wrappers.log").open("ab") as log:
         started = []
@@ -83,7 +83,7 @@ def play_leasehold(
     ear = sockets / "leasehold"
     config = scene.folder / "config.toml"
     config.write_text(_configuration(scene, terms, sockets, ear), encoding="utf-8")
-    lanes = Lanes("2 of 2: Leasehold", [None] * terms.slots)
+    lanes = Lanes("2 of 2: Leasehold, the same agent and backlog", [None] * terms.slots)
     words = [sys.executable, "-m", "supervisor.cli.main", "run", "--until-idle", "-c", str(config)]
     with _Ear(ear) as heard, (scene.folder / "supervisor.log").open("ab") as log:
         process = subprocess.Popen(

@@ -99,14 +99,15 @@ def picture(lanes: Lanes, at: float) -> RenderableType:
         task = Text(lane.task, "bold red" if crowd > 1 and same > 1 else "bold")
         grid.add_row(lane.session, task, f"{at - lane.since:.0f}s", Text(lane.text, _STYLE[lane.tone]))
     news = Table.grid(padding=(0, 2), expand=True)
-    for width in (6, 8):
-        news.add_column(width=width, no_wrap=True, justify="right" if width == 6 else "left")
+    news.add_column(width=6, no_wrap=True, justify="right")
+    news.add_column(width=8, no_wrap=True)
+    news.add_column(width=14, no_wrap=True)
     news.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
     for item in lanes.news:
-        news.add_row(f"{item.at:.1f}s", item.session, Text(item.text, _STYLE[item.tone]))
+        news.add_row(f"{item.at:.1f}s", item.session, item.task, Text(item.text, _STYLE[item.tone]))
     for _ in range(NEWS - len(lanes.news)):
-        news.add_row("", "", "")
-    counts = "   ".join(f"{count} {name}" for name, count in lanes.counts.items())
+        news.add_row("", "", "", "")
+    counts = "   ".join(f"{name} {count}" for name, count in lanes.counts.items())
     return Panel(
         Group(grid, news),
         title=f"{lanes.title}  {at:.1f}s",

@@ -229,7 +229,7 @@ def test_an_update_that_a_later_commit_takes_out_is_lost_and_its_commit_clobbere
     assert (found.updates, found.updates_lost, found.commits_clobbered) == (2, 1, 1)
     assert found.commits_foreign == 0
     assert found.lost == 20.0
-    assert f"{TASKS} tasks are not done" in faults(found)
+    assert f"tasks not done: {TASKS}" in faults(found)
 
 
 def test_a_commit_with_another_sessions_line_or_file_is_foreign(scene):
