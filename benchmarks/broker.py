@@ -20,10 +20,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from supervisor.core.broker import Broker
-from supervisor.core.fencing import Tokens
-from supervisor.core.lease import Granted, Want
-from supervisor.core.scope import Scope, file_scope, parse_scopes, tree_scope
+from supervisor.core.leases.broker import Broker
+from supervisor.core.leases.fencing import Tokens
+from supervisor.core.leases.lease import Granted, Want
+from supervisor.core.leases.scope import Scope, file_scope, parse_scopes, tree_scope
 
 SIZES = (1_000, 100_000, 1_000_000)
 HOLDERS = 64

@@ -8,19 +8,19 @@ import sys
 import time
 from typing import Any
 
-from supervisor.core.assign import assign, fill
-from supervisor.core.backlog import Backlog, Offer, Work
-from supervisor.core.broker import Broker
-from supervisor.core.budget import Budget
-from supervisor.core.fencing import Tokens
-from supervisor.core.lease import Want
+from supervisor.core.decisions.assign import assign, fill
+from supervisor.core.decisions.policy import Harness, Policy, Repo
+from supervisor.core.decisions.selection import decide
+from supervisor.core.decisions.tables import Tables
+from supervisor.core.history.recent import Recent
+from supervisor.core.leases.broker import Broker
+from supervisor.core.leases.fencing import Tokens
+from supervisor.core.leases.lease import Want
+from supervisor.core.leases.scope import parse_scopes
 from supervisor.core.moment import Moment
-from supervisor.core.policy import Harness, Policy, Repo
-from supervisor.core.recent import Recent
-from supervisor.core.scope import parse_scopes
-from supervisor.core.selection import decide
-from supervisor.core.tables import Tables
-from supervisor.core.task import Task
+from supervisor.core.sessions.budget import Budget
+from supervisor.core.tasks.backlog import Backlog, Offer, Work
+from supervisor.core.tasks.task import Task
 
 NOW = Moment(1000.0, 1_700_000_000.0)
 TASKS, SESSIONS = 10_000, 50

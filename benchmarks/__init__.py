@@ -1,0 +1,1 @@
+"""Benchmarks against peers and physical floors: `python -m benchmarks`."""
