@@ -129,7 +129,7 @@ def _told(event: Mapping[str, Any]) -> tuple[Tone, str, str]:
         case "commit_failed":
             return Tone.WAIT, f"commit failed: {why}", ""
         case "refused":
-            return Tone.GUARD, f"commit refused: {why.split(' (')[0]}", "commits refused"
+            return Tone.GUARD, f"commit refused: {why.split(' (', maxsplit=1)[0]}", "commits refused"
         case "nothing_to_commit":
             return Tone.BAD, "nothing left to commit: somebody else's commit took its work", ""
         case "committed":
