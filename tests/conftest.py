@@ -9,23 +9,23 @@ from typing import Any
 
 import pytest
 
-from supervisor.core import advance, assign, wake
-from supervisor.core.backlog import Backlog, Offer, Work
-from supervisor.core.broker import Broker
-from supervisor.core.budget import Budget
-from supervisor.core.effects import Effect, Launch, Note
-from supervisor.core.fencing import Tokens
-from supervisor.core.lease import Mode, Want
-from supervisor.core.lifecycle import Event, HarnessStarted, ProcessId, Settled, WorkerEnded
+from supervisor.core.decisions import advance, assign, wake
+from supervisor.core.decisions.effects import Effect, Launch, Note
+from supervisor.core.decisions.policy import Harness, Policy, Repo
+from supervisor.core.decisions.tables import Tables
+from supervisor.core.history.recent import Recent
+from supervisor.core.leases.broker import Broker
+from supervisor.core.leases.fencing import Tokens
+from supervisor.core.leases.lease import Mode, Want
+from supervisor.core.leases.scope import parse_scopes
 from supervisor.core.moment import Moment
-from supervisor.core.outcome import ExitRecord, Landed, Remains, judge
-from supervisor.core.policy import Harness, Policy, Repo
-from supervisor.core.recent import Recent
-from supervisor.core.roster import Session
-from supervisor.core.scope import parse_scopes
-from supervisor.core.standing import standing_name
-from supervisor.core.tables import Tables
-from supervisor.core.task import Task
+from supervisor.core.sessions.budget import Budget
+from supervisor.core.sessions.lifecycle import Event, HarnessStarted, ProcessId, Settled, WorkerEnded
+from supervisor.core.sessions.outcome import ExitRecord, Landed, Remains, judge
+from supervisor.core.sessions.roster import Session
+from supervisor.core.tasks.backlog import Backlog, Offer, Work
+from supervisor.core.tasks.standing import standing_name
+from supervisor.core.tasks.task import Task
 
 START = Moment(1000.0, 1_700_000_000.0)
 BUDGET = Budget(wall=3000.0, warn=300.0, grace=10.0)

@@ -25,8 +25,8 @@ def run(ctx: click.Context, config: str | None, until_idle: bool) -> None:  # no
     """
     import anyio
 
-    from supervisor.core.cadence import ScheduleError
-    from supervisor.core.scope import ScopeError
+    from supervisor.core.leases.scope import ScopeError
+    from supervisor.core.pacing.cadence import ScheduleError
     from supervisor.daemon.run import supervise
     from supervisor.world.config.discover import DiscoverError, find_config
     from supervisor.world.config.load import ConfigError, load

@@ -12,11 +12,11 @@ import msgspec
 import structlog
 from anyio.abc import TaskGroup
 
-from supervisor.core.effects import Effect, Note
-from supervisor.core.lifecycle import Life, Starting
+from supervisor.core.decisions.effects import Effect, Note
 from supervisor.core.moment import Moment
-from supervisor.core.roster import Intent, Session
-from supervisor.core.standing import Assigned
+from supervisor.core.sessions.lifecycle import Life, Starting
+from supervisor.core.sessions.roster import Intent, Session
+from supervisor.core.tasks.standing import Assigned
 from supervisor.daemon.authority import Authority
 from supervisor.daemon.fleet import Places, Workers
 from supervisor.world.journal.entries import SessionRow

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
-from supervisor.core import wake
-from supervisor.core.effects import (
+from supervisor.core.decisions import wake
+from supervisor.core.decisions.effects import (
     CheckIdle,
     Effect,
     Entrust,
@@ -21,9 +21,9 @@ from supervisor.core.effects import (
     Tell,
     Wake,
 )
-from supervisor.core.lease import Woken
+from supervisor.core.decisions.tables import Tables
+from supervisor.core.leases.lease import Woken
 from supervisor.core.moment import Moment
-from supervisor.core.tables import Tables
 from supervisor.daemon.alarm import Alarm
 from supervisor.daemon.promises import Promises
 from supervisor.daemon.recorder import Recorder

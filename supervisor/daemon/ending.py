@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import anyio
 
-from supervisor.core import orders
-from supervisor.core.admission import Draining, Open
-from supervisor.core.lifecycle import Kill, Stop, Wish
-from supervisor.core.selection import decide
-from supervisor.core.standing import Held, Parked
+from supervisor.core.decisions import orders
+from supervisor.core.decisions.admission import Draining, Open
+from supervisor.core.decisions.selection import decide
+from supervisor.core.sessions.lifecycle import Kill, Stop, Wish
+from supervisor.core.tasks.standing import Held, Parked
 from supervisor.daemon.authority import Authority
 from supervisor.daemon.feeds import Sources
 

@@ -9,11 +9,11 @@ import anyio
 import structlog
 from anyio.abc import TaskGroup
 
-from supervisor.core.assign import fill
-from supervisor.core.backlog import Offer, Work
-from supervisor.core.effects import Effect, Note
+from supervisor.core.decisions.assign import fill
+from supervisor.core.decisions.effects import Effect, Note
 from supervisor.core.moment import Moment
-from supervisor.core.task import Problem, Reading, Task
+from supervisor.core.tasks.backlog import Offer, Work
+from supervisor.core.tasks.task import Problem, Reading, Task
 from supervisor.daemon.authority import Authority
 from supervisor.world.sources.markdown import MarkdownSource
 from supervisor.world.sources.source import Source

@@ -18,13 +18,14 @@ import msgspec
 import structlog
 from anyio.abc import TaskGroup
 
-from supervisor.core import lifecycle, wake
-from supervisor.core.advance import advance
-from supervisor.core.effects import CheckIdle, Entrust, Notify, Probe, Settle, Tell
-from supervisor.core.lease import Lease
-from supervisor.core.lifecycle import HarnessStarted, ProcessId, StopBegan, WorkerEnded, WorkerLost
-from supervisor.core.outcome import ExitRecord
-from supervisor.core.roster import Session
+from supervisor.core.decisions import wake
+from supervisor.core.decisions.advance import advance
+from supervisor.core.decisions.effects import CheckIdle, Entrust, Notify, Probe, Settle, Tell
+from supervisor.core.leases.lease import Lease
+from supervisor.core.sessions import lifecycle
+from supervisor.core.sessions.lifecycle import HarnessStarted, ProcessId, StopBegan, WorkerEnded, WorkerLost
+from supervisor.core.sessions.outcome import ExitRecord
+from supervisor.core.sessions.roster import Session
 from supervisor.daemon.authority import Authority
 from supervisor.daemon.settling import Settler
 from supervisor.world.git.run import GitError

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from supervisor.core import orders
-from supervisor.core.admission import Open, Paused
-from supervisor.core.effects import Effect
+from supervisor.core.decisions import orders
+from supervisor.core.decisions.admission import Open, Paused
+from supervisor.core.decisions.effects import Effect
 from supervisor.core.moment import Moment
 from supervisor.daemon.authority import Authority
 from supervisor.world.journal.errors import JournalError

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import structlog
 
-from supervisor.core.backlog import Offer, Work
-from supervisor.core.effects import Effect, Note, Wake
-from supervisor.core.holders import ORPHANS
-from supervisor.core.lease import Mode, Want
-from supervisor.core.policy import Orphans
-from supervisor.core.scope import covers, file_scope
-from supervisor.core.task import Task, Tier
+from supervisor.core.decisions.effects import Effect, Note, Wake
+from supervisor.core.decisions.holders import ORPHANS
+from supervisor.core.decisions.policy import Orphans
+from supervisor.core.leases.lease import Mode, Want
+from supervisor.core.leases.scope import covers, file_scope
+from supervisor.core.tasks.backlog import Offer, Work
+from supervisor.core.tasks.task import Task, Tier
 from supervisor.daemon.authority import Authority
 from supervisor.daemon.situation import Situation
 from supervisor.world.git.facts import dirty

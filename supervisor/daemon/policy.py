@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from zoneinfo import ZoneInfo
 
-from supervisor.core.budget import Budget
-from supervisor.core.cadence import Cron, Every
-from supervisor.core.policy import (
+from supervisor.core.decisions.policy import (
     Harness,
     Leases,
     Orphans,
     Planned,
     Policy,
     Preempt,
-    Quota,
     Repo,
     Selection,
     Undeclared,
 )
-from supervisor.core.retry import Intensity, RetryPolicy
-from supervisor.core.schedule import Misfire, Overlap, Schedule
-from supervisor.core.scope import parse_scopes
+from supervisor.core.history.quota import Quota
+from supervisor.core.leases.scope import parse_scopes
+from supervisor.core.pacing.cadence import Cron, Every
+from supervisor.core.pacing.retry import Intensity, RetryPolicy
+from supervisor.core.pacing.schedule import Misfire, Overlap, Schedule
+from supervisor.core.sessions.budget import Budget
 from supervisor.world.config.models import HarnessSettings, ScheduleSettings, Settings
 from supervisor.world.git.repository import Repository
 

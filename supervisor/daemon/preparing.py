@@ -9,16 +9,16 @@ from pathlib import Path
 
 import structlog
 
-from supervisor.core.backlog import Work
-from supervisor.core.brief import Brief, Neighbour, render
-from supervisor.core.gate import declares_paths
-from supervisor.core.lease import Mode, Want
-from supervisor.core.policy import Undeclared
-from supervisor.core.roster import Session
-from supervisor.core.scope import ScopeError, covers, parse_scopes
-from supervisor.core.selection import plateau_warning
-from supervisor.core.tables import Tables
-from supervisor.core.task import Problem, Task
+from supervisor.core.decisions.gate import declares_paths
+from supervisor.core.decisions.policy import Undeclared
+from supervisor.core.decisions.selection import plateau_warning
+from supervisor.core.decisions.tables import Tables
+from supervisor.core.leases.lease import Mode, Want
+from supervisor.core.leases.scope import ScopeError, covers, parse_scopes
+from supervisor.core.sessions.brief import Brief, Neighbour, render
+from supervisor.core.sessions.roster import Session
+from supervisor.core.tasks.backlog import Work
+from supervisor.core.tasks.task import Problem, Task
 from supervisor.world import clock
 from supervisor.world.config.credentials import pass_through
 from supervisor.world.config.models import Settings

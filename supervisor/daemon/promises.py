@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from supervisor.core.lease import TimedOut, Woken
-from supervisor.core.roster import Session
+from supervisor.core.leases.lease import TimedOut, Woken
+from supervisor.core.sessions.roster import Session
 from supervisor.world.control.errors import RpcError
 from supervisor.world.control.later import Later
 

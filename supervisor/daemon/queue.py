@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from supervisor.core.tables import Tables
-from supervisor.core.task import Problem, Task
+from supervisor.core.decisions.tables import Tables
+from supervisor.core.tasks.task import Problem, Task
 from supervisor.daemon.feeds import ToWork
 from supervisor.daemon.recorder import Recorder
 from supervisor.world.journal.entries import Meta, QueueDrop, QueueRow

@@ -10,11 +10,11 @@ from typing import Any
 import msgspec
 import structlog
 
-from supervisor.core.effects import Note, SaveSession, SaveTask
-from supervisor.core.lifecycle import Ended
+from supervisor.core.decisions.effects import Note, SaveSession, SaveTask
+from supervisor.core.decisions.tables import Tables
 from supervisor.core.moment import Moment
-from supervisor.core.roster import Session
-from supervisor.core.tables import Tables
+from supervisor.core.sessions.lifecycle import Ended
+from supervisor.core.sessions.roster import Session
 from supervisor.world.control.subscription import Subscription
 from supervisor.world.journal.entries import Entry, Event, SessionRow, TaskRow
 from supervisor.world.journal.journal import Journal

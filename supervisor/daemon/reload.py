@@ -6,10 +6,10 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from supervisor.core import orders
-from supervisor.core.cadence import ScheduleError
-from supervisor.core.effects import Note
-from supervisor.core.scope import ScopeError
+from supervisor.core.decisions import orders
+from supervisor.core.decisions.effects import Note
+from supervisor.core.leases.scope import ScopeError
+from supervisor.core.pacing.cadence import ScheduleError
 from supervisor.daemon.authority import Authority
 from supervisor.daemon.feeds import Sources
 from supervisor.daemon.orphans import look_for_orphans

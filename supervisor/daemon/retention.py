@@ -10,7 +10,7 @@ import anyio.to_thread
 import structlog
 from anyio.abc import TaskGroup
 
-from supervisor.core.effects import Effect
+from supervisor.core.decisions.effects import Effect
 from supervisor.core.moment import Moment
 from supervisor.daemon.authority import Authority
 from supervisor.world.journal.errors import JournalError

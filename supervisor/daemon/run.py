@@ -12,13 +12,13 @@ from typing import Any
 import anyio
 from anyio.abc import TaskGroup
 
-from supervisor.core.backlog import Backlog
-from supervisor.core.broker import Broker
-from supervisor.core.effects import Note
-from supervisor.core.fencing import Tokens
-from supervisor.core.recent import Recent
-from supervisor.core.standing import Track
-from supervisor.core.tables import Tables
+from supervisor.core.decisions.effects import Note
+from supervisor.core.decisions.tables import Tables
+from supervisor.core.history.recent import Recent
+from supervisor.core.leases.broker import Broker
+from supervisor.core.leases.fencing import Tokens
+from supervisor.core.tasks.backlog import Backlog
+from supervisor.core.tasks.standing import Track
 from supervisor.daemon.adoption import Adoption
 from supervisor.daemon.authority import Authority
 from supervisor.daemon.ending import Ending, Plan, Serve, UntilIdle

@@ -8,15 +8,15 @@ from pathlib import Path
 import anyio.to_thread
 import structlog
 
-from supervisor.core.advance import landed
-from supervisor.core.lease import Lease
-from supervisor.core.lifecycle import Settling
+from supervisor.core.decisions.advance import landed
+from supervisor.core.decisions.tables import Tables
+from supervisor.core.history.recent import Touch
+from supervisor.core.leases.lease import Lease
+from supervisor.core.leases.scope import covers
 from supervisor.core.moment import Moment
-from supervisor.core.outcome import Ending, ExitRecord, Landed, Remains, judge, judge_lost
-from supervisor.core.recent import Touch
-from supervisor.core.roster import Session
-from supervisor.core.scope import covers
-from supervisor.core.tables import Tables
+from supervisor.core.sessions.lifecycle import Settling
+from supervisor.core.sessions.outcome import Ending, ExitRecord, Landed, Remains, judge, judge_lost
+from supervisor.core.sessions.roster import Session
 from supervisor.daemon.authority import Authority
 from supervisor.world.git.facts import dirty, fingerprint
 from supervisor.world.git.history import Commit, commits_since

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import anyio
 
-from supervisor.core import orders
-from supervisor.core.admission import admission_name
-from supervisor.core.effects import Note
+from supervisor.core.decisions import orders
+from supervisor.core.decisions.admission import admission_name
+from supervisor.core.decisions.effects import Note
 from supervisor.daemon.authority import Authority
 from supervisor.daemon.ending import Ending
 from supervisor.daemon.preparing import Workshop

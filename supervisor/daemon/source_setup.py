@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from supervisor.core.task import Tier
+from supervisor.core.tasks.task import Tier
 from supervisor.daemon.queue import Queue
 from supervisor.world.config.models import Settings, SourceSettings
 from supervisor.world.sources.command import CommandSource

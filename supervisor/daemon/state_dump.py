@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import structlog
 
-from supervisor.core.admission import admission_name
-from supervisor.core.standing import standing_name
+from supervisor.core.decisions.admission import admission_name
+from supervisor.core.tasks.standing import standing_name
 from supervisor.daemon.authority import Authority
 
 log = structlog.get_logger("leasehold")

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from supervisor.core.effects import Effect, Note
+from supervisor.core.decisions.effects import Effect, Note
+from supervisor.core.decisions.policy import Planned
+from supervisor.core.decisions.tables import SlotRequest, Tables
 from supervisor.core.moment import Moment
-from supervisor.core.policy import Planned
-from supervisor.core.schedule import Fire, Memory, Queue, Skip, Slot, due, next_due, wake_at
-from supervisor.core.tables import SlotRequest, Tables
+from supervisor.core.pacing.schedule import Fire, Memory, Queue, Skip, Slot, due, next_due, wake_at
 from supervisor.daemon.authority import Authority
 from supervisor.daemon.recorder import Recorder
 from supervisor.world.journal.entries import ScheduleRow

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import structlog
 
-from supervisor.core.fencing import Tokens
+from supervisor.core.leases.fencing import Tokens
 from supervisor.daemon.recorder import Recorder
 from supervisor.world.journal.entries import Meta
 from supervisor.world.journal.ticket import Ticket

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import anyio
 
-from supervisor.core.effects import Note
-from supervisor.core.task import Problem
+from supervisor.core.decisions.effects import Note
+from supervisor.core.tasks.task import Problem
 from supervisor.daemon.authority import Authority
 from supervisor.daemon.feeds import Sources
 from supervisor.world.sources.watch import FolderWatch

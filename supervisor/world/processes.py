@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from supervisor.core.lifecycle import ProcessId
+from supervisor.core.sessions.lifecycle import ProcessId
 
 _START_FIELD = 22 - 3  # field 22 of /proc/PID/stat (proc(5)); the split begins at field 3
 

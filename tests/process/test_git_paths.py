@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from supervisor.core.scope import Kind, parse_scopes
+from supervisor.core.leases.scope import Kind, parse_scopes
 from supervisor.world.git.paths import ScopePathError, resolve_scope_texts
 from supervisor.world.git.repository import Repository
 

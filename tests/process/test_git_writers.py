@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from supervisor.core.scope import parse_scopes
+from supervisor.core.leases.scope import parse_scopes
 from supervisor.world.git.writers import OpenWriter, last_write, open_writers
 
 pytestmark = pytest.mark.process

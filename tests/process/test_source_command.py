@@ -14,7 +14,7 @@ from typing import Any
 import anyio
 import pytest
 
-from supervisor.core.task import Reading
+from supervisor.core.tasks.task import Reading
 from supervisor.world.sources.command import CommandSource
 from supervisor.world.sources.mapping import Defaults
 from supervisor.world.sources.program import Finished, run

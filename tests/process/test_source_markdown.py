@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from supervisor.core.task import Reading, Stage
+from supervisor.core.tasks.task import Reading, Stage
 from supervisor.world.sources.mapping import Defaults
 from supervisor.world.sources.markdown import MarkdownSource
 

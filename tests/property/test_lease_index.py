@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from supervisor.core import path_node
-from supervisor.core.lease import Lease, Mode
-from supervisor.core.lease_index import LeaseIndex
-from supervisor.core.scope import Scope, contains, file_scope, overlaps, parse_scopes, tree_scope
+from supervisor.core.leases import path_node
+from supervisor.core.leases.lease import Lease, Mode
+from supervisor.core.leases.lease_index import LeaseIndex
+from supervisor.core.leases.scope import Scope, contains, file_scope, overlaps, parse_scopes, tree_scope
 
 NAMES = ("a", "b", "a.py", "b.py", "test_a.py", "a.rs")
 paths = st.lists(st.sampled_from(NAMES), min_size=1, max_size=3).map("/".join)

@@ -8,9 +8,9 @@ from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from supervisor.core.broker import Broker
-from supervisor.core.fencing import Tokens
-from supervisor.core.lease import (
+from supervisor.core.leases.broker import Broker
+from supervisor.core.leases.fencing import Tokens
+from supervisor.core.leases.lease import (
     Free,
     Granted,
     Held,
@@ -26,7 +26,7 @@ from supervisor.core.lease import (
     Woken,
     WouldDeadlock,
 )
-from supervisor.core.scope import Scope, contains, covers, overlaps, parse_scopes
+from supervisor.core.leases.scope import Scope, contains, covers, overlaps, parse_scopes
 
 TEXTS = (
     "a",

@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from supervisor.core.cadence import Cron, Every, due_times
-from supervisor.core.schedule import (
+from supervisor.core.pacing.cadence import Cron, Every, due_times
+from supervisor.core.pacing.schedule import (
     Fire,
     Memory,
     Misfire,

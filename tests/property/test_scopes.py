@@ -8,8 +8,17 @@ from itertools import permutations, product
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from supervisor.core.pattern import pattern
-from supervisor.core.scope import Kind, Scope, contains, covers, file_scope, overlaps, parse_scopes, path_key
+from supervisor.core.leases.pattern import pattern
+from supervisor.core.leases.scope import (
+    Kind,
+    Scope,
+    contains,
+    covers,
+    file_scope,
+    overlaps,
+    parse_scopes,
+    path_key,
+)
 
 NAMES = ("a", "b", "ab", "ba", "a.b", "b.a")
 PATHS = ["/".join(parts) for depth in (1, 2, 3) for parts in product(NAMES[: 7 - depth], repeat=depth)]

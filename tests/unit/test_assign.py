@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from supervisor.core.admission import Draining, Paused
-from supervisor.core.assign import NotAssigned, assign, fill, launch
-from supervisor.core.effects import Launch, Note, Reread, SaveSession, SaveTask
-from supervisor.core.lifecycle import HarnessStarted, ProcessId
-from supervisor.core.policy import Quota
-from supervisor.core.recent import Touch
-from supervisor.core.selection import Fit, Reason, decide, explain
-from supervisor.core.task import Tier
+from supervisor.core.decisions.admission import Draining, Paused
+from supervisor.core.decisions.assign import NotAssigned, assign, fill, launch
+from supervisor.core.decisions.effects import Launch, Note, Reread, SaveSession, SaveTask
+from supervisor.core.decisions.selection import Fit, Reason, decide, explain
+from supervisor.core.history.quota import Quota
+from supervisor.core.history.recent import Touch
+from supervisor.core.sessions.lifecycle import HarnessStarted, ProcessId
+from supervisor.core.tasks.task import Tier
 
 
 def test_promise_1_a_task_with_a_live_session_is_not_given_out_again(house, work):

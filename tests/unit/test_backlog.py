@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from supervisor.core.backlog import Backlog, Offer
-from supervisor.core.dependencies import find_cycles
-from supervisor.core.outcome import Outcome
-from supervisor.core.standing import (
+from supervisor.core.sessions.outcome import Outcome
+from supervisor.core.tasks.backlog import Backlog, Offer
+from supervisor.core.tasks.dependencies import find_cycles
+from supervisor.core.tasks.standing import (
     Assigned,
     Cancelled,
     Cooling,
@@ -16,7 +16,7 @@ from supervisor.core.standing import (
     Ready,
     Track,
 )
-from supervisor.core.task import Stage
+from supervisor.core.tasks.task import Stage
 
 
 def keys(backlog: Backlog) -> list[str]:

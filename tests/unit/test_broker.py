@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from supervisor.core.broker import Broker
-from supervisor.core.fencing import Tokens, TokensExhausted
-from supervisor.core.lease import (
+from supervisor.core.leases.broker import Broker
+from supervisor.core.leases.fencing import Tokens, TokensExhausted
+from supervisor.core.leases.lease import (
     Free,
     Granted,
     Held,
@@ -22,7 +22,7 @@ from supervisor.core.lease import (
     Woken,
     WouldDeadlock,
 )
-from supervisor.core.scope import Scope, file_scope, parse_scopes
+from supervisor.core.leases.scope import Scope, file_scope, parse_scopes
 
 SHARED = Mode.SHARED
 

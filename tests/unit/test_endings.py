@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from supervisor.core import retry
-from supervisor.core.outcome import ExitRecord, Landed, Outcome, Remains, judge, judge_lost
-from supervisor.core.standing import Cooling, Held, Parked
-from supervisor.core.task import Expects
+from supervisor.core.pacing import retry
+from supervisor.core.sessions.outcome import ExitRecord, Landed, Outcome, Remains, judge, judge_lost
+from supervisor.core.tasks.standing import Cooling, Held, Parked
+from supervisor.core.tasks.task import Expects
 
 COMMIT = Landed("abcdef123456", "Fix it", 0.0)
 

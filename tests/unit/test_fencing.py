@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from supervisor.core.fencing import Tokens, TokensExhausted
+from supervisor.core.leases.fencing import Tokens, TokensExhausted
 
 
 def test_tokens_grow_from_the_last_durable_ceiling() -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from supervisor.core import gate
-from supervisor.core.policy import Leases, Repo, Undeclared
-from supervisor.core.scope import parse_scopes
+from supervisor.core.decisions import gate
+from supervisor.core.decisions.policy import Leases, Repo, Undeclared
+from supervisor.core.leases.scope import parse_scopes
 
 
 def judge(house, key, *paths):

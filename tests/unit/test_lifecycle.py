@@ -6,7 +6,8 @@ import itertools
 
 import pytest
 
-from supervisor.core.lifecycle import (
+from supervisor.core.moment import Moment
+from supervisor.core.sessions.lifecycle import (
     BeginSettling,
     Close,
     Ended,
@@ -28,8 +29,7 @@ from supervisor.core.lifecycle import (
     WorkerLost,
     step,
 )
-from supervisor.core.moment import Moment
-from supervisor.core.outcome import Ending, ExitRecord, Outcome
+from supervisor.core.sessions.outcome import Ending, ExitRecord, Outcome
 
 NOW = Moment(10.0, 20.0)
 WORKER, HARNESS = ProcessId(1, 1), ProcessId(2, 2)

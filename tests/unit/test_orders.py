@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from supervisor.core import orders
-from supervisor.core.admission import Draining, Open, Paused
-from supervisor.core.effects import Tell
-from supervisor.core.lifecycle import Kill, Stop
-from supervisor.core.policy import Preempt, Selection
+from supervisor.core.decisions import orders
+from supervisor.core.decisions.admission import Draining, Open, Paused
+from supervisor.core.decisions.effects import Tell
+from supervisor.core.decisions.policy import Preempt, Selection
+from supervisor.core.sessions.lifecycle import Kill, Stop
 
 
 def test_a_held_task_waits_for_its_release(house, work):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from supervisor.core.pattern import Segment, escape, pattern
+from supervisor.core.leases.pattern import Segment, escape, pattern
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from supervisor.core.plateau import Alternative, Plateau, warning
+from supervisor.core.history.plateau import Alternative, Plateau, warning
 
 READY = [
     ("d-9", "More docs", "docs"),

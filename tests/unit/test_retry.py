@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from supervisor.core.outcome import Outcome
-from supervisor.core.retry import (
+from supervisor.core.pacing.retry import (
     Ended,
     Flowing,
     Held,
@@ -32,6 +31,7 @@ from supervisor.core.retry import (
     unit_hash,
     weigh,
 )
+from supervisor.core.sessions.outcome import Outcome
 
 POLICY = Intensity(window=600.0, limit=3)
 NEUTRAL = [Outcome.RATE_LIMITED, Outcome.STOPPED, Outcome.KILLED, Outcome.PREEMPTED]

@@ -6,8 +6,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from supervisor.core.cadence import Cron, Every, ScheduleError
-from supervisor.core.schedule import (
+from supervisor.core.pacing.cadence import Cron, Every, ScheduleError
+from supervisor.core.pacing.schedule import (
     Decision,
     Fire,
     Memory,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from supervisor.core.scope import (
+from supervisor.core.leases.scope import (
     Kind,
     Scope,
     ScopeError,

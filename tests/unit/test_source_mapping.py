@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from supervisor.core.task import Expects, Problem, Stage, Task, Tier
+from supervisor.core.tasks.task import Expects, Problem, Stage, Task, Tier
 from supervisor.world.sources.entry import Accepted, Held, Rejected, gather, read_entry
 from supervisor.world.sources.mapping import Defaults, held_until, hints, task_from_mapping
 from supervisor.world.sources.vocabulary import PRIORITY_OF, STAGES, near

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from supervisor.core.task import Stage
+from supervisor.core.tasks.task import Stage
 from supervisor.world.sources.mapping import Defaults
 from supervisor.world.sources.queue import QueueSource
 

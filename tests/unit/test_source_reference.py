@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from supervisor.core.task import Stage
+from supervisor.core.tasks.task import Stage
 from supervisor.world.sources.frontmatter import load, split
 from supervisor.world.sources.vocabulary import ALIAS_OF, KEYS, PRIORITY_OF, STAGE_OF, normal
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from supervisor.core.assign import NotAssigned
-from supervisor.core.effects import Effect
-from supervisor.core.orders import NotDone
-from supervisor.core.requests import LeaseRefusal
+from supervisor.core.decisions.assign import NotAssigned
+from supervisor.core.decisions.effects import Effect
+from supervisor.core.decisions.orders import NotDone
+from supervisor.core.decisions.requests import LeaseRefusal
 from supervisor.daemon.authority import Authority
 from supervisor.world.control.caller import Caller, SessionCaller
 from supervisor.world.control.errors import Code, RpcError

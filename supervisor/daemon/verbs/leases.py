@@ -7,12 +7,12 @@ from typing import Any
 
 import msgspec
 
-from supervisor.core import gate, requests
-from supervisor.core.holders import OPERATOR
-from supervisor.core.lease import Granted, Mode, TimedOut, Waiting, Want, Woken
-from supervisor.core.requests import LeaseRefusal, lease_json
-from supervisor.core.roster import Session
-from supervisor.core.scope import ScopeError
+from supervisor.core.decisions import gate, requests
+from supervisor.core.decisions.holders import OPERATOR
+from supervisor.core.decisions.requests import LeaseRefusal, lease_json
+from supervisor.core.leases.lease import Granted, Mode, TimedOut, Waiting, Want, Woken
+from supervisor.core.leases.scope import ScopeError
+from supervisor.core.sessions.roster import Session
 from supervisor.daemon.authority import Authority
 from supervisor.daemon.preparing import Workshop
 from supervisor.daemon.verbs.answers import lease_error, not_found

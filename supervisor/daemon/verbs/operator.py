@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
-from supervisor.core import orders, retry
-from supervisor.core.admission import Draining, Open, Paused, admission_name
-from supervisor.core.assign import launch
-from supervisor.core.effects import Effect, Launch, Note
-from supervisor.core.lifecycle import Ended, Running
-from supervisor.core.roster import Session
+from supervisor.core.decisions import orders
+from supervisor.core.decisions.admission import Draining, Open, Paused, admission_name
+from supervisor.core.decisions.assign import launch
+from supervisor.core.decisions.effects import Effect, Launch, Note
+from supervisor.core.pacing import retry
+from supervisor.core.sessions.lifecycle import Ended, Running
+from supervisor.core.sessions.roster import Session
 from supervisor.daemon.authority import Authority
 from supervisor.daemon.verbs.answers import carried, who
 from supervisor.daemon.verbs.sessions import summary

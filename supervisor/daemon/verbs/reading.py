@@ -7,9 +7,9 @@ import time
 from typing import Any
 
 from supervisor import __version__
-from supervisor.core.admission import Open, admission_name
-from supervisor.core.selection import Decision, Fit, counts, decide, explain, plateau_warning
-from supervisor.core.standing import standing_name
+from supervisor.core.decisions.admission import Open, admission_name
+from supervisor.core.decisions.selection import Decision, Fit, counts, decide, explain, plateau_warning
+from supervisor.core.tasks.standing import standing_name
 from supervisor.daemon.authority import Authority
 from supervisor.daemon.outcomes import by_harness
 from supervisor.daemon.recorder import event_json

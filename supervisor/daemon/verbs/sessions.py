@@ -7,12 +7,12 @@ from typing import Any
 
 import msgspec
 
-from supervisor.core import orders
-from supervisor.core.effects import Note
-from supervisor.core.lease import Lease
-from supervisor.core.lifecycle import Kill, Stop
+from supervisor.core.decisions import orders
+from supervisor.core.decisions.effects import Note
+from supervisor.core.leases.lease import Lease
 from supervisor.core.moment import Moment
-from supervisor.core.roster import Session
+from supervisor.core.sessions.lifecycle import Kill, Stop
+from supervisor.core.sessions.roster import Session
 from supervisor.daemon.authority import Authority
 from supervisor.daemon.fleet import Places, Workers
 from supervisor.daemon.verbs.answers import carried, not_found, who

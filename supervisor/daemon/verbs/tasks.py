@@ -7,12 +7,12 @@ from typing import Any
 
 import msgspec
 
-from supervisor.core import orders
-from supervisor.core.backlog import Work
-from supervisor.core.effects import Note
-from supervisor.core.selection import Fit, explain
-from supervisor.core.standing import standing_name
-from supervisor.core.task import Problem
+from supervisor.core.decisions import orders
+from supervisor.core.decisions.effects import Note
+from supervisor.core.decisions.selection import Fit, explain
+from supervisor.core.tasks.backlog import Work
+from supervisor.core.tasks.standing import standing_name
+from supervisor.core.tasks.task import Problem
 from supervisor.daemon.authority import Authority
 from supervisor.daemon.feeds import Sources
 from supervisor.daemon.queue import Queue, QueueError

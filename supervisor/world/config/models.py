@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from supervisor.core.cadence import Cron, ScheduleError
-from supervisor.core.scope import ScopeError, parse_scopes
+from supervisor.core.leases.scope import ScopeError, parse_scopes
+from supervisor.core.pacing.cadence import Cron, ScheduleError
 from supervisor.world.config.faults import fault
 from supervisor.world.config.harness import check_command, check_variable
 from supervisor.world.config.values import Count, Duration, Limit, Name, Place, Size, Words

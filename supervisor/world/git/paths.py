@@ -6,8 +6,8 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from supervisor.core import braces
-from supervisor.core.pattern import escape, lex
+from supervisor.core.leases import braces
+from supervisor.core.leases.pattern import escape, lex
 from supervisor.world.git.repository import Repository
 
 _NAMES = ("resource:", "effect:")

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from supervisor.core.pattern import pattern
-from supervisor.core.scope import Kind, Scope, covers
+from supervisor.core.leases.pattern import pattern
+from supervisor.core.leases.scope import Kind, Scope, covers
 
 _ACCESS = 0o3  # of the open flags: 0 is read-only
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import workers
-from supervisor.core.lifecycle import ProcessId
+from supervisor.core.sessions.lifecycle import ProcessId
 from supervisor.world.launch.spec import SessionSpec, write_session_folder
 from supervisor.world.processes import boot_id, start_ticks
 

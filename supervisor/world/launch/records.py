@@ -8,8 +8,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from supervisor.core.lifecycle import ProcessId
-from supervisor.core.outcome import ExitRecord
+from supervisor.core.sessions.lifecycle import ProcessId
+from supervisor.core.sessions.outcome import ExitRecord
 
 _LARGEST = 16 << 20  # bytes
 

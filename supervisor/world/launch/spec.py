@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from supervisor.core.budget import Budget
+from supervisor.core.sessions.budget import Budget
 
 SCHEMA = 1
 PROMPT = "prompt.md"

@@ -10,7 +10,7 @@ import anyio
 import anyio.to_thread
 import psutil
 
-from supervisor.core.lifecycle import ProcessId
+from supervisor.core.sessions.lifecycle import ProcessId
 from supervisor.world.processes import boot_id, open_pidfd, start_ticks
 
 TAG = "LEASEHOLD_SESSION"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import anyio.to_thread
 
 from supervisor.core.duration import format_duration
-from supervisor.core.task import Problem, Reading
+from supervisor.core.tasks.task import Problem, Reading
 from supervisor.world.sources.entry import Entry, Gathered, Rejected, gather, read_entry
 from supervisor.world.sources.output import entries
 from supervisor.world.sources.program import Finished, NotStarted, Outcome, Overflowed, TimedOut, run

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from supervisor.core.task import Problem, Reading, Stage, Task
+from supervisor.core.tasks.task import Problem, Reading, Stage, Task
 from supervisor.world.sources.mapping import Defaults, held_until, hints, task_from_mapping
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from supervisor.core.task import Expects, Problem, Stage, Task, Tier
+from supervisor.core.tasks.task import Expects, Problem, Stage, Task, Tier
 from supervisor.world.sources.values import Refused, duration, instant, line, lines, prose, shown
 from supervisor.world.sources.vocabulary import (
     ALIAS_OF,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import anyio.to_thread
 
-from supervisor.core.task import Problem, Reading
+from supervisor.core.tasks.task import Problem, Reading
 from supervisor.world.sources import frontmatter
 from supervisor.world.sources.entry import Entry, Gathered, Rejected, gather, read_entry
 from supervisor.world.sources.tree import Folder, Obstacle, obstacle, walk

@@ -10,7 +10,7 @@ from supervisor.world.sources.entry import gather, read_entry
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from supervisor.core.task import Reading
+    from supervisor.core.tasks.task import Reading
     from supervisor.world.sources.entry import Entry
     from supervisor.world.sources.mapping import Defaults
 

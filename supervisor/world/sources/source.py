@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from supervisor.core.task import Reading
+    from supervisor.core.tasks.task import Reading
 
 
 class Source(Protocol):

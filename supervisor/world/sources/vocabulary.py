@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from supervisor.core.task import Stage, Tier
+from supervisor.core.tasks.task import Stage, Tier
 
 STAGES = {
     Stage.OPEN: ("open", "backlog", "todo", "new", "ready", "next", "pending", "not_started"),

@@ -12,7 +12,7 @@ import anyio
 import anyio.to_thread
 from asyncinotify import Inotify, Mask
 
-from supervisor.core.task import Problem
+from supervisor.core.tasks.task import Problem
 from supervisor.world.sources.survey import Survey, survey
 from supervisor.world.sources.tree import is_candidate
 from supervisor.world.sources.values import plain

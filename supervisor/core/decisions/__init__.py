@@ -1,0 +1,1 @@
+"""The tables, and every synchronous step from an event to its effects."""

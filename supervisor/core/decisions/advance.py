@@ -1,0 +1,199 @@
+"""What follows from news about a session: its next state, and what becomes of its task and leases."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from supervisor.core.decisions.assign import fill
+from supervisor.core.decisions.effects import Effect, Entrust, Note, SaveSession, SaveTask, Settle, Tell, Wake
+from supervisor.core.decisions.tables import Tables
+from supervisor.core.duration import format_duration
+from supervisor.core.history.recent import Touch
+from supervisor.core.leases.lease import Woken
+from supervisor.core.moment import Moment
+from supervisor.core.pacing import retry
+from supervisor.core.sessions import lifecycle
+from supervisor.core.sessions.outcome import Ending, Outcome
+from supervisor.core.sessions.roster import Session
+from supervisor.core.tasks.standing import Cooling, Done, Held, LastRun, Parked, Ready, Standing, Track
+
+
+def advance(tables: Tables, session_id: str, event: lifecycle.Event, now: Moment) -> list[Effect]:
+    """Take one event into a session's life. News of sessions that are over is dropped."""
+    session = tables.roster.get(session_id)
+    if session is None:
+        return []
+    before = session.life
+    session.life, consequences = lifecycle.step(session.life, event, now)
+    effects: list[Effect] = []
+    if session.life.state is not before.state:
+        effects += _note_state(session, now)
+    for consequence in consequences:
+        match consequence:
+            case lifecycle.TellWorker(wish):
+                effects.append(Tell(session_id, wish))
+            case lifecycle.BeginSettling():
+                effects.append(Settle(session_id))
+            case lifecycle.Close(ending):
+                effects += _close(tables, session, ending, now)
+    return effects
+
+
+def landed(tables: Tables, repo: str, touches: Iterable[Touch]) -> None:
+    """Remember commits that were found in a repository."""
+    for touch in touches:
+        tables.recent.add(repo, touch)
+
+
+def woken(results: Iterable[Woken]) -> list[Effect]:
+    """Return the answers for the waiters whose turn has come."""
+    effects: list[Effect] = []
+    for result in results:
+        effects += [Wake(result), Entrust(result.holder)]
+    return effects
+
+
+def entrust(tables: Tables, holder: str) -> list[Effect]:
+    """Return what tells the holder's worker of a change in its leases, if it is a session."""
+    return [Entrust(holder)] if holder in tables.roster else []
+
+
+def _note_state(session: Session, now: Moment) -> list[Effect]:
+    data: dict[str, Any]
+    match session.life.state:
+        case lifecycle.Running(_, worker, harness):
+            data = {
+                "worker_pid": worker.pid,
+                "pid": harness.pid,
+                "start_delay": now.mono - session.intent.created.mono,
+            }
+            return [Note("session.running", session.id, session.key, data), SaveSession(session.id)]
+        case lifecycle.Stopping(_, _, cause, why):
+            data = {"cause": cause, "why": why, "elapsed": session.elapsed(now)}
+            return [Note("session.stopping", session.id, session.key, data), SaveSession(session.id)]
+        case lifecycle.Settling():
+            return [Note("session.settling", session.id, session.key), SaveSession(session.id)]
+        case lifecycle.Starting() | lifecycle.Ended():
+            return []
+
+
+def _close(tables: Tables, session: Session, ending: Ending, now: Moment) -> list[Effect]:
+    """Release, record and hand on: the last thing that happens to a session."""
+    tables.roster.close(session)
+    freed = [lease.scope.text for lease in tables.broker.held(session.id)]
+    answers = woken(tables.broker.forget(session.id, now.mono))
+    track = tables.backlog.track(session.key)
+    after = _track_after(tables, session, track, ending, now)
+    tables.backlog.put(session.key, after)
+    data = {
+        "outcome": ending.outcome.value,
+        "sentence": ending.sentence,
+        "harness": session.intent.harness,
+        "model": _model(tables, session),
+        "lane": session.intent.lane,
+        "attempt": session.intent.attempt,
+        "elapsed": session.elapsed(now),
+        "released": freed,
+        "commits_refused": session.refused,
+        "evidence": dict(ending.evidence),
+        "task_standing": _standing_sentence(after),
+    }
+    effects: list[Effect] = [
+        Note("session.ended", session.id, session.key, data),
+        SaveSession(session.id),
+        SaveTask(session.key),
+    ]
+    if isinstance(after.standing, Parked):
+        effects.append(Note("task.parked", session.id, session.key, {"why": after.standing.why}))
+    if ending.outcome is Outcome.RATE_LIMITED:
+        effects.append(_cool_harness(tables, session, now))
+    effects += _lane_after(tables, session, ending, now)
+    return effects + answers + fill(tables, now)
+
+
+def _track_after(tables: Tables, session: Session, track: Track, ending: Ending, now: Moment) -> Track:
+    evidence = ending.evidence
+    last = LastRun(
+        session.id,
+        ending.outcome,
+        ending.sentence,
+        now.wall,
+        tuple(evidence.get("commits", ())),
+        tuple(evidence.get("dirty", ())),
+    )
+    weight = retry.weigh(ending.outcome)
+    counts = weight in {retry.Weight.FAILURE, retry.Weight.BARREN} and not _abandoned(ending)
+    failures = track.attempts + counts
+    return replace(
+        track, standing=_standing_after(tables, session, ending, failures, now), attempts=failures, last=last
+    )
+
+
+def _standing_after(tables: Tables, session: Session, ending: Ending, failures: int, now: Moment) -> Standing:
+    match ending.outcome:
+        case Outcome.FINISHED:
+            return Done(session.id, now.wall)
+        case Outcome.STOPPED | Outcome.KILLED:
+            # the operator's word outlives the session: it does not start again behind their back
+            by = str(ending.evidence.get("by") or "operator")
+            return Held(by, f"its session {session.id} was {ending.outcome.value}", now.wall)
+        case Outcome.PREEMPTED | Outcome.RATE_LIMITED:
+            return Ready()
+        case Outcome.UNSPAWNED if _abandoned(ending):
+            return Ready()
+        case _:
+            match retry.after_failure(session.key, failures, tables.policy.retry):
+                case retry.TryAgain(delay, _):
+                    return Cooling(now.wall + delay, ending.sentence)
+                case retry.Park(_) as park:
+                    return Parked(f"{park.sentence()}; last: {ending.sentence}", now.wall)
+
+
+def _abandoned(ending: Ending) -> bool:
+    return ending.evidence.get("cause") == "abandoned"
+
+
+def _standing_sentence(track: Track) -> str:
+    match track.standing:
+        case Done():
+            return "done"
+        case Held(_, why, _):
+            return f"held: {why}"
+        case Parked(why, _):
+            return why
+        case Cooling(until, _):
+            delay = until - (track.last.at if track.last else until)
+            return f"tried again in {format_duration(max(0.0, delay))}"
+        case _:
+            return "ready"
+
+
+def _cool_harness(tables: Tables, session: Session, now: Moment) -> Effect:
+    policy = tables.policy.retry
+    until = now.wall + retry.backoff(1, policy.base, policy.cap, policy.jitter_share, session.id)
+    name = session.intent.harness
+    tables.cooling_harness[name] = max(until, tables.cooling_harness.get(name, 0.0))
+    return Note("harness.cooling", session.id, session.key, {"harness": name, "until": until})
+
+
+def _lane_after(tables: Tables, session: Session, ending: Ending, now: Moment) -> list[Effect]:
+    lane = session.intent.lane
+    state, notice = retry.step(
+        tables.lane_state.get(lane, retry.Flowing()),
+        retry.Ended(session.id, ending.outcome),
+        tables.policy.intensity,
+        now.wall,
+    )
+    tables.lane_state[lane] = state
+    if notice is None:
+        return []
+    verdict = retry.admit(lane, state, now.wall)
+    data = {"lane": lane, "why": verdict.why if isinstance(verdict, retry.MustWait) else ""}
+    return [Note(f"lane.{notice.value}", data=data)]
+
+
+def _model(tables: Tables, session: Session) -> str:
+    harness = tables.policy.harnesses.get(session.intent.harness)
+    return session.intent.task.model or (harness.model if harness else "")

@@ -1,0 +1,115 @@
+"""What the core asks the world to do. Values only: whoever carries them out owns the doing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from supervisor.core.leases.lease import TimedOut, Woken
+from supervisor.core.sessions.lifecycle import Kill, Stop
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Append an event to the journal, the log and the event stream."""
+
+    kind: str
+    session: str | None = None
+    task: str | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SaveSession:
+    """Write the session's row."""
+
+    session: str
+
+
+@dataclass(frozen=True, slots=True)
+class SaveTask:
+    """Write the record of a task."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """Start the worker of this session, once everything noted before is durable."""
+
+    session: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """Pass a wish on to a session's worker."""
+
+    session: str
+    wish: Stop | Kill
+
+
+@dataclass(frozen=True, slots=True)
+class Notify:
+    """Write a line into the session's notice file."""
+
+    session: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entrust:
+    """Give the session's worker the list of what it holds, to be told again by it after a restart."""
+
+    session: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """Read from the repository what a session did, now that none of its processes is left."""
+
+    session: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wake:
+    """A queued lease request has its result."""
+
+    result: Woken | TimedOut
+
+
+@dataclass(frozen=True, slots=True)
+class Reread:
+    """Read these sources again: a commit may have closed what they offer."""
+
+    sources: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Take the session's progress fingerprint."""
+
+    session: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckIdle:
+    """Find out whether this lease's holder still writes there; its time is up and somebody waits."""
+
+    token: int
+
+
+Effect = (
+    Note
+    | SaveSession
+    | SaveTask
+    | Launch
+    | Tell
+    | Notify
+    | Entrust
+    | Settle
+    | Wake
+    | Reread
+    | Probe
+    | CheckIdle
+)

@@ -1,0 +1,142 @@
+"""The commit gate: a branch moves only over paths that the session holds now, with its newest tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from supervisor.core.decisions.advance import advance, entrust
+from supervisor.core.decisions.effects import Effect, Note
+from supervisor.core.decisions.holders import describe
+from supervisor.core.decisions.policy import Undeclared
+from supervisor.core.decisions.tables import Tables
+from supervisor.core.history.recent import Touch
+from supervisor.core.leases.lease import Free, Granted, Held, HeldByOther, Lapsed, Mode, Want
+from supervisor.core.leases.scope import covers, file_scope
+from supervisor.core.moment import Moment
+from supervisor.core.sessions.lifecycle import Stop, Wanted
+from supervisor.core.sessions.roster import Session
+
+SHOWN = 10  # refused paths named one by one; the rest is counted
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """A branch about to move; `paths` are those that differ between its old and new commit."""
+
+    ref: str
+    old: str
+    new: str
+    paths: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """The update may happen; `discovered` are paths leased just now because nobody had them."""
+
+    discovered: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """The update must not happen; each line names a path, who has it, and what to do."""
+
+    lines: tuple[str, ...]
+    paths: tuple[str, ...]
+
+
+def gate(
+    tables: Tables, session: Session, updates: Sequence[Update], now: Moment
+) -> tuple[Passed | Blocked, list[Effect]]:
+    """Judge the movement of branches by a session, all or nothing."""
+    paths = tuple(dict.fromkeys(path for update in updates for path in update.paths))
+    lines: list[str] = []
+    refused: list[str] = []
+    free: list[str] = []
+    stale = 0
+    for path in paths:
+        line = _refusal(tables, session, path, now, free)
+        if line is not None:
+            text, is_stale = line
+            stale += is_stale
+            refused.append(path)
+            lines.append(text)
+    if not lines and free:
+        wants = tuple(Want(file_scope(path, session.intent.repo), Mode.EXCLUSIVE) for path in free)
+        if not isinstance(tables.broker.acquire(session.id, wants, now.mono), Granted):
+            refused, lines = free, [f"{path}: another session waits for it" for path in free]
+    if lines:
+        return _block(tables, session, refused, lines, stale)
+    return _pass(tables, session, updates, paths, tuple(free), now)
+
+
+def _refusal(
+    tables: Tables, session: Session, path: str, now: Moment, free: list[str]
+) -> tuple[str, bool] | None:
+    """Return why this path may not land and whether that is for a stale token; `None` when it may."""
+    repo = tables.policy.repos.get(session.intent.repo)
+    if repo and any(covers(scope, path) for scope in repo.exclude):
+        return f"{path}: no session may change it (repos.{repo.name}.exclude)", False
+    match tables.broker.admits(session.id, session.intent.repo, path):
+        case Held():
+            return None
+        case Free():
+            if not declares_paths(session) and tables.policy.leases.undeclared is Undeclared.GRANT:
+                free.append(path)
+                return None
+            text = f"{path}: outside the leases of session {session.id}"
+            return f"{text}; `leasehold lease acquire {path}` asks for it", False
+        case HeldByOther(lease):
+            return f"{path}: {describe(tables, lease, now)}", False
+        case Lapsed(token, successor):
+            since = f"; {describe(tables, successor, now)}" if successor else ""
+            text = f"{path}: stale fencing token {token}: this session's lease has ended{since}"
+            return f"{text}; `leasehold lease acquire {path}` asks for it again", True
+
+
+def declares_paths(session: Session) -> bool:
+    """Tell whether the task names the paths it may change."""
+    return bool(session.intent.task.paths)
+
+
+def _block(
+    tables: Tables, session: Session, refused: list[str], lines: list[str], stale: int
+) -> tuple[Blocked, list[Effect]]:
+    session.refused += 1
+    tables.collisions.commits_refused += 1
+    tables.collisions.stale_refused += bool(stale)
+    shown = lines[:SHOWN]
+    if len(lines) > SHOWN:
+        shown.append(f"and {len(lines) - SHOWN} more paths")
+    data = {"paths": refused[:100], "lines": shown, "count": len(refused), "stale": stale}
+    return Blocked(tuple(shown), tuple(refused)), [Note("commit.refused", session.id, session.key, data)]
+
+
+def _pass(
+    tables: Tables,
+    session: Session,
+    updates: Sequence[Update],
+    paths: tuple[str, ...],
+    discovered: tuple[str, ...],
+    now: Moment,
+) -> tuple[Passed, list[Effect]]:
+    tables.collisions.commits_allowed += 1
+    tables.broker.touch(session.id, now.mono)
+    session.progress_at = now.mono
+    refs = [{"ref": update.ref, "old": update.old, "new": update.new} for update in updates]
+    data = {"refs": refs, "paths": list(paths[:100]), "count": len(paths)}
+    if discovered:
+        data["discovered"] = list(discovered[:100])
+    effects: list[Effect] = [Note("commit.allowed", session.id, session.key, data)]
+    if discovered:
+        effects += entrust(tables, session.id)
+    for update in updates:
+        tables.recent.add(
+            session.intent.repo,
+            Touch(now.wall, session.id, session.key, update.new, "", update.paths),
+        )
+    if session.after_turn is not None:
+        wish = Stop("preempt", "supervisor", session.after_turn)
+        session.after_turn = None
+        effects += advance(tables, session.id, Wanted(wish), now)
+    return Passed(discovered), effects

@@ -1,0 +1,26 @@
+"""Who holds a lease, in the words of every refusal."""
+
+from __future__ import annotations
+
+from supervisor.core.decisions.tables import Tables
+from supervisor.core.duration import format_duration
+from supervisor.core.leases.lease import Conflict, Lease
+from supervisor.core.moment import Moment
+
+OPERATOR = "operator"  # the holder of leases that a human took at the command line
+ORPHANS = "worktree"  # the holder of uncommitted changes that belong to no session
+
+
+def describe(tables: Tables, conflict: Conflict, now: Moment) -> str:
+    """Return who holds or awaits a scope, in the words of every refusal: session, task, pid, age."""
+    holder = tables.roster.get(conflict.holder)
+    if isinstance(conflict, Lease):
+        word, since = "held", conflict.granted_at
+    else:
+        word, since = "awaited", conflict.asked_at
+    age = format_duration(max(0.0, now.mono - since))
+    if holder is None:
+        return f"{word} by {conflict.holder} since {age}"
+    worker = holder.worker()
+    pid = f", worker pid {worker.pid}" if worker else ""
+    return f"{word} by session {holder.id} (task {holder.key}{pid}) since {age}"

@@ -1,0 +1,191 @@
+"""Operators' orders about tasks and sessions: each changes a table or says in one sentence why not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from supervisor.core.decisions.admission import Admission, Draining, Open, admission_name
+from supervisor.core.decisions.advance import advance
+from supervisor.core.decisions.assign import fill
+from supervisor.core.decisions.effects import Effect, Note, SaveTask
+from supervisor.core.decisions.policy import Preempt
+from supervisor.core.decisions.tables import Tables
+from supervisor.core.moment import Moment
+from supervisor.core.sessions.lifecycle import Running, Stop, Wanted, Wish
+from supervisor.core.sessions.roster import Session
+from supervisor.core.tasks.standing import (
+    Assigned,
+    Cancelled,
+    Cooling,
+    Done,
+    Held,
+    Parked,
+    Ready,
+    standing_name,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class NotDone:
+    """The order was refused; nothing changed."""
+
+    why: str
+
+
+Result = list[Effect] | NotDone
+
+
+def hold(tables: Tables, key: str, by: str, why: str, now: Moment) -> Result:
+    """Take a task out of the running. A live session of it goes on; `session stop` ends that."""
+    track = tables.backlog.track(key)
+    if isinstance(track.standing, Assigned):
+        return NotDone(f"{key} is with session {track.standing.session}; stop that session, and it is held")
+    if isinstance(track.standing, Done | Cancelled):
+        return NotDone(f"{key} is {standing_name(track.standing)}")
+    tables.backlog.put(key, track.moved(Held(by, why, now.wall)))
+    return [Note("task.held", task=key, data={"by": by, "why": why}), SaveTask(key)]
+
+
+def release(tables: Tables, key: str, by: str, now: Moment) -> Result:
+    """Let a held task run again."""
+    track = tables.backlog.track(key)
+    if not isinstance(track.standing, Held):
+        return NotDone(f"{key} is not held; it is {standing_name(track.standing)}")
+    return _make_ready(tables, key, by, "task.released", now)
+
+
+def retry(tables: Tables, key: str, by: str, now: Moment) -> Result:
+    """Give a task fresh attempts, whatever became of the earlier ones."""
+    track = tables.backlog.track(key)
+    if isinstance(track.standing, Assigned):
+        return NotDone(f"{key} is with session {track.standing.session} now")
+    tables.backlog.put(key, replace(track, attempts=0))
+    return _make_ready(tables, key, by, "task.retried", now)
+
+
+def cancel(tables: Tables, key: str, by: str, now: Moment) -> Result:
+    """Call a task off for good; what requires it stays blocked and says so."""
+    track = tables.backlog.track(key)
+    if isinstance(track.standing, Assigned):
+        return NotDone(f"{key} is with session {track.standing.session}; stop that session first")
+    if isinstance(track.standing, Done | Cancelled):
+        return NotDone(f"{key} is {standing_name(track.standing)}")
+    tables.backlog.put(key, track.moved(Cancelled(by, now.wall)))
+    return [Note("task.cancelled", task=key, data={"by": by}), SaveTask(key)]
+
+
+def set_priority(tables: Tables, key: str, priority: int | None, by: str, now: Moment) -> Result:
+    """Override a task's priority, or with `None` go back to its source's."""
+    track = tables.backlog.track(key)
+    tables.backlog.put(key, replace(track, priority=priority))
+    note = Note("task.priority", task=key, data={"by": by, "priority": priority})
+    return [note, SaveTask(key), *fill(tables, now)]
+
+
+def wish(tables: Tables, session_id: str, wanted: Wish, now: Moment) -> Result:
+    """Change what is wanted of a session; the answer is due when it is gone."""
+    session = tables.roster.find(session_id)
+    if session is None:
+        return NotDone(f'no session "{session_id}"; `leasehold session list --all` names them')
+    if not session.live():
+        ending = session.ending()
+        return NotDone(f"session {session_id} has ended: {ending.sentence if ending else ''}")
+    note = Note(
+        "session.wish",
+        session_id,
+        session.key,
+        {
+            "wish": type(wanted).__name__.lower(),
+            "by": getattr(wanted, "by", ""),
+            "why": getattr(wanted, "why", ""),
+        },
+    )
+    return [note, *advance(tables, session_id, Wanted(wanted), now)]
+
+
+def admit(tables: Tables, admission: Admission, by: str, now: Moment) -> list[Effect]:
+    """Open, pause or drain; opening fills free slots at once."""
+    before, tables.admission = tables.admission, admission
+    data = {"before": admission_name(before), "now": admission_name(admission), "by": by}
+    effects: list[Effect] = [Note("supervisor.admission", data=data)]
+    return effects + fill(tables, now)
+
+
+def toggle_drain(tables: Tables, by: str, now: Moment) -> list[Effect]:
+    """Begin to drain, or end it."""
+    draining = isinstance(tables.admission, Draining)
+    return admit(tables, Open() if draining else Draining(by, now.wall), by, now)
+
+
+def reprioritize(tables: Tables, by: str, now: Moment) -> list[Effect]:
+    """Count a new ranking, and preempt by policy what it no longer justifies; then fill free slots."""
+    tables.ranking += 1
+    first = next(iter(tables.backlog.ranked()), None)
+    data = {
+        "ranking": tables.ranking,
+        "by": by,
+        "first": [work.task.key for work, _ in zip(tables.backlog.ranked(), range(5), strict=False)],
+    }
+    effects: list[Effect] = [Note("supervisor.reprioritized", data=data)]
+    effects += fill(tables, now)
+    if first is None or tables.policy.selection.preempt is Preempt.NEVER:
+        return effects
+    for session in _unjustified(tables, now):
+        effects += _preempt(tables, session, now)
+    return effects
+
+
+def _unjustified(tables: Tables, now: Moment) -> list[Session]:
+    """Return the sessions to give way: one for each waiting task that outranks them, lowest rank first."""
+    running = sorted(
+        (s for s in tables.roster if isinstance(s.life.state, Running) and s.after_turn is None),
+        key=lambda s: _rank(tables, s),
+        reverse=True,
+    )
+    waiting = iter(tables.backlog.ranked())
+    found = []
+    for session in running:
+        better = next(waiting, None)
+        if better is None or tables.backlog.rank(better.task.key)[:2] >= _rank(tables, session)[:2]:
+            break
+        if session.elapsed(now) >= tables.policy.selection.min_runtime:
+            found.append(session)
+    return found
+
+
+def _rank(tables: Tables, session: Session) -> tuple[int, int, float, str]:
+    task = session.intent.task
+    if session.key in tables.backlog:
+        return tables.backlog.rank(session.key)
+    return (int(task.tier), -task.priority, task.created, task.key)
+
+
+def _preempt(tables: Tables, session: Session, now: Moment) -> list[Effect]:
+    better = next(iter(tables.backlog.ranked())).task
+    why = f"{better.key} (priority {-tables.backlog.rank(better.key)[1]}) goes first since ranking {tables.ranking}"
+    if tables.policy.selection.preempt is Preempt.AFTER_TURN:
+        session.after_turn = why
+        return [Note("session.preempt_after_turn", session.id, session.key, {"why": why})]
+    return advance(tables, session.id, Wanted(Stop("preempt", "supervisor", why)), now)
+
+
+def _make_ready(tables: Tables, key: str, by: str, kind: str, now: Moment) -> list[Effect]:
+    tables.backlog.put(key, tables.backlog.track(key).moved(Ready()))
+    return [Note(kind, task=key, data={"by": by}), SaveTask(key), *fill(tables, now)]
+
+
+__all__ = [
+    "Cooling",
+    "NotDone",
+    "Parked",
+    "Result",
+    "admit",
+    "cancel",
+    "hold",
+    "release",
+    "reprioritize",
+    "retry",
+    "set_priority",
+    "toggle_drain",
+    "wish",
+]

@@ -1,0 +1,102 @@
+"""What the operator configured, as the core needs it: plain values, durations in seconds."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from supervisor.core.history.quota import Quota
+from supervisor.core.leases.scope import Scope
+from supervisor.core.pacing.retry import Intensity, RetryPolicy
+from supervisor.core.pacing.schedule import Schedule
+from supervisor.core.sessions.budget import Budget
+
+
+class Preempt(enum.Enum):
+    """What re-ranking may do to a session that the new ranking no longer justifies."""
+
+    NEVER = "never"
+    AFTER_TURN = "after-turn"
+    NOW = "now"
+
+
+class Undeclared(enum.Enum):
+    """Whether a task that declares no paths may take free paths when it commits."""
+
+    GRANT = "grant"
+    REFUSE = "refuse"
+
+
+class Orphans(enum.Enum):
+    """What becomes of uncommitted changes that belong to no session."""
+
+    HOLD = "hold"
+    HAND_OFF = "hand-off"
+
+
+@dataclass(frozen=True, slots=True)
+class Harness:
+    """A way to run an agent. `max_sessions` limits how many run at once; `tier` is a free label."""
+
+    name: str
+    budget: Budget
+    model: str = ""
+    tier: str = ""
+    max_sessions: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Repo:
+    """A repository. Nobody may touch its `exclude` scopes."""
+
+    name: str
+    exclude: tuple[Scope, ...] = ()
+    orphans: Orphans = Orphans.HOLD
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """How tasks are chosen; windows and runtimes in seconds, the lane window in assignments."""
+
+    lane_window: int = 20
+    plateau_share: float = 0.6
+    plateau_min: int = 5
+    recent_window: float = 600.0
+    preempt: Preempt = Preempt.NEVER
+    min_runtime: float = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Leases:
+    """Idle expiry under contention, the longest wait that may be asked for (both seconds), and discovery."""
+
+    ttl: float = 900.0
+    max_wait: float = 600.0
+    undeclared: Undeclared = Undeclared.GRANT
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A schedule, and what its slots are for: a harness, a lane or a tag (empty: any)."""
+
+    schedule: Schedule
+    harness: str = ""
+    lane: str = ""
+    tag: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The whole of it; replaced as one at a reload."""
+
+    max_sessions: int = 4
+    pool: bool = True
+    harnesses: Mapping[str, Harness] = field(default_factory=dict)
+    repos: Mapping[str, Repo] = field(default_factory=dict)
+    selection: Selection = Selection()
+    retry: RetryPolicy = RetryPolicy(3, 30.0, 1800.0, 0.25)  # noqa: RUF009  - frozen
+    intensity: Intensity = Intensity(600.0, 5)  # noqa: RUF009  - frozen
+    leases: Leases = Leases()
+    quotas: tuple[Quota, ...] = ()
+    schedules: tuple[Planned, ...] = ()

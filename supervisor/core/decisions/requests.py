@@ -1,0 +1,147 @@
+"""What sessions and operators ask of the broker, and the answers in full sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from supervisor.core.decisions.advance import entrust, woken
+from supervisor.core.decisions.effects import Effect, Note
+from supervisor.core.decisions.holders import describe
+from supervisor.core.decisions.tables import Tables
+from supervisor.core.duration import format_duration
+from supervisor.core.leases.lease import (
+    Answer,
+    Conflict,
+    Granted,
+    Lease,
+    Refused,
+    TimedOut,
+    Waiting,
+    Want,
+    WouldDeadlock,
+)
+from supervisor.core.moment import Moment
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseRefusal:
+    """A refused request: the sentence that a user reads, and the same in parts for programs."""
+
+    sentence: str
+    data: dict[str, Any]
+
+
+def acquire(
+    tables: Tables, holder: str, wants: tuple[Want, ...], wait: float, now: Moment
+) -> tuple[Granted | Waiting | LeaseRefusal, list[Effect]]:
+    """Ask for leases, all or none; `wait` in seconds is cut to what the operator allows."""
+    if tables.wait_for_reports:
+        names = ", ".join(sorted(tables.wait_for_reports))
+        why = f"sessions of an earlier supervisor have not reported yet: {names}; try again in a moment"
+        return LeaseRefusal(why, {"reason": "recovering", "sessions": sorted(tables.wait_for_reports)}), []
+    limit = min(wait, tables.policy.leases.max_wait)
+    session = tables.roster.get(holder)
+    priority = -tables.backlog.rank(session.key)[1] if session and session.key in tables.backlog else 0
+    result = tables.broker.acquire(holder, wants, now.mono, wait=limit, priority=priority)
+    key = session.key if session else None
+    who = session.id if session else None
+    match result:
+        case Granted(leases):
+            data = {"scopes": [lease.scope.text for lease in leases], "holder": holder}
+            return result, [Note("lease.granted", who, key, data), *entrust(tables, holder)]
+        case Waiting():
+            tables.collisions.leases_waited += 1
+            asked: dict[str, Any] = {
+                "scopes": [want.scope.text for want in wants],
+                "holder": holder,
+                "limit": limit,
+            }
+            return result, [Note("lease.waiting", who, key, asked)]
+        case _:
+            refusal = refuse(tables, wants, result, now)
+            if isinstance(result, WouldDeadlock):
+                tables.collisions.deadlocks_refused += 1
+            else:
+                tables.collisions.leases_refused += 1
+            return refusal, [Note("lease.refused", who, key, {**refusal.data, "holder": holder})]
+
+
+def release(
+    tables: Tables, holder: str, wants: Sequence[Want] | None, now: Moment
+) -> tuple[int, list[Effect]]:
+    """Give leases back; `None` gives back all. Return how many ended."""
+    before = len(tables.broker.held(holder))
+    scopes = None if wants is None else [want.scope for want in wants]
+    answers = woken(tables.broker.release(holder, scopes, now.mono))
+    ended = max(0, before - len(tables.broker.held(holder)))
+    session = tables.roster.get(holder)
+    data = {"count": ended, "holder": holder}
+    note = Note("lease.released", holder if session else None, session.key if session else None, data)
+    return ended, [note, *entrust(tables, holder), *answers]
+
+
+def cancel(tables: Tables, waiter: int, now: Moment) -> list[Effect]:
+    """Take a request out of the queue whose asker has gone."""
+    return woken(tables.broker.cancel(waiter, now.mono))
+
+
+def refuse(tables: Tables, wants: Sequence[Want], result: Answer | TimedOut, now: Moment) -> LeaseRefusal:
+    """Put a refusal into words: what, who holds it, until when, and what to do next."""
+    asked = ", ".join(want.scope.text for want in wants[:3]) + (" …" if len(wants) > 3 else "")
+    match result:
+        case WouldDeadlock(cycle, _):
+            chain = " -> ".join(cycle)
+            return LeaseRefusal(
+                f"{asked}: waiting would close a cycle ({chain}); release what you hold, or take other work",
+                {"reason": "deadlock", "cycle": list(cycle)},
+            )
+        case TimedOut(_, _, conflicts):
+            return _held(tables, asked, conflicts, now, "timed_out", "the wait ran out: ")
+        case Refused(conflicts):
+            return _held(tables, asked, conflicts, now, "held", "")
+        case Granted() | Waiting():
+            raise ValueError("this request was not refused")
+
+
+def lease_json(tables: Tables, lease: Lease, now: Moment) -> dict[str, Any]:
+    """Return a lease in the form that `--json` prints; ages in seconds."""
+    session = tables.roster.get(lease.holder)
+    worker = session.worker() if session else None
+    return {
+        "scope": lease.scope.text,
+        "kind": lease.scope.kind.value,
+        "repo": lease.scope.repo,
+        "mode": lease.mode.value,
+        "holder": lease.holder,
+        "task": session.key if session else None,
+        "pid": worker.pid if worker else None,
+        "token": lease.token,
+        "age": round(max(0.0, now.mono - lease.granted_at), 3),
+    }
+
+
+def _held(
+    tables: Tables, asked: str, conflicts: Sequence[Conflict], now: Moment, reason: str, prefix: str
+) -> LeaseRefusal:
+    shown = "; ".join(f"{other.scope.text} is {describe(tables, other, now)}" for other in conflicts[:3])
+    until = _until(tables, conflicts, now)
+    return LeaseRefusal(
+        f"{asked}: {prefix}{shown}{until}; take other work, or ask with --wait",
+        {
+            "reason": reason,
+            "holders": [
+                lease_json(tables, other, now) for other in conflicts[:10] if isinstance(other, Lease)
+            ],
+        },
+    )
+
+
+def _until(tables: Tables, conflicts: Sequence[Conflict], now: Moment) -> str:
+    """Say how long at most: until the budget of the holder is used up."""
+    session = tables.roster.get(conflicts[0].holder) if conflicts else None
+    if session is None:
+        return ""
+    left = session.budget.left(session.elapsed(now))
+    return f", {format_duration(left)} at most" if left > 0 else ", its budget has run out"

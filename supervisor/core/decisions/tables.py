@@ -1,0 +1,67 @@
+"""The tables of the one authority. Between two awaits they are true: every mutator is synchronous."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from supervisor.core.decisions.admission import Admission, Open
+from supervisor.core.decisions.collisions import Collisions
+from supervisor.core.decisions.policy import Policy
+from supervisor.core.history.quota import Starts
+from supervisor.core.history.recent import Recent
+from supervisor.core.leases.broker import Broker
+from supervisor.core.leases.lease import Lease
+from supervisor.core.pacing.retry import Lane
+from supervisor.core.sessions.roster import Roster
+from supervisor.core.tasks.backlog import Backlog
+
+Mint = Callable[[], tuple[str, str]]  # a fresh session id and its capability; randomness is the world's
+
+
+@dataclass(frozen=True, slots=True)
+class SlotRequest:
+    """A schedule fired and wants `slots` sessions of its kind; `due` is Unix seconds."""
+
+    schedule: str
+    due: float
+    slots: int
+    harness: str = ""
+    lane: str = ""
+    tag: str = ""
+
+
+@dataclass(slots=True)
+class Tables:
+    """Everything that decisions are made from.
+
+    `lanes` holds the lanes of the latest assignments, oldest first. `cooling_harness` maps a harness
+    that asked to be tried later to the hour (Unix seconds). `conflict_of` remembers by which lease a
+    task was kept back, so that it is not tested again while that lease is held. `ranking` grows with
+    each re-ranking that an operator asked for.
+    """
+
+    policy: Policy
+    broker: Broker
+    backlog: Backlog
+    mint: Mint
+    recent: Recent
+    roster: Roster = field(default_factory=Roster)
+    admission: Admission = Open()  # noqa: RUF009  - frozen
+    lanes: deque[str] = field(default_factory=deque)
+    lane_state: dict[str, Lane] = field(default_factory=dict)
+    cooling_harness: dict[str, float] = field(default_factory=dict)
+    starts: Starts = field(default_factory=Starts)
+    slot_requests: list[SlotRequest] = field(default_factory=list)
+    conflict_of: dict[str, Lease] = field(default_factory=dict)
+    rereading: dict[str, float] = field(default_factory=dict)
+    collisions: Collisions = field(default_factory=Collisions)
+    ranking: int = 0
+    wait_for_reports: set[str] = field(default_factory=set)
+
+    def remember_lane(self, lane: str) -> None:
+        """Take note of an assignment for the plateau warning."""
+        self.lanes.append(lane)
+        while len(self.lanes) > self.policy.selection.lane_window:
+            self.lanes.popleft()

@@ -1,0 +1,108 @@
+"""Time: what is due now, and the next instant at which something will be. Nothing polls."""
+
+from __future__ import annotations
+
+from supervisor.core.decisions.advance import advance, entrust, woken
+from supervisor.core.decisions.assign import fill
+from supervisor.core.decisions.effects import CheckIdle, Effect, Note, Notify, Probe, SaveTask, Wake
+from supervisor.core.decisions.tables import Tables
+from supervisor.core.leases.lease import TimedOut
+from supervisor.core.moment import Moment
+from supervisor.core.pacing import retry
+from supervisor.core.sessions.lifecycle import Running, Stop, Wanted
+from supervisor.core.sessions.roster import Session
+from supervisor.core.tasks.standing import Ready
+
+LOOK_AGAIN = 5.0  # seconds
+
+
+def tick(tables: Tables, now: Moment) -> list[Effect]:
+    """Carry out what is due: waits that ran out, idle leases, back-offs, quotas, stall probes."""
+    effects: list[Effect] = []
+    for result in tables.broker.due(now.mono):
+        if isinstance(result, TimedOut):
+            effects.append(Wake(result))
+            effects.append(Note("lease.wait_timed_out", data={"holder": result.holder}))
+        else:
+            effects += woken([result])
+    ttl = tables.policy.leases.ttl
+    for lease in tables.broker.idle(now.mono, ttl):
+        effects.append(CheckIdle(lease.token))
+        # The look takes a moment; should it not come back, the lease is looked at again.
+        tables.broker.touch(lease.holder, now.mono - ttl + min(LOOK_AGAIN, ttl))
+    for key in [key for key, until in tables.backlog.cooling() if until <= now.wall]:
+        tables.backlog.put(key, tables.backlog.track(key).moved(Ready()))
+        effects.append(SaveTask(key))
+    for harness, until in list(tables.cooling_harness.items()):
+        if until <= now.wall:
+            del tables.cooling_harness[harness]
+    for session in tables.roster:
+        if (at := _probe_at(session)) is not None and at <= now.mono:
+            session.probed_at = now.mono
+            effects.append(Probe(session.id))
+    return effects + fill(tables, now)
+
+
+def next_wake(tables: Tables, now: Moment) -> float | None:
+    """Return the seconds until `tick` has something to do; `None` when only news can change that."""
+    mono = [tables.broker.deadline(tables.policy.leases.ttl)]
+    mono += [_probe_at(session) for session in tables.roster]
+    wall = [until for _, until in tables.backlog.cooling()]
+    wall += [until for until in tables.cooling_harness.values() if until > now.wall]
+    wall += [
+        state.until
+        for state in tables.lane_state.values()
+        if isinstance(state, retry.Paused) and state.until > now.wall
+    ]
+    for name in tables.policy.harnesses:
+        exhausted = tables.starts.exhausted(name, tables.policy.quotas, now.wall)
+        if exhausted is not None:
+            wall.append(exhausted[1])
+    waits = [at - now.mono for at in mono if at is not None] + [at - now.wall for at in wall]
+    return max(0.0, min(waits)) if waits else None
+
+
+def probed(tables: Tables, session_id: str, fingerprint: str, now: Moment) -> list[Effect]:
+    """Take a progress fingerprint; a session whose HEAD, tree and log stood still is stopped as stalled."""
+    session = tables.roster.get(session_id)
+    if session is None or session.budget.stall is None:
+        return []
+    if fingerprint != session.fingerprint:
+        session.fingerprint, session.progress_at = fingerprint, now.mono
+        return []
+    quiet = now.mono - session.progress_at
+    if quiet < session.budget.stall:
+        return []
+    why = f"HEAD, tree and log did not change for {quiet:.0f} s"
+    return advance(tables, session_id, Wanted(Stop("stall", "supervisor", why)), now)
+
+
+def still_idle(tables: Tables, token: int, last_write: float | None, now: Moment) -> list[Effect]:
+    """Decide about an idle lease that somebody waits for, once its holder was looked at.
+
+    `last_write` is the CLOCK_BOOTTIME second of the newest change found in its scope, or `now` when a
+    process of the holder has it open for writing; `None` when neither was found.
+    """
+    lease = tables.broker.lease(token)
+    if lease is None:
+        return []
+    if last_write is not None and last_write > now.mono - tables.policy.leases.ttl:
+        tables.broker.touch(lease.holder, last_write)
+        return []
+    session = tables.roster.get(lease.holder)
+    data = {"scope": lease.scope.text, "token": token, "holder": lease.holder}
+    note = Note("lease.expired", session.id if session else None, session.key if session else None, data)
+    effects: list[Effect] = [note]
+    if session is not None:
+        text = f"your lease on {lease.scope.text} has expired: idle, and another session waited for it"
+        effects.append(Notify(session.id, f"{text}; ask again before you write there"))
+    woken_now = woken(tables.broker.expire(token, now.mono))
+    return effects + woken_now + entrust(tables, lease.holder) + fill(tables, now)
+
+
+def _probe_at(session: Session) -> float | None:
+    """Return when to look for progress next: twice per stall limit, so that it is never overrun by half."""
+    stall = session.budget.stall
+    if stall is None or not isinstance(session.life.state, Running):
+        return None
+    return max(session.probed_at, session.life.state.since.mono) + stall / 2

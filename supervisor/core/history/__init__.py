@@ -1,0 +1,1 @@
+"""What happened lately and bears on the next choice: commits, starts, lanes."""

@@ -1,0 +1,1 @@
+"""Scopes, leases and the broker: what is held by whom, and who waits."""

@@ -1,0 +1,1 @@
+"""When to start and start again: calendars, back-off, failing lanes."""

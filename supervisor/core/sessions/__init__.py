@@ -1,0 +1,1 @@
+"""The life of a session, its budget, its brief and its endings."""

@@ -1,0 +1,125 @@
+"""The brief: what a session is told at its start. One text, from facts that the supervisor holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from supervisor.core.duration import format_duration
+from supervisor.core.history.plateau import Plateau
+from supervisor.core.history.recent import Touch
+from supervisor.core.tasks.standing import LastRun
+from supervisor.core.tasks.task import Expects, Task
+
+SHOWN = 12  # lines per list; the rest is counted, so that a brief stays readable
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """Another session alive now, and what it holds."""
+
+    session: str
+    task: str
+    title: str
+    holds: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Brief:
+    """The facts. `now` is Unix seconds, `budget` seconds, `level` how leases are enforced here."""
+
+    session: str
+    task: Task
+    now: float
+    budget: float
+    level: str
+    holds: tuple[str, ...] = ()
+    may_discover: bool = False
+    neighbours: tuple[Neighbour, ...] = ()
+    recent: tuple[Touch, ...] = ()
+    dirty: tuple[str, ...] = ()  # now, in its scope
+    last: LastRun | None = None
+    plateau: Plateau | None = None
+
+
+def render(brief: Brief) -> str:
+    """Return the brief as Markdown."""
+    task = brief.task
+    parts = [f"# {task.title}", task.body.strip()]
+    parts.append(_paragraph("This session", _session_lines(brief)))
+    parts.append(_paragraph("Others at work now", _neighbour_lines(brief.neighbours)))
+    parts.append(_paragraph("Landed in your scope lately", _recent_lines(brief)))
+    parts.append(_paragraph("Work that you inherit", _inherited_lines(brief)))
+    if brief.plateau is not None:
+        parts.append(_paragraph("Plateau warning", [brief.plateau.sentence()]))
+    parts.append(_paragraph("Rules", _rule_lines(brief)))
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _session_lines(brief: Brief) -> list[str]:
+    task = brief.task
+    lines = [f"- session {brief.session}, task {task.key}" + (f", lane {task.lane}" if task.lane else "")]
+    lines.append(f"- time budget: {format_duration(brief.budget)}")
+    if brief.holds:
+        lines.append(f"- you hold: {_list(brief.holds)}")
+    elif brief.may_discover:
+        lines.append("- you hold no paths yet: a path that nobody holds becomes yours when you commit it")
+    if task.repo:
+        lines.append(f"- leases are enforced by: {brief.level}")
+    return lines
+
+
+def _neighbour_lines(neighbours: Sequence[Neighbour]) -> list[str]:
+    lines = [
+        f"- {n.session}: {n.title} (task {n.task})" + (f", holds {_list(n.holds)}" if n.holds else "")
+        for n in neighbours[:SHOWN]
+    ]
+    return lines + _rest(len(neighbours))
+
+
+def _recent_lines(brief: Brief) -> list[str]:
+    newest = tuple(reversed(brief.recent))
+    lines = [
+        f"- {format_duration(max(0.0, brief.now - touch.at))} ago, "
+        f"{'session ' + touch.session if touch.session else 'somebody'}: "
+        f"{touch.subject or touch.sha[:10]} ({_list(touch.paths)})"
+        for touch in newest[:SHOWN]
+    ]
+    if lines:
+        lines.append("  Check first whether this already did your task; if it did, say so and end.")
+    return lines + _rest(len(newest))
+
+
+def _inherited_lines(brief: Brief) -> list[str]:
+    lines = []
+    if brief.last is not None:
+        lines.append(f"- the last attempt (session {brief.last.session}): {brief.last.sentence}")
+    if brief.dirty:
+        lines.append(f"- uncommitted changes in your scope, yours to finish or discard: {_list(brief.dirty)}")
+    return lines
+
+
+def _rule_lines(brief: Brief) -> list[str]:
+    lines = []
+    if brief.task.repo:
+        lines = [
+            "- commit only what you hold; a commit outside your leases is refused and names the path",
+            "- need another file? `leasehold lease acquire PATH --wait 60s`; `leasehold lease who PATH` names its holder",
+            "- name the paths you commit (`git commit -- PATH …`): others share this checkout",
+        ]
+    if brief.task.expects is Expects.COMMIT and brief.task.repo:
+        lines.append("- commit your work before you end; without a commit the task counts as not done")
+    return lines
+
+
+def _paragraph(title: str, lines: Sequence[str]) -> str:
+    return f"## {title}\n\n" + "\n".join(lines) if lines else ""
+
+
+def _list(items: Sequence[str]) -> str:
+    shown = ", ".join(items[:SHOWN])
+    return shown + (f" and {len(items) - SHOWN} more" if len(items) > SHOWN else "")
+
+
+def _rest(count: int) -> list[str]:
+    return [f"- and {count - SHOWN} more"] if count > SHOWN else []

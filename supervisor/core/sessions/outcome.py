@@ -1,0 +1,202 @@
+"""How a session ended: one name, one sentence, and the evidence both rest on."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from supervisor.core.duration import format_duration
+from supervisor.core.tasks.task import Expects
+
+
+class Outcome(enum.Enum):
+    """The names of all endings."""
+
+    FINISHED = "finished"
+    NO_CHANGE = "no_change"
+    FAILED = "failed"
+    TIMED_OUT = "timed_out"
+    STALLED = "stalled"
+    STOPPED = "stopped"
+    KILLED = "killed"
+    PREEMPTED = "preempted"
+    RATE_LIMITED = "rate_limited"
+    LOST = "lost"
+    UNSPAWNED = "unspawned"
+
+
+TRY_LATER = 75  # EX_TEMPFAIL of sysexits.h: a harness that exits with it asks for a later attempt
+
+
+@dataclass(frozen=True, slots=True)
+class ExitRecord:
+    """What the worker wrote about the end of its harness; times are Unix seconds, `elapsed` seconds.
+
+    `cause` says what began the end: "exited" (by itself), "unspawned", "budget", "startup",
+    "resident", "stall", "stop", "kill" or "preempt". Exactly one of `code` and `signal` is set once
+    the harness was started. `leaked` are descendants that outlived the harness and were killed,
+    `survivors` those that could not be.
+    """
+
+    cause: str
+    why: str = ""
+    by: str = ""
+    code: int | None = None
+    signal: int | None = None
+    started_at: float = 0.0
+    ended_at: float = 0.0
+    elapsed: float = 0.0
+    leaked: tuple[Mapping[str, Any], ...] = ()
+    survivors: tuple[Mapping[str, Any], ...] = ()
+    log: Mapping[str, Any] = field(default_factory=dict)
+    usage: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> ExitRecord:
+        """Read the worker's record, ignoring fields this version does not know."""
+        return cls(
+            cause=str(data.get("cause", "")),
+            why=str(data.get("why") or ""),
+            by=str(data.get("by") or ""),
+            code=data.get("code"),
+            signal=data.get("signal"),
+            started_at=float(data.get("started_at") or 0.0),
+            ended_at=float(data.get("ended_at") or 0.0),
+            elapsed=float(data.get("elapsed") or 0.0),
+            leaked=tuple(data.get("leaked") or ()),
+            survivors=tuple(data.get("survivors") or ()),
+            log=data.get("log") or {},
+            usage=data.get("usage") or {},
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Landed:
+    """A commit that a session moved a branch to; `at` is Unix time in seconds."""
+
+    sha: str
+    subject: str
+    at: float
+    paths: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Remains:
+    """What settling found in the repository: commits with the session's trailer, and its dirty files."""
+
+    commits: tuple[Landed, ...] = ()
+    dirty: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """An outcome in words, with the evidence it rests on."""
+
+    outcome: Outcome
+    sentence: str
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+
+
+_BY_CAUSE = {
+    "unspawned": Outcome.UNSPAWNED,
+    "abandoned": Outcome.UNSPAWNED,  # the supervisor ended between intent and start; nobody failed
+    "budget": Outcome.TIMED_OUT,
+    "startup": Outcome.STALLED,
+    "stall": Outcome.STALLED,
+    "stop": Outcome.STOPPED,
+    "kill": Outcome.KILLED,
+    "preempt": Outcome.PREEMPTED,
+}
+
+
+def judge(record: ExitRecord, remains: Remains, expects: Expects) -> Ending:
+    """Name the ending of a session from the worker's record and what it left in the repository."""
+    outcome = _BY_CAUSE.get(record.cause) or _judge_exit(record, remains, expects)
+    return Ending(outcome, _sentence(outcome, record, remains), _evidence(record, remains))
+
+
+def judge_lost(why: str, remains: Remains) -> Ending:
+    """Name the ending of a session whose worker died without writing a record."""
+    left = f"; {_left(remains)}" if remains.commits or remains.dirty else ""
+    evidence = {"why": why, "commits": [c.sha for c in remains.commits], "dirty": list(remains.dirty)}
+    return Ending(Outcome.LOST, f"lost: {why}{left}", evidence)
+
+
+def judge_unspawned(why: str) -> Ending:
+    """Name the ending of a session whose worker could not be started."""
+    return Ending(Outcome.UNSPAWNED, f"could not be started: {why}", {"why": why})
+
+
+def _judge_exit(record: ExitRecord, remains: Remains, expects: Expects) -> Outcome:
+    if record.cause == "resident":  # the harness had said that it finished; only its process stayed
+        return Outcome.FINISHED if remains.commits or expects is Expects.NOTHING else Outcome.NO_CHANGE
+    if record.code == TRY_LATER:
+        return Outcome.RATE_LIMITED
+    if record.code != 0:
+        return Outcome.FAILED
+    if remains.commits or expects is Expects.NOTHING:
+        return Outcome.FINISHED
+    return Outcome.NO_CHANGE
+
+
+def _how_it_exited(record: ExitRecord) -> str:
+    if record.signal is not None:
+        return f"ended by signal {record.signal}"
+    return f"exited with code {record.code}"
+
+
+def _left(remains: Remains) -> str:
+    parts = []
+    if remains.commits:
+        count = len(remains.commits)
+        parts.append(f"{count} commit{'s' * (count > 1)} landed ({remains.commits[-1].sha[:10]})")
+    if remains.dirty:
+        shown = ", ".join(remains.dirty[:3]) + (" …" if len(remains.dirty) > 3 else "")
+        parts.append(f"uncommitted changes left in {shown}")
+    return "; ".join(parts) or "nothing was committed"
+
+
+def _sentence(outcome: Outcome, record: ExitRecord, remains: Remains) -> str:
+    after = f" after {format_duration(record.elapsed)}"
+    by = f" by {record.by}" if record.by else ""
+    match outcome:
+        case Outcome.UNSPAWNED:
+            return f"could not be started: {record.why}"
+        case Outcome.TIMED_OUT:
+            text = f"its budget ran out{after}; {_how_it_exited(record)}"
+        case Outcome.STALLED:
+            text = f"no sign of work{after}: {record.why}; {_how_it_exited(record)}"
+        case Outcome.STOPPED | Outcome.KILLED | Outcome.PREEMPTED:
+            reason = f": {record.why}" if record.why else ""
+            text = f"{outcome.value}{by}{after}{reason}; {_how_it_exited(record)}"
+        case Outcome.RATE_LIMITED:
+            text = f"the harness asked to be tried later (exit code {TRY_LATER}){after}"
+        case Outcome.FINISHED if record.cause == "resident":
+            text = f"finished, but its process stayed and was stopped{after}"
+        case _:
+            text = f"{_how_it_exited(record)}{after}"
+    text += f"; {_left(remains)}"
+    if record.leaked:
+        text += f"; {len(record.leaked)} leaked process{'es' * (len(record.leaked) > 1)} swept"
+    if record.survivors:
+        text += f"; {len(record.survivors)} could not be killed"
+    return text
+
+
+def _evidence(record: ExitRecord, remains: Remains) -> Mapping[str, Any]:
+    return {
+        "cause": record.cause,
+        "why": record.why,
+        "by": record.by,
+        "code": record.code,
+        "signal": record.signal,
+        "elapsed": record.elapsed,
+        "commits": [c.sha for c in remains.commits],
+        "dirty": list(remains.dirty),
+        "leaked": [dict(p) for p in record.leaked],
+        "survivors": [dict(p) for p in record.survivors],
+        "log": dict(record.log),
+        "usage": dict(record.usage),
+    }

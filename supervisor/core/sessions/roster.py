@@ -1,0 +1,167 @@
+"""The sessions: what each was started for, and where its life is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from supervisor.core.leases.lease import Lease
+from supervisor.core.moment import Moment
+from supervisor.core.sessions.budget import Budget
+from supervisor.core.sessions.lifecycle import Ended, Life, ProcessId, Running, Settling, Starting, Stopping
+from supervisor.core.sessions.outcome import Ending
+from supervisor.core.tasks.task import Expects, Task
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """Why a session exists; written to the journal before anything is started, never changed.
+
+    `capability` is the secret that its processes show to the control socket; `leases` are those it
+    started with. `schedule` names the schedule that asked for it.
+    """
+
+    session: str
+    task: Task
+    harness: str
+    lane: str
+    capability: str
+    created: Moment
+    budget: Budget
+    leases: tuple[Lease, ...] = ()
+    schedule: str | None = None
+    attempt: int = 1
+
+    @property
+    def fence(self) -> int:
+        """The newest fencing token that it started with; larger is newer."""
+        return max((lease.token for lease in self.leases), default=0)
+
+    @property
+    def repo(self) -> str:
+        """The name of the repository it works in; empty when its task names none."""
+        return self.task.repo
+
+
+@dataclass(slots=True)
+class Session:
+    """One session. `life` is replaced by `lifecycle.step`; the rest is what it did so far.
+
+    `budget` is the intent's, plus extensions. `progress_at` (CLOCK_BOOTTIME seconds) and `fingerprint`
+    say when HEAD, tree or log last changed, `probed_at` when that was last looked at. `after_turn` says why it is to be
+    stopped after its next commit.
+    """
+
+    intent: Intent
+    life: Life
+    budget: Budget
+    progress_at: float = 0.0
+    probed_at: float = 0.0
+    fingerprint: str = ""
+    refused: int = 0  # commits the gate refused
+    after_turn: str | None = None
+
+    @property
+    def id(self) -> str:
+        """The session's id."""
+        return self.intent.session
+
+    @property
+    def key(self) -> str:
+        """The key of its task."""
+        return self.intent.task.key
+
+    @property
+    def state_name(self) -> str:
+        """The word for where it is."""
+        return _STATES[type(self.life.state)]
+
+    def live(self) -> bool:
+        """Tell whether it still holds its slot, task and leases."""
+        return not isinstance(self.life.state, Ended)
+
+    def elapsed(self, now: Moment) -> float:
+        """Return the seconds since it was started, on the clock its budget runs on."""
+        end = self.life.state.at if isinstance(self.life.state, Ended) else now
+        return max(0.0, end.mono - self.intent.created.mono)
+
+    def worker(self) -> ProcessId | None:
+        """Return its worker, once that is known and until it is gone."""
+        state = self.life.state
+        return state.worker if isinstance(state, Running | Stopping) else None
+
+    def ending(self) -> Ending | None:
+        """Return how it ended, once it has."""
+        return self.life.state.ending if isinstance(self.life.state, Ended) else None
+
+    def expects(self) -> Expects:
+        """Return what it must leave behind to count as finished; without a repository, nothing."""
+        return self.intent.task.expects if self.intent.repo else Expects.NOTHING
+
+
+_STATES = {
+    Starting: "starting",
+    Running: "running",
+    Stopping: "stopping",
+    Settling: "settling",
+    Ended: "ended",
+}
+
+
+class Roster:
+    """Sessions alive now, and the latest ones that ended, for those who ask."""
+
+    def __init__(self, remember: int = 256) -> None:
+        self._live: dict[str, Session] = {}
+        self._ended: dict[str, Session] = {}
+        self._by_capability: dict[str, str] = {}
+        self._remember = remember
+
+    def __len__(self) -> int:
+        return len(self._live)
+
+    def __iter__(self) -> Iterator[Session]:
+        return iter(self._live.values())
+
+    def __contains__(self, session: str) -> bool:
+        return session in self._live
+
+    def add(self, session: Session) -> None:
+        """Take in a new session.
+
+        Raises:
+            ValueError: its id or its task is on the roster already.
+        """
+        for other in self._live.values():
+            if other.id == session.id or other.key == session.key:
+                raise ValueError(f"session {session.id} for task {session.key}: {other.id} has {other.key}")
+        self._live[session.id] = session
+        self._by_capability[session.intent.capability] = session.id
+
+    def close(self, session: Session) -> None:
+        """Move an ended session out of the living."""
+        del self._live[session.id]
+        self._by_capability.pop(session.intent.capability, None)
+        self._ended[session.id] = session
+        while len(self._ended) > self._remember:
+            del self._ended[next(iter(self._ended))]
+
+    def get(self, session: str) -> Session | None:
+        """Return a living session."""
+        return self._live.get(session)
+
+    def find(self, session: str) -> Session | None:
+        """Return a session, living or lately ended."""
+        return self._live.get(session) or self._ended.get(session)
+
+    def ended(self) -> Iterable[Session]:
+        """Return the latest ended sessions, oldest first."""
+        return self._ended.values()
+
+    def of_task(self, key: str) -> Session | None:
+        """Return the living session that has this task."""
+        return next((s for s in self._live.values() if s.key == key), None)
+
+    def by_capability(self, capability: str) -> str | None:
+        """Return the living session that this capability belongs to."""
+        return self._by_capability.get(capability)

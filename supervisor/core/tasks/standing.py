@@ -1,0 +1,153 @@
+"""What the supervisor knows of a task besides its definition: where it stands and how it went before.
+
+The journal keeps it; the source never does. A standing carries exactly its own data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from supervisor.core.sessions.outcome import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """Nothing that the supervisor knows keeps it from running."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cooling:
+    """Backing off after an attempt, until `until` (Unix seconds)."""
+
+    until: float
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Assigned:
+    """A live session has it."""
+
+    session: str
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An operator took it out of the running."""
+
+    by: str
+    why: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """It failed as often as it may; an operator must look at it."""
+
+    why: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A session finished it."""
+
+    session: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """An operator called it off."""
+
+    by: str
+    at: float
+
+
+Standing = Ready | Cooling | Assigned | Held | Parked | Done | Cancelled
+
+_KINDS: dict[str, type[Standing]] = {
+    "ready": Ready,
+    "cooling": Cooling,
+    "assigned": Assigned,
+    "held": Held,
+    "parked": Parked,
+    "done": Done,
+    "cancelled": Cancelled,
+}
+_NAMES = {kind: name for name, kind in _KINDS.items()}
+
+_INTERRUPTED = frozenset({Outcome.PREEMPTED, Outcome.LOST, Outcome.TIMED_OUT})
+
+
+@dataclass(frozen=True, slots=True)
+class LastRun:
+    """The latest session of a task, as the next one is told about it; `at` is Unix seconds."""
+
+    session: str
+    outcome: Outcome
+    sentence: str
+    at: float
+    commits: tuple[str, ...] = ()
+    dirty: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """The record of one task. `attempts` counts those that failed; `priority` is an operator's override."""
+
+    standing: Standing = Ready()
+    attempts: int = 0
+    last: LastRun | None = None
+    priority: int | None = None
+
+    def interrupted(self) -> bool:
+        """Tell whether its latest session left work under way."""
+        return self.last is not None and (bool(self.last.dirty) or self.last.outcome in _INTERRUPTED)
+
+    def moved(self, standing: Standing) -> Track:
+        """Return the same record at another standing."""
+        return replace(self, standing=standing)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the form the journal keeps."""
+        data: dict[str, Any] = {"standing": standing_name(self.standing), **asdict(self.standing)}
+        data["attempts"] = self.attempts
+        if self.priority is not None:
+            data["priority"] = self.priority
+        if self.last is not None:
+            data["last"] = {**asdict(self.last), "outcome": self.last.outcome.value}
+        return data
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Track:
+        """Read what `as_json` wrote.
+
+        Raises:
+            ValueError: the standing or the outcome is not one that this version knows.
+        """
+        kind = _KINDS.get(str(data.get("standing")))
+        if kind is None:
+            raise ValueError(f"unknown standing {data.get('standing')!r}")
+        standing = kind(**{name: data[name] for name in kind.__dataclass_fields__})
+        last = data.get("last")
+        return cls(
+            standing=standing,
+            attempts=int(data.get("attempts", 0)),
+            priority=data.get("priority"),
+            last=last
+            and LastRun(
+                session=last["session"],
+                outcome=Outcome(last["outcome"]),
+                sentence=last["sentence"],
+                at=last["at"],
+                commits=tuple(last["commits"]),
+                dirty=tuple(last["dirty"]),
+            ),
+        )
+
+
+def standing_name(standing: Standing) -> str:
+    """Return the word that CLI, logs and journal use for it."""
+    return _NAMES[type(standing)]
