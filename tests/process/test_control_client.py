@@ -137,7 +137,7 @@ def test_without_a_supervisor_the_error_names_the_path_and_why(path: Path) -> No
     with pytest.raises(Unreachable) as unreachable:
         Client(path).call("echo")
 
-    assert f"no supervisor on {path}: no supervisor has been started there" == str(unreachable.value)
+    assert f"no supervisor on {path}: none is running there" == str(unreachable.value)
 
 
 def test_a_supervisor_that_died_is_told_from_one_that_never_was(path: Path) -> None:

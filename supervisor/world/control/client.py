@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, Self
 
 _WHY = {
-    FileNotFoundError: "no supervisor has been started there",
+    FileNotFoundError: "none is running there",
     ConnectionRefusedError: "its supervisor is gone",
     PermissionError: "it belongs to another user",
     NotADirectoryError: "a part of the path is not a directory",
