@@ -15,7 +15,7 @@ import anyio
 from supervisor.core.leases.broker import Broker
 from supervisor.core.leases.fencing import Tokens
 from supervisor.core.leases.lease import Granted, Lease, Mode, TimedOut, Waiting, Want, Woken
-from supervisor.core.leases.scope import parse_scopes
+from supervisor.core.leases.scope import Scope, parse_scopes
 from supervisor.world.control.access import Access
 from supervisor.world.control.caller import Caller, SessionCaller
 from supervisor.world.control.errors import Code, RpcError
@@ -58,23 +58,27 @@ class Leases:
 
     def acquire(self, caller: Caller, params: Acquire) -> object:
         """Grant, refuse, or answer when the wait is over."""
-        wants = _wants(params.paths, shared=params.shared)
+        wants = _wants(params.paths, params.shared)
         answer = self._broker.acquire(_holder(caller), wants, time.monotonic(), wait=params.wait)
         match answer:
-            case Granted(leases):
-                return _granted(leases)
-            case Waiting(waiter):
-                later = Later(on_gone=lambda: self._left(waiter))
-                self._waiting[waiter] = later
-                return later
-            case refused:
-                other = refused.conflicts[0]
+            case Granted():
+                return _granted(answer.leases)
+            case Waiting():
+                return self._promise(answer.waiter)
+            case _:
+                other = answer.conflicts[0]
                 raise RpcError(Code.REFUSED, f"{other.scope.text} is held by session {other.holder}")
 
     def release(self, caller: Caller, params: Release) -> None:
         """Give leases back, and wake those who waited for them."""
-        scopes = [want.scope for want in _wants(params.paths, shared=False)]
-        self._wake(self._broker.release(_holder(caller), scopes, time.monotonic()))
+        woken = self._broker.release(_holder(caller), _scopes(params.paths), time.monotonic())
+        if woken:
+            self._wake(woken)
+
+    def _promise(self, waiter: int) -> Later:
+        later = Later(on_gone=lambda: self._left(waiter))
+        self._waiting[waiter] = later
+        return later
 
     def _left(self, waiter: int) -> None:
         del self._waiting[waiter]
@@ -87,9 +91,14 @@ class Leases:
 
 
 @functools.lru_cache(maxsize=4096)
-def _wants(paths: tuple[str, ...], *, shared: bool) -> tuple[Want, ...]:
+def _wants(paths: tuple[str, ...], shared: bool) -> tuple[Want, ...]:  # noqa: FBT001  - a key of the cache
     mode = Mode.SHARED if shared else Mode.EXCLUSIVE
-    return tuple(Want(scope, mode) for text in paths for scope in parse_scopes(text, "r"))
+    return tuple(Want(scope, mode) for scope in _scopes(paths))
+
+
+@functools.lru_cache(maxsize=4096)
+def _scopes(paths: tuple[str, ...]) -> tuple[Scope, ...]:
+    return tuple(scope for text in paths for scope in parse_scopes(text, "r"))
 
 
 def _granted(leases: tuple[Lease, ...]) -> dict[str, object]:

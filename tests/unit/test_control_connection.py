@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from supervisor.world.control.access import Access, Credentials, Peer
 from supervisor.world.control.caller import Caller, Operator, SessionCaller
-from supervisor.world.control.connection import MAX_WAITING, Connection
+from supervisor.world.control.connection import MAX_UNSENT, MAX_WAITING, Connection, DeafError
 from supervisor.world.control.errors import Code, RpcError
 from supervisor.world.control.later import Later
 from supervisor.world.control.methods import Method, Params, Who, registry
@@ -107,6 +107,14 @@ def test_a_request_cut_anywhere_is_answered_when_it_is_whole(dialogue: Dialogue)
     for cut in range(1, len(line)):
         assert dialogue.connection.feed(line[:cut]) == b""
         assert dialogue.hear(dialogue.connection.feed(line[cut:]))[0]["result"] == "hé"
+
+
+def test_a_client_cannot_ask_for_more_at_once_than_it_may_leave_unread(dialogue: Dialogue) -> None:
+    megabyte = request("echo", {"text": "x" * 1024, "times": 1024})
+
+    assert len(dialogue.connection.feed(megabyte * 3)) < MAX_UNSENT
+    with pytest.raises(DeafError):
+        dialogue.connection.feed(megabyte * 1000)
 
 
 def test_a_notification_is_carried_out_and_never_answered(dialogue: Dialogue) -> None:

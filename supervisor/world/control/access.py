@@ -12,6 +12,8 @@ from supervisor.world.control.caller import Caller, Operator, SessionCaller
 from supervisor.world.control.errors import Code, RpcError
 from supervisor.world.control.methods import Method, Params, Who
 
+# A member of an enum costs a descriptor call at each use; a module's name is looked up at once.
+_OPERATOR, _SESSION, _ANYONE = Who.OPERATOR, Who.SESSION, Who.ANYONE
 _UCRED = struct.Struct("3i")  # pid, uid, gid
 
 
@@ -70,26 +72,23 @@ class Peer:
             RpcError: `Code.DENIED`, naming the verb and the session.
         """
         if token:
-            return self._session(method, token)
-        if method.who is Who.ANYONE:
+            # Resolved at every request: a token dies with its session, whatever connection it came over.
+            session = self._access.resolve(token)
+            if session is None:
+                raise RpcError(Code.DENIED, f"{method.name}: the token belongs to no living session")
+            if method.who is _OPERATOR:
+                raise _operators_only(method.name, session)
+            if self._acting is None or self._acting.session != session:
+                self._acting = SessionCaller(session, self._credentials.pid)
+            return self._acting
+        if method.who is _ANYONE:
             return self._operator
-        if method.who is Who.SESSION:
+        if method.who is _SESSION:
             raise RpcError(Code.DENIED, f"{method.name} needs a session's token (LEASEHOLD_TOKEN)")
-        session = self._inside()
-        if session is not None:
-            raise _operators_only(method.name, session)
+        surroundings = self._inside()
+        if surroundings is not None:
+            raise _operators_only(method.name, surroundings)
         return self._operator
-
-    def _session(self, method: Method[Params], token: str) -> SessionCaller:
-        # Resolved at every request: a token dies with its session, whatever connection it came over.
-        session = self._access.resolve(token)
-        if session is None:
-            raise RpcError(Code.DENIED, f"{method.name}: the token belongs to no living session")
-        if method.who is Who.OPERATOR:
-            raise _operators_only(method.name, session)
-        if self._acting is None or self._acting.session != session:
-            self._acting = SessionCaller(session, self._credentials.pid)
-        return self._acting
 
     def _inside(self) -> str | None:
         if not self._surroundings:

@@ -8,6 +8,7 @@ import re
 
 import msgspec
 import structlog
+from msgspec import UNSET
 
 from supervisor.world.control import wire
 from supervisor.world.control.access import Peer
@@ -17,10 +18,15 @@ from supervisor.world.control.lines import Lines
 from supervisor.world.control.methods import Registry
 from supervisor.world.control.subscription import Push, Stream, Subscription
 
+MAX_UNSENT = 4 << 20  # bytes that a client may leave unread before it is dropped
 MAX_WAITING = 1024  # answers that one connection may be waiting for
 
 _log = structlog.get_logger(__name__)
 _PLACE = re.compile(r"^(?P<what>.*?)(?: - at `\$(?P<place>.*)`)?$", re.DOTALL)
+
+
+class DeafError(Exception):
+    """The client asks and does not read."""
 
 
 class Connection:
@@ -44,11 +50,19 @@ class Connection:
 
         Raises:
             LineTooLongError: the client is not to be listened to any more.
+            DeafError: it asked for more at once than it may leave unread.
         """
         lines = self._lines.feed(data)
-        if len(lines) == 1:
+        if len(lines) == 1:  # nearly always: spares a list and a join
             return self._answer(lines[0])
-        return b"".join([self._answer(line) for line in lines])
+        answers = []
+        size = 0
+        for line in lines:
+            answers.append(self._answer(line))
+            size += len(answers[-1])
+            if size > MAX_UNSENT:
+                raise DeafError
+        return b"".join(answers)
 
     @property
     def owes(self) -> bool:
@@ -69,7 +83,7 @@ class Connection:
         waiting, self._waiting = self._waiting, {}
         for later, request in waiting.items():
             _cancel(later, request)
-            if request.id is not msgspec.UNSET:
+            if request.id is not UNSET:
                 self._push(wire.failure_line(request.id, error))
 
     def _answer(self, line: bytes) -> bytes:
@@ -93,7 +107,7 @@ class Connection:
                 return self._wait(request, result)
             if isinstance(result, Stream):
                 return self._subscribe(request, result)
-            return wire.reply_line(request.id, result) if request.id is not msgspec.UNSET else b""
+            return wire.reply_line(request.id, result) if request.id is not UNSET else b""
         except RpcError as error:
             return self._failure(request, error)
         except Exception:  # noqa: BLE001  - a bug in one verb must not end everybody's supervisor
@@ -101,7 +115,7 @@ class Connection:
             return self._failure(request, _bug(request.method))
 
     def _failure(self, request: wire.Request, error: RpcError) -> bytes:
-        return b"" if request.id is msgspec.UNSET else wire.failure_line(request.id, error)
+        return b"" if request.id is UNSET else wire.failure_line(request.id, error)
 
     def _unknown(self, name: str) -> RpcError:
         nearest = difflib.get_close_matches(name, self._methods, n=1)
@@ -118,7 +132,7 @@ class Connection:
 
     def _deliver(self, request: wire.Request, later: Later, outcome: object) -> None:
         self._waiting.pop(later, None)
-        if request.id is msgspec.UNSET:
+        if request.id is UNSET:
             return
         if isinstance(outcome, RpcError):
             self._push(wire.failure_line(request.id, outcome))
@@ -132,7 +146,7 @@ class Connection:
 
     def _subscribe(self, request: wire.Request, stream: Stream) -> bytes:
         subscription = stream.subscription
-        answer = b"" if request.id is msgspec.UNSET else wire.reply_line(request.id, stream.result)
+        answer = b"" if request.id is UNSET else wire.reply_line(request.id, stream.result)
         told = b"".join([answer, *(subscription.line(event) for event in stream.backlog)])
         subscription.join(self._push)
         self._subscriptions.append(subscription)

@@ -7,14 +7,13 @@ import socket
 
 from supervisor.world.control import wire
 from supervisor.world.control.access import Access, Peer
-from supervisor.world.control.connection import Connection
+from supervisor.world.control.connection import MAX_UNSENT, Connection, DeafError
 from supervisor.world.control.errors import Code, RpcError
 from supervisor.world.control.lines import MAX_LINE, LineTooLongError
 from supervisor.world.control.links import Links
 from supervisor.world.control.methods import Registry
 from supervisor.world.control.poller import HANGUP, READ, WRITE, Poller
 
-MAX_UNSENT = 4 << 20  # bytes that a client may leave unread before it is dropped
 _CHUNK = 1 << 16  # bytes read at once
 
 
@@ -22,6 +21,10 @@ class _Phase(enum.Enum):
     TALKING = enum.auto()
     FINISHING = enum.auto()  # reads no more; hangs up when nothing is owed any more
     CLOSED = enum.auto()
+
+
+# A member of an enum costs a descriptor call at each use; a module's name is looked up at once.
+_TALKING, _FINISHING, _CLOSED = _Phase.TALKING, _Phase.FINISHING, _Phase.CLOSED
 
 
 class Link:
@@ -41,7 +44,7 @@ class Link:
         self._unsent = bytearray()  # written, but the kernel's buffer was full
         credentials = access.credentials(sock)
         self._connection = Connection(methods, Peer(access, credentials), self.push)
-        self._phase = _Phase.TALKING
+        self._phase = _TALKING
         poller.add(self._fd, READ, self.ready)
         links.enter(self)
         if not access.admits(credentials):
@@ -55,13 +58,10 @@ class Link:
         """Read or write, as the poller says."""
         if mask & WRITE:
             self._drain()
-        if self._phase is _Phase.TALKING:
-            if mask != WRITE:
-                self._read()
-        elif mask & HANGUP:
-            self.close()
-
-    def _read(self) -> None:
+        if self._phase is not _TALKING:
+            if mask & HANGUP:
+                self.close()
+            return
         try:
             data = self._recv(_CHUNK)
         except BlockingIOError:
@@ -74,24 +74,33 @@ class Link:
             return
         try:
             answers = self._connection.feed(data)
+        except DeafError:
+            self.close()
+            return
         except LineTooLongError:
             self._dismiss(RpcError(Code.PARSE, f"a line may have {MAX_LINE} bytes; this one is longer"))
             return
         if answers:
-            self._write(answers)
+            self.push(answers)
 
-    def push(self, line: bytes) -> None:
-        """Send a line at the end of this tick, in one write with whatever else there is to say."""
+    def push(self, lines: bytes) -> None:
+        """Send lines at the end of this tick, in one write with whatever else there is to say.
+
+        Writing at once would wake a client for each answer; this way it is woken once for many.
+        """
         if not self._pending:
             self._poller.flush_later(self)
-        self._pending.append(line)
+        self._pending.append(lines)
 
     def flush(self) -> None:
         """Write what was pushed."""
-        told = b"".join(self._pending)
-        self._pending.clear()
-        if told:
-            self._write(told)
+        pending = self._pending
+        if not pending:
+            return
+        told = pending[0] if len(pending) == 1 else b"".join(pending)
+        pending.clear()
+        self._write(told)
+        if self._phase is not _TALKING:
             self._hang_up_if_done()
 
     def farewell(self, error: RpcError) -> None:
@@ -103,9 +112,9 @@ class Link:
 
     def close(self) -> None:
         """Hang up at once and undo what waits; closing twice is no error."""
-        if self._phase is _Phase.CLOSED:
+        if self._phase is _CLOSED:
             return
-        self._phase = _Phase.CLOSED
+        self._phase = _CLOSED
         self._poller.remove(self._fd)
         self._sock.close()
         self._unsent.clear()
@@ -120,17 +129,17 @@ class Link:
 
     def _finish(self) -> None:
         # A client that will not write any more may still read: `nc -N` is one. What it waits for comes.
-        if self._phase is _Phase.TALKING:
-            self._phase = _Phase.FINISHING
+        if self._phase is _TALKING:
+            self._phase = _FINISHING
             self._poller.change(self._fd, WRITE if self._unsent else 0)
             self._hang_up_if_done()
 
     def _hang_up_if_done(self) -> None:
-        if self._phase is _Phase.FINISHING and not (self._unsent or self._pending or self._connection.owes):
+        if self._phase is _FINISHING and not (self._unsent or self._pending or self._connection.owes):
             self.close()
 
     def _write(self, data: bytes) -> None:
-        if self._phase is _Phase.CLOSED:
+        if self._phase is _CLOSED:
             return
         if self._unsent:
             self._keep(data)
@@ -167,5 +176,5 @@ class Link:
             self._hang_up_if_done()
 
     def _watch(self) -> None:
-        reading = READ if self._phase is _Phase.TALKING else 0
+        reading = READ if self._phase is _TALKING else 0
         self._poller.change(self._fd, reading | (WRITE if self._unsent else 0))
