@@ -4,6 +4,7 @@
  *
  * PROTOCOL  echo      any line is the answer (the floor)
  *           json      JSON-RPC by line: lease.acquire and lease.release
+ *           operator  the same without a session's token: all connections are one holder
  *           redis     SET NX PX and a compare-and-delete script; in mode `queue` BLPOP and RPUSH
  *           postgres  advisory locks over the simple query protocol (user and database `postgres`)
  * MODE      own       every connection its own lease
@@ -27,7 +28,7 @@
 #include <unistd.h>
 
 enum { MAX_CONNECTIONS = 1024, BUFFER = 8192, MAX_SAMPLES = 1 << 22 };
-enum protocol { ECHO, JSON, REDIS, POSTGRES };
+enum protocol { ECHO, JSON, OPERATOR, REDIS, POSTGRES };
 enum mode { OWN, POLL, QUEUE };
 enum phase { ACQUIRING, RELEASING };
 enum answer { PARTIAL, YES, NO, BROKEN };
@@ -79,15 +80,19 @@ static void prepare(struct connection *c, int number) {
     c->lease = mode == OWN ? number : 0;
     snprintf(key, sizeof key, "src/m%d.py", c->lease);
     snprintf(holder, sizeof holder, "c%d", number);
-    if (protocol == ECHO || protocol == JSON) {
+    if (protocol == ECHO || protocol == JSON || protocol == OPERATOR) {
+        if (protocol != OPERATOR)
+            snprintf(text, sizeof text, "\"token\":\"%s\",", holder);
+        else
+            text[0] = 0;
         c->acquire_size = (size_t)snprintf(
             c->acquire, sizeof c->acquire,
             "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"lease.acquire\",\"params\":"
-            "{\"token\":\"%s\",\"paths\":[\"%s\"],\"wait\":%d}}\n", holder, key, mode == QUEUE ? 60 : 0);
+            "{%s\"paths\":[\"%s\"],\"wait\":%d}}\n", text, key, mode == QUEUE ? 60 : 0);
         c->release_size = (size_t)snprintf(
             c->release, sizeof c->release,
             "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"lease.release\",\"params\":"
-            "{\"token\":\"%s\",\"paths\":[\"%s\"]}}\n", holder, key);
+            "{%s\"paths\":[\"%s\"]}}\n", text, key);
     } else if (protocol == REDIS && mode == QUEUE) {
         c->acquire_size = redis_command(c->acquire, sizeof c->acquire, 3, (const char *[]){"BLPOP", "lease", "60"});
         c->release_size = redis_command(c->release, sizeof c->release, 3, (const char *[]){"RPUSH", "lease", "1"});
@@ -281,7 +286,7 @@ int main(int argc, char **argv) {
         fprintf(stderr, "usage: load PROTOCOL MODE SOCKET CONNECTIONS WARM_MS RUN_MS\n");
         return 2;
     }
-    protocol = (enum protocol)number_of(argv[1], (const char *[]){"echo", "json", "redis", "postgres", NULL});
+    protocol = (enum protocol)number_of(argv[1], (const char *[]){"echo", "json", "operator", "redis", "postgres", NULL});
     mode = (enum mode)number_of(argv[2], (const char *[]){"own", "poll", "queue", NULL});
     int count = atoi(argv[4]);
     struct sockaddr_un address = {.sun_family = AF_UNIX};

@@ -28,6 +28,12 @@ def cpu_seconds(pid: int) -> float:
     return total / 1e9
 
 
+def _reaped_seconds(pid: int) -> float:
+    """Return the CPU time of a process's children that have ended (a server may fork one a connection)."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[13]) + int(fields[14])) / _TICK
+
+
 def _busy() -> float:
     fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
     user, nice, system, _idle, _iowait, irq, softirq, *rest = (int(field) for field in fields)
@@ -36,7 +42,7 @@ def _busy() -> float:
 
 
 def _own(pids: tuple[int, ...]) -> float:
-    spent = sum(cpu_seconds(pid) for pid in pids)
+    spent = sum(cpu_seconds(pid) + _reaped_seconds(pid) for pid in pids)
     for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN):
         usage = resource.getrusage(who)
         spent += usage.ru_utime + usage.ru_stime

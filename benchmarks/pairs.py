@@ -60,7 +60,7 @@ PLANS = {
     "full": Plan(FULL, warm=100, run=350, rounds=5, extra=3),
 }
 
-Round = dict[str, dict[str, Any]]
+Round = dict[str, Any]
 
 
 def run(native: Native, folder: Path, plan: Plan) -> dict[str, Any]:
@@ -69,6 +69,7 @@ def run(native: Native, folder: Path, plan: Plan) -> dict[str, Any]:
         everyone: Sequence[Server | Absent] = [
             stack.enter_context(peers.floor(native, folder)),
             stack.enter_context(peers.leasehold(folder)),
+            stack.enter_context(peers.daemon(folder)),
             stack.enter_context(peers.redis(folder)),
             stack.enter_context(peers.postgres(folder)),
         ]
@@ -97,12 +98,15 @@ def _calmest(native: Native, servers: list[Server], cell: Cell, plan: Plan) -> l
             break
         # A B C, then C B A: a drift of the machine hits the first and the last alike.
         order = servers if number % 2 == 0 else servers[::-1]
-        rounds.append({server.name: _measure(native, server, cell, plan) for server in order})
+        foreign = Foreign.watch(*(server.pid for server in servers))
+        measured = {server.name: _measure(native, server, cell, plan) for server in order}
+        in_order = {server.name: measured[server.name] for server in servers}
+        rounds.append({"foreign_cores": foreign.cores(), "servers": in_order})
     return sorted(rounds, key=_noise)[: plan.rounds]
 
 
 def _noise(measured: Round) -> float:
-    return max(float(figures["foreign_cores"]) for figures in measured.values())
+    return float(measured["foreign_cores"])
 
 
 def _is_calm(measured: Round) -> bool:
@@ -121,7 +125,6 @@ def _measure(native: Native, server: Server, cell: Cell, plan: Plan) -> dict[str
         str(plan.warm),
         str(plan.run),
     ]
-    foreign = Foreign.watch(server.pid)
     before = cpu_seconds(server.pid)
     with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as load:
         os.sched_setaffinity(load.pid, {core})
@@ -134,7 +137,6 @@ def _measure(native: Native, server: Server, cell: Cell, plan: Plan) -> dict[str
     asked = 2 * figures["grants"] + figures["refusals"]
     if server.protocol != "postgres":  # whose work is done by a child for each connection, gone by now
         figures["cpu_us_per_request"] = (cpu_seconds(server.pid) - before) * 1e6 / max(asked, 1)
-    figures["foreign_cores"] = foreign.cores()
     if figures["entered_twice"] or figures["errors"]:
         raise RuntimeError(f"{cell.name} on {server.name}: not a lease: {figures}")
     return figures

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import shutil
 import subprocess
 import sys
@@ -41,36 +40,29 @@ class Absent:
 
 
 @contextlib.contextmanager
-def _running(argv: list[str], said: str, *, user: int | None = None, stderr: bool = False) -> Iterator[int]:
-    """Run a server on the server's core; go on once a line of its output contains `said`."""
-    channel = "stderr" if stderr else "stdout"
-    with subprocess.Popen(argv, cwd=_ROOT, user=user, group=user, **{channel: subprocess.PIPE}) as process:  # type: ignore[call-overload]
+def _running(argv: list[str], said: str, log: Path, *, user: int | None = None) -> Iterator[int]:
+    """Run a server on the server's core; go on once its output, kept in `log`, contains `said`."""
+    with (
+        log.open("wb") as output,
+        subprocess.Popen(argv, cwd=_ROOT, user=user, group=user, stdout=output, stderr=output) as process,
+    ):
         try:
             os.sched_setaffinity(process.pid, {SERVER_CORE})
-            _wait_for(getattr(process, channel).fileno(), said, argv[0])
+            ends = time.monotonic() + _READY
+            while said not in log.read_text():
+                if process.poll() is not None or time.monotonic() > ends:
+                    raise RuntimeError(f"{argv[0]} did not become ready; it said: {log.read_text()}")
+                time.sleep(0.01)
             yield process.pid
         finally:
             process.terminate()
-
-
-def _wait_for(output: int, said: str, program: str) -> None:
-    heard = b""
-    ends = time.monotonic() + _READY
-    while said.encode() not in heard:
-        ready, _, _ = select.select([output], [], [], max(0.0, ends - time.monotonic()))
-        more = os.read(output, 4096) if ready else b""
-        if not more:
-            raise RuntimeError(
-                f"{program} was not ready within {_READY:g} s; it said: {heard.decode(errors='replace')}"
-            )
-        heard += more
 
 
 @contextlib.contextmanager
 def floor(native: Native, folder: Path) -> Iterator[Server]:
     """Run the echo server."""
     path = str(folder / "floor.sock")
-    with _running([native.floor, path], "ready") as pid:
+    with _running([native.floor, path], "ready", folder / "floor.log") as pid:
         yield Server("floor", "echo", path, pid, ("own",))
 
 
@@ -78,8 +70,32 @@ def floor(native: Native, folder: Path) -> Iterator[Server]:
 def leasehold(folder: Path) -> Iterator[Server]:
     """Run the control server with the broker."""
     path = str(folder / "leasehold.sock")
-    with _running([sys.executable, "-m", "benchmarks.lease_server", path], "ready") as pid:
+    with _running(
+        [sys.executable, "-m", "benchmarks.lease_server", path], "ready", folder / "leasehold.log"
+    ) as pid:
         yield Server("leasehold", "json", path, pid, ("own", "poll", "queue"))
+
+
+@contextlib.contextmanager
+def daemon(folder: Path) -> Iterator[Server]:
+    """Run the whole supervisor: paths resolved in a repository, every grant in the journal and the log.
+
+    The load speaks as an operator, for whom all connections are one holder.
+    """
+    place = folder / "daemon"
+    place.mkdir(mode=0o700)
+    subprocess.run(["git", "init", "-q", place / "repo"], check=True)
+    author = ["-c", "user.name=bench", "-c", "user.email=bench@localhost"]
+    commit = ["git", "-C", str(place / "repo"), *author, "commit", "-q", "--allow-empty", "-m", "Begin"]
+    subprocess.run(commit, check=True)
+    config = place / "config.toml"
+    config.write_text(
+        f'[supervisor]\nstate_dir = "{place}/state"\nruntime_dir = "{place}/run"\n'
+        f'[repos.bench]\npath = "{place}/repo"\n[harness.none]\ncommand = ["true"]\n'
+    )
+    argv = [sys.executable, "-m", "supervisor.cli.main", "run", "-c", str(config)]
+    with _running(argv, "supervisor.started", place / "log") as pid:
+        yield Server("daemon", "operator", str(place / "run" / "ctl.sock"), pid, ("own",))
 
 
 @contextlib.contextmanager
@@ -91,7 +107,7 @@ def redis(folder: Path) -> Iterator[Server | Absent]:
         return
     path = str(folder / "redis.sock")
     argv = [program, "--port", "0", "--unixsocket", path, "--save", "", "--appendonly", "no"]
-    with _running(argv, "eady to accept connections") as pid:
+    with _running(argv, "eady to accept connections", folder / "redis.log") as pid:
         yield Server("redis", "redis", path, pid, ("own", "poll", "queue"))
 
 
@@ -118,5 +134,5 @@ def postgres(folder: Path) -> Iterator[Server | Absent]:
         return
     settings = {"listen_addresses": "", "unix_socket_directories": str(data), "max_connections": "300"}
     argv = [program, "-D", str(data / "db"), *(f"--{key}={value}" for key, value in settings.items())]
-    with _running(argv, "ready to accept connections", user=user, stderr=True) as pid:
+    with _running(argv, "ready to accept connections", folder / "postgres.log", user=user) as pid:
         yield Server("postgres", "postgres", str(data / ".s.PGSQL.5432"), pid, ("own", "poll", "queue"))

@@ -9,7 +9,13 @@ from xml.sax.saxutils import escape
 from benchmarks.report import Spread
 
 _WIDTH, _BAR, _GAP, _LEFT, _RIGHT, _HEAD = 760, 18, 6, 150, 190, 34
-_COLOURS = {"leasehold": "#2563eb", "redis": "#94a3b8", "postgres": "#94a3b8", "floor": "#d4d4d8"}
+_COLOURS = {
+    "leasehold": "#2563eb",
+    "daemon": "#60a5fa",
+    "redis": "#94a3b8",
+    "postgres": "#94a3b8",
+    "floor": "#d4d4d8",
+}
 
 
 def plot(results: dict[str, Any], path: Path) -> Path:
@@ -40,9 +46,10 @@ def plot(results: dict[str, Any], path: Path) -> Path:
 
 
 def _group(parts: list[str], cell: dict[str, Any], top: int) -> int:
-    servers = [name for name in cell["rounds"][0] if name != "floor"]
+    servers = [name for name in cell["rounds"][0]["servers"] if name != "floor"]
     spreads = {
-        name: Spread.of([measured[name]["per_second"] for measured in cell["rounds"]]) for name in servers
+        name: Spread.of([measured["servers"][name]["per_second"] for measured in cell["rounds"]])
+        for name in servers
     }
     most = max(spread.most for spread in spreads.values()) or 1.0
     scale = (_WIDTH - _LEFT - _RIGHT) / most

@@ -68,20 +68,21 @@ GOALS = (
 
 def ratio_of(cell: dict[str, Any], server: str, peer: str, figure: str) -> Spread | None:
     """Return server's figure over peer's, round by round: both were measured in the same minute."""
-    pairs = [(measured.get(server), measured.get(peer)) for measured in cell["rounds"]]
+    pairs = [(measured["servers"].get(server), measured["servers"].get(peer)) for measured in cell["rounds"]]
     values = [mine[figure] / theirs[figure] for mine, theirs in pairs if mine and theirs and theirs[figure]]
     return Spread.of(values) if values else None
 
 
 def median_of(cell: dict[str, Any], server: str, figure: str) -> float | None:
     """Return the median of a figure over the rounds, or None when the server has none."""
-    values = [measured[server][figure] for measured in cell["rounds"] if figure in measured.get(server, {})]
+    rounds = [measured["servers"].get(server, {}) for measured in cell["rounds"]]
+    values = [figures[figure] for figures in rounds if figure in figures]
     return statistics.median(values) if values else None
 
 
 def show(results: dict[str, Any]) -> None:
     """Print everything that was measured."""
-    console = Console(width=150)
+    console = Console(width=210)
     for name, version in results["versions"].items():
         console.print(f"[dim]{name}: {version}[/dim]", highlight=False)
     if "pairs" in results:
@@ -115,7 +116,7 @@ def show(results: dict[str, Any]) -> None:
 
 def _show_pairs(console: Console, measured: dict[str, Any]) -> None:
     table = Table(
-        title="lease pairs: acquire + release, kept connections; ratios are median [least-most] over rounds"
+        title="lease pairs: acquire + release, kept connections; ratios are median \\[least-most] over rounds"
     )
     for column in (
         "load",
@@ -132,9 +133,11 @@ def _show_pairs(console: Console, measured: dict[str, Any]) -> None:
         "overtaken",
         "foreign",
     ):
-        table.add_column(column, justify="left" if column in {"load", "server"} else "right")
+        table.add_column(
+            column, justify="left" if column in {"load", "server"} else "right", no_wrap=column != "load"
+        )
     for cell in measured["cells"]:
-        for server in cell["rounds"][0]:
+        for server in cell["rounds"][0]["servers"]:
             table.add_row(cell["cell"], server, *_figures(cell, server))
         table.add_section()
     console.print(table)
@@ -143,9 +146,9 @@ def _show_pairs(console: Console, measured: dict[str, Any]) -> None:
 
 
 def _figures(cell: dict[str, Any], server: str) -> list[str]:
-    rounds = [measured[server] for measured in cell["rounds"]]
+    rounds = [measured["servers"][server] for measured in cell["rounds"]]
     grants = sum(figures["grants"] for figures in rounds)
-    foreign = max(figures["foreign_cores"] for figures in rounds)
+    foreign = max(measured["foreign_cores"] for measured in cell["rounds"])
     cpu = median_of(cell, server, "cpu_us_per_request")
     return [
         f"{median_of(cell, server, 'per_second'):,.0f}",
