@@ -8,9 +8,9 @@ import anyio
 
 from supervisor.core.decisions import orders
 from supervisor.core.decisions.admission import Draining, Open
-from supervisor.core.decisions.selection import decide
+from supervisor.core.decisions.selection import Fit, decide, explain
 from supervisor.core.sessions.lifecycle import Kill, Stop, Wish
-from supervisor.core.tasks.standing import Held, Parked
+from supervisor.core.tasks.standing import Cooling, Parked
 from supervisor.daemon.authority import Authority
 from supervisor.daemon.feeds import Sources
 
@@ -98,23 +98,15 @@ class Ending:
 
     def left_over(self) -> list[str]:
         """Return in one line each what is not done and why, for the end of an idle run."""
-        tables = self._authority.tables
+        tables, now = self._authority.tables, self._authority.now()
         lines = []
         for work in sorted(tables.backlog.works(), key=lambda work: tables.backlog.rank(work.task.key)):
-            key = work.task.key
-            if tables.backlog.closed(key):
-                continue
-            standing = tables.backlog.track(key).standing
-            blockers = tables.backlog.blockers(key)
-            match standing:
-                case Parked(why, _):
-                    lines.append(f"{key}: {why}")
-                case Held(by, why, _):
-                    lines.append(f"{key}: held by {by}: {why}")
-                case _ if blockers:
-                    lines.append(f"{key}: blocked: {'; '.join(blockers)}")
-                case _:
-                    lines.append(f"{key}: {work.task.stage.value}")
+            if not tables.backlog.closed(work.task.key):
+                found = explain(tables, work, now)
+                lines.append(f"{work.task.key}: {'may run' if isinstance(found, Fit) else found.sentence}")
+        for key, track in tables.backlog.tracks():
+            if key not in tables.backlog and isinstance(track.standing, Parked | Cooling):
+                lines.append(f"{key}: {track.standing.why}; no source offers it any more")
         return lines
 
     def _wish(self, wish: Wish) -> None:

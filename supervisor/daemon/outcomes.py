@@ -17,8 +17,7 @@ def by_harness(rows: Iterable[SessionRow]) -> dict[str, Any]:
         if row.outcome is None or row.ended_at is None:
             continue
         intent = row.intent
-        task = intent.get("task") or {}
-        key = (str(intent.get("harness", "")), str(task.get("model") or ""))
+        key = (str(intent.get("harness", "")), str(intent.get("model") or ""))
         took = row.ended_at - row.started_at
         _count(harnesses.setdefault(key, _empty()), row.outcome, took)
         _count(lanes.setdefault(str(intent.get("lane") or ""), _empty()), row.outcome, took)

@@ -140,7 +140,7 @@ async def session_spec(shop: Workshop, tables: Tables, session: Session) -> Sess
         budget=session.budget,
         log_limit=harness.log_limit,
         socket=shop.sockets / f"{session.id}.sock",
-        model=intent.task.model or harness.model,
+        model=intent.model,
         repo=repo.root if repo is not None else None,
     )
 

@@ -32,7 +32,7 @@ _LOUD = {  # what an operator wants to see without asking for more
     "lane.paused": "warning",
     "lane.canary_failed": "warning",
     "lane.resumed": "info",
-    "harness.cooling": "warning",
+    "harness.resting": "warning",
     "supervisor.admission": "info",
     "supervisor.reprioritized": "info",
     "supervisor.reloaded": "info",
@@ -43,7 +43,6 @@ _LOUD = {  # what an operator wants to see without asking for more
     "source.problem": "warning",
     "worktree.orphans": "warning",
     "schedule.skipped": "info",
-    "journal.failed": "error",
 }
 
 

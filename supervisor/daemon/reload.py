@@ -78,6 +78,7 @@ class Reloader:
         changed = changes(self._shop.settings, settings)
         self._put_in_force(settings, repos)
         authority.tables.policy = policy
+        authority.tables.resting.clear()  # the operator may have mended what could not be started
         authority.tables.recent.window = policy.selection.recent_window
         self._situation.generation += 1
         await self._sources.read_all()

@@ -45,7 +45,7 @@ class Settler:
         )
         remains = await self._remains(session)
         if isinstance(found, ExitRecord):
-            return judge(found, remains, session.expects())
+            return judge(found, remains, session.expects(), refused=session.refused)
         return judge_lost(found, remains)
 
     async def fingerprint(self, session: Session, folder: Path) -> str:
@@ -79,7 +79,7 @@ class Settler:
         except GitError as error:
             log.warning("git.failed", session=session.id, why=str(error))
             return Remains()
-        landed(self._tables, session.intent.repo, map(touch, reversed(commits)))
+        landed(self._tables, session.intent.repo, map(touch, reversed(commits)), self._now())
         own = [commit for commit in commits if commit.session == session.id]
         scopes = [lease.scope for lease in self._tables.broker.held(session.id)]
         left = tuple(
@@ -119,4 +119,4 @@ async def remember_history(authority: Authority, repos: Mapping[str, Repository]
         except GitError as error:
             log.warning("git.failed", repo=name, why=str(error))
             continue
-        landed(authority.tables, name, map(touch, reversed(commits)))
+        landed(authority.tables, name, map(touch, reversed(commits)), authority.now())

@@ -54,7 +54,8 @@ def test_promise_3_a_failed_start_is_rolled_back(house, work):
 
     assert list(house.tables.broker.leases()) == []
     assert len(house.tables.roster) == 0
-    assert house.standing("a") == "cooling"
+    assert house.standing("a") == "ready"
+    assert house.tables.backlog.track("a").attempts == 0
 
 
 def test_overlapping_tasks_run_one_after_the_other(house, work):

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import pytest
 
+from supervisor.core.decisions.policy import Harness
+from supervisor.core.decisions.selection import Fit, explain
 from supervisor.core.pacing import retry
+from supervisor.core.sessions.budget import Budget
 from supervisor.core.sessions.outcome import ExitRecord, Landed, Outcome, Remains, judge, judge_lost
 from supervisor.core.tasks.standing import Cooling, Held, Parked
 from supervisor.core.tasks.task import Expects
 
+BUDGET = Budget(wall=3000.0, warn=300.0, grace=10.0)
 COMMIT = Landed("abcdef123456", "Fix it", 0.0)
 
 
@@ -116,6 +120,39 @@ def test_a_rate_limit_rests_the_harness_and_costs_no_attempt(house, work):
     assert house.tables.backlog.track("a").attempts == 0
     assert house.fill() == []
     assert house.pass_time(60) == ["a"]
+
+
+def test_a_harness_that_cannot_be_started_rests_longer_each_time_and_then_until_it_is_mended(house, work):
+    house.offer(work("a", "a"))
+    house.fill()
+    waits = []
+    for _ in range(2):
+        house.end("a", cause="unspawned")
+        (rest,) = house.tables.resting.values()
+        waits.append(rest.until - house.now.wall)
+        assert house.fill() == []
+        assert house.pass_time(waits[-1] + 1) == ["a"]
+    house.end("a", cause="unspawned")
+
+    assert waits[1] > waits[0]
+    skip = explain(house.tables, house.tables.backlog.work("a"), house.now)
+    assert not isinstance(skip, Fit)
+    assert "could not be started" in skip.sentence
+    assert skip.until is None
+    assert house.pass_time(86400) == []
+    assert house.tables.backlog.track("a").attempts == 0
+
+
+def test_a_broken_harness_does_not_hold_up_tasks_of_another(new_house, work):
+    house = new_house(
+        harnesses={"bad": Harness("bad", BUDGET), "good": Harness("good", BUDGET)}, max_sessions=1
+    )
+    house.offer(work("a", "a"))
+    house.fill()
+    assert house.session("a").intent.harness == "bad"
+
+    assert house.end("a", cause="unspawned") == ["a"]
+    assert house.session("a").intent.harness == "good"
 
 
 def test_a_lane_that_keeps_failing_pauses_once_and_a_canary_opens_it(new_house, work):

@@ -206,6 +206,6 @@ def test_an_operator_holds_and_resumes_a_lane_in_any_state(lane: Lane) -> None:
     assert held == Held(5, "ana", "budget")
     assert notices == [Notice.HELD]
     assert admit("docs", held, 10_000) == MustWait(
-        None, 'lane "docs" was paused by ana (budget); `leasehold resume` ends it'
+        None, 'lane "docs" is paused by ana (budget); `leasehold resume --lane docs` ends it'
     )
     assert play(held, [(10, Resume("ana")), (11, Resume("ana"))]) == (Flowing(), [Notice.RESUMED])

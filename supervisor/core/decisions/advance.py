@@ -14,6 +14,7 @@ from supervisor.core.history.recent import Touch
 from supervisor.core.leases.lease import Woken
 from supervisor.core.moment import Moment
 from supervisor.core.pacing import retry
+from supervisor.core.pacing.rest import asked_for, not_started
 from supervisor.core.sessions import lifecycle
 from supervisor.core.sessions.outcome import Ending, Outcome
 from supervisor.core.sessions.roster import Session
@@ -41,17 +42,26 @@ def advance(tables: Tables, session_id: str, event: lifecycle.Event, now: Moment
     return effects
 
 
-def landed(tables: Tables, repo: str, touches: Iterable[Touch]) -> None:
-    """Remember commits that were found in a repository."""
+def landed(tables: Tables, repo: str, touches: Iterable[Touch], now: Moment) -> None:
+    """Remember commits that were found in a repository.
+
+    A commit may be dated as its author likes. One from the future has landed by now all the same: else
+    no reading of a source would ever come after it.
+    """
     for touch in touches:
-        tables.recent.add(repo, touch)
+        tables.recent.add(repo, touch if touch.at <= now.wall else replace(touch, at=now.wall))
 
 
 def woken(results: Iterable[Woken]) -> list[Effect]:
     """Return the answers for the waiters whose turn has come."""
     effects: list[Effect] = []
     for result in results:
-        effects += [Wake(result), Entrust(result.holder)]
+        data = {
+            "scopes": [lease.scope.text for lease in result.leases],
+            "holder": result.holder,
+            "waited": True,
+        }
+        effects += [Note("lease.granted", data=data), Wake(result), Entrust(result.holder)]
     return effects
 
 
@@ -91,7 +101,7 @@ def _close(tables: Tables, session: Session, ending: Ending, now: Moment) -> lis
         "outcome": ending.outcome.value,
         "sentence": ending.sentence,
         "harness": session.intent.harness,
-        "model": _model(tables, session),
+        "model": session.intent.model,
         "lane": session.intent.lane,
         "attempt": session.intent.attempt,
         "elapsed": session.elapsed(now),
@@ -107,8 +117,7 @@ def _close(tables: Tables, session: Session, ending: Ending, now: Moment) -> lis
     ]
     if isinstance(after.standing, Parked):
         effects.append(Note("task.parked", session.id, session.key, {"why": after.standing.why}))
-    if ending.outcome is Outcome.RATE_LIMITED:
-        effects.append(_cool_harness(tables, session, now))
+    effects += _rest_harness(tables, session, ending, now)
     effects += _lane_after(tables, session, ending, now)
     return effects + answers + fill(tables, now)
 
@@ -124,8 +133,7 @@ def _track_after(tables: Tables, session: Session, track: Track, ending: Ending,
         tuple(evidence.get("dirty", ())),
     )
     weight = retry.weigh(ending.outcome)
-    counts = weight in {retry.Weight.FAILURE, retry.Weight.BARREN} and not _abandoned(ending)
-    failures = track.attempts + counts
+    failures = track.attempts + (weight in {retry.Weight.FAILURE, retry.Weight.BARREN})
     return replace(
         track, standing=_standing_after(tables, session, ending, failures, now), attempts=failures, last=last
     )
@@ -139,9 +147,7 @@ def _standing_after(tables: Tables, session: Session, ending: Ending, failures: 
             # the operator's word outlives the session: it does not start again behind their back
             by = str(ending.evidence.get("by") or "operator")
             return Held(by, f"its session {session.id} was {ending.outcome.value}", now.wall)
-        case Outcome.PREEMPTED | Outcome.RATE_LIMITED:
-            return Ready()
-        case Outcome.UNSPAWNED if _abandoned(ending):
+        case Outcome.PREEMPTED | Outcome.RATE_LIMITED | Outcome.UNSPAWNED:
             return Ready()
         case _:
             match retry.after_failure(session.key, failures, tables.policy.retry):
@@ -170,12 +176,20 @@ def _standing_sentence(track: Track) -> str:
             return "ready"
 
 
-def _cool_harness(tables: Tables, session: Session, now: Moment) -> Effect:
-    policy = tables.policy.retry
-    until = now.wall + retry.backoff(1, policy.base, policy.cap, policy.jitter_share, session.id)
-    name = session.intent.harness
-    tables.cooling_harness[name] = max(until, tables.cooling_harness.get(name, 0.0))
-    return Note("harness.cooling", session.id, session.key, {"harness": name, "until": until})
+def _rest_harness(tables: Tables, session: Session, ending: Ending, now: Moment) -> list[Effect]:
+    """Let the harness rest if it could not be used, and forget its troubles once it could."""
+    name, policy = session.intent.harness, tables.policy.retry
+    before = tables.resting.get(name)
+    if ending.outcome is Outcome.RATE_LIMITED:
+        rest = asked_for(before, policy, session.id, now.wall)
+    elif ending.outcome is Outcome.UNSPAWNED and not _abandoned(ending):
+        rest = not_started(before, policy, ending.sentence, session.id, now.wall)
+    else:
+        tables.resting.pop(name, None)
+        return []
+    tables.resting[name] = rest
+    data = {"harness": name, "until": rest.until, "failures": rest.failures, "why": rest.why}
+    return [Note("harness.resting", session.id, session.key, data)]
 
 
 def _lane_after(tables: Tables, session: Session, ending: Ending, now: Moment) -> list[Effect]:
@@ -192,8 +206,3 @@ def _lane_after(tables: Tables, session: Session, ending: Ending, now: Moment) -
     verdict = retry.admit(lane, state, now.wall)
     data = {"lane": lane, "why": verdict.why if isinstance(verdict, retry.MustWait) else ""}
     return [Note(f"lane.{notice.value}", data=data)]
-
-
-def _model(tables: Tables, session: Session) -> str:
-    harness = tables.policy.harnesses.get(session.intent.harness)
-    return session.intent.task.model or (harness.model if harness else "")

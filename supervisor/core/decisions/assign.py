@@ -71,6 +71,7 @@ def assign(
         created=now,
         budget=_budget(tables, fit),
         leases=granted.leases,
+        model=task.model or tables.policy.harnesses[fit.harness].model,
         schedule=schedule,
         attempt=track.attempts + 1,
     )

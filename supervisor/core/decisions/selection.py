@@ -106,8 +106,8 @@ def decide(tables: Tables, now: Moment, *, harness: str = "", accepts: Accepts |
         if accepts is not None and not accepts(work):
             continue
         known = tables.conflict_of.get(work.task.key)
-        if known is not None and tables.broker.lease(known.token) is not None:
-            skipped.append(_leased(walk, work, known))
+        if known is not None and known[0] is work.wants and tables.broker.lease(known[1].token) is not None:
+            skipped.append(_leased(walk, work, known[1]))
             continue
         found = _check_ranked(walk, work, harness)
         if isinstance(found, Fit):
@@ -177,7 +177,7 @@ def _check_ranked(walk: _Pass, work: Work, harness: str) -> Fit | Skip:
     conflict = _conflict(walk, work)
     if conflict is not None:
         if isinstance(conflict, Lease):
-            tables.conflict_of[task.key] = conflict
+            tables.conflict_of[task.key] = (work.wants, conflict)
         return _leased(walk, work, conflict)
     runs_on = _harness(walk, harness or task.harness)
     if isinstance(runs_on, Skip):
@@ -268,10 +268,13 @@ def harness_full(tables: Tables, name: str, now: Moment) -> Skip | None:
     running = sum(session.intent.harness == name for session in tables.roster)
     if harness.max_sessions is not None and running >= harness.max_sessions:
         return Skip("", "", Reason.HARNESS_FULL, f"harness {name} runs {running} sessions, as many as it may")
-    until = tables.cooling_harness.get(name, 0.0)
-    if until > now.wall:
-        left = format_duration(until - now.wall)
-        return Skip("", "", Reason.QUOTA, f"harness {name} asked to be tried later; {left} more", until)
+    rest = tables.resting.get(name)
+    if rest is not None and rest.until is None:
+        fix = "mend it and `leasehold reload`"
+        return Skip("", "", Reason.NO_HARNESS, f"harness {name} {rest.why} ({rest.failures} times); {fix}")
+    if rest is not None and not rest.over(now.wall):
+        left = format_duration((rest.until or now.wall) - now.wall)
+        return Skip("", "", Reason.QUOTA, f"harness {name} rests for {left} more: {rest.why}", rest.until)
     exhausted = tables.starts.exhausted(name, tables.policy.quotas, now.wall)
     if exhausted is not None:
         quota, until = exhausted

@@ -12,7 +12,8 @@ from supervisor.core.decisions.policy import Policy
 from supervisor.core.history.quota import Starts
 from supervisor.core.history.recent import Recent
 from supervisor.core.leases.broker import Broker
-from supervisor.core.leases.lease import Lease
+from supervisor.core.leases.lease import Lease, Want
+from supervisor.core.pacing.rest import Rest
 from supervisor.core.pacing.retry import Lane
 from supervisor.core.sessions.roster import Roster
 from supervisor.core.tasks.backlog import Backlog
@@ -36,9 +37,9 @@ class SlotRequest:
 class Tables:
     """Everything that decisions are made from.
 
-    `lanes` holds the lanes of the latest assignments, oldest first. `cooling_harness` maps a harness
-    that asked to be tried later to the hour (Unix seconds). `conflict_of` remembers by which lease a
-    task was kept back, so that it is not tested again while that lease is held. `ranking` grows with
+    `lanes` holds the lanes of the latest assignments, oldest first. `resting` has the harnesses
+    that cannot be used just now. `conflict_of` remembers what a task wanted
+    and which lease kept it back, so that the same is not tested again while that lease is held. `ranking` grows with
     each re-ranking that an operator asked for.
     """
 
@@ -51,10 +52,10 @@ class Tables:
     admission: Admission = Open()  # noqa: RUF009  - frozen
     lanes: deque[str] = field(default_factory=deque)
     lane_state: dict[str, Lane] = field(default_factory=dict)
-    cooling_harness: dict[str, float] = field(default_factory=dict)
+    resting: dict[str, Rest] = field(default_factory=dict)
     starts: Starts = field(default_factory=Starts)
     slot_requests: list[SlotRequest] = field(default_factory=list)
-    conflict_of: dict[str, Lease] = field(default_factory=dict)
+    conflict_of: dict[str, tuple[tuple[Want, ...], Lease]] = field(default_factory=dict)
     rereading: dict[str, float] = field(default_factory=dict)
     collisions: Collisions = field(default_factory=Collisions)
     ranking: int = 0

@@ -33,9 +33,6 @@ def tick(tables: Tables, now: Moment) -> list[Effect]:
     for key in [key for key, until in tables.backlog.cooling() if until <= now.wall]:
         tables.backlog.put(key, tables.backlog.track(key).moved(Ready()))
         effects.append(SaveTask(key))
-    for harness, until in list(tables.cooling_harness.items()):
-        if until <= now.wall:
-            del tables.cooling_harness[harness]
     for session in tables.roster:
         if (at := _probe_at(session)) is not None and at <= now.mono:
             session.probed_at = now.mono
@@ -48,7 +45,9 @@ def next_wake(tables: Tables, now: Moment) -> float | None:
     mono = [tables.broker.deadline(tables.policy.leases.ttl)]
     mono += [_probe_at(session) for session in tables.roster]
     wall = [until for _, until in tables.backlog.cooling()]
-    wall += [until for until in tables.cooling_harness.values() if until > now.wall]
+    wall += [
+        rest.until for rest in tables.resting.values() if rest.until is not None and not rest.over(now.wall)
+    ]
     wall += [
         state.until
         for state in tables.lane_state.values()

@@ -37,9 +37,11 @@ def weigh(outcome: Outcome) -> Weight:
             return Weight.SUCCESS
         case Outcome.NO_CHANGE:
             return Weight.BARREN
-        case Outcome.FAILED | Outcome.TIMED_OUT | Outcome.STALLED | Outcome.LOST | Outcome.UNSPAWNED:
+        case Outcome.FAILED | Outcome.TIMED_OUT | Outcome.STALLED | Outcome.LOST:
             return Weight.FAILURE
-        case Outcome.STOPPED | Outcome.KILLED | Outcome.PREEMPTED | Outcome.RATE_LIMITED:
+        case Outcome.STOPPED | Outcome.KILLED | Outcome.PREEMPTED:
+            return Weight.NEUTRAL
+        case Outcome.RATE_LIMITED | Outcome.UNSPAWNED:  # the harness is at fault; see `rest`
             return Weight.NEUTRAL
         case _:
             assert_never(outcome)
@@ -278,6 +280,7 @@ class MustWait:
 
 def admit(name: str, lane: Lane, now: float) -> MayStart | MayProbe | MustWait:
     """Return whether a session of the lane `name` may start at `now`, and if not, why."""
+    named = f'lane "{name}" is' if name else "tasks without a lane are"
     match lane:
         case Flowing():
             return MayStart()
@@ -285,9 +288,10 @@ def admit(name: str, lane: Lane, now: float) -> MayStart | MayProbe | MustWait:
             if now >= until:
                 return MayProbe()
             left = format_duration(until - now)
-            return MustWait(until, f'lane "{name}" is paused after {failures} failures; one try in {left}')
+            return MustWait(until, f"{named} paused after {failures} failures; one try in {left}")
         case Probing(_, session, _):
-            return MustWait(None, f'lane "{name}" is paused; {session} tries whether it works again')
+            return MustWait(None, f"{named} paused; {session} tries whether it works again")
         case Held(_, by, why):
             reason = f" ({why})" if why else ""
-            return MustWait(None, f'lane "{name}" was paused by {by}{reason}; `leasehold resume` ends it')
+            way_out = f"`leasehold resume --lane {name}`" if name else "`leasehold resume --lane ''`"
+            return MustWait(None, f"{named} paused by {by}{reason}; {way_out} ends it")

@@ -111,10 +111,16 @@ _BY_CAUSE = {
 }
 
 
-def judge(record: ExitRecord, remains: Remains, expects: Expects) -> Ending:
-    """Name the ending of a session from the worker's record and what it left in the repository."""
+def judge(record: ExitRecord, remains: Remains, expects: Expects, *, refused: int = 0) -> Ending:
+    """Name the ending of a session from the worker's record and what it left in the repository.
+
+    `refused` counts its commits that the gate refused.
+    """
     outcome = _BY_CAUSE.get(record.cause) or _judge_exit(record, remains, expects)
-    return Ending(outcome, _sentence(outcome, record, remains), _evidence(record, remains))
+    sentence = _sentence(outcome, record, remains)
+    if refused:
+        sentence += f"; {refused} commit{'s' * (refused > 1)} refused"
+    return Ending(outcome, sentence, _evidence(record, remains))
 
 
 def judge_lost(why: str, remains: Remains) -> Ending:

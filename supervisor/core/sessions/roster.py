@@ -18,7 +18,7 @@ class Intent:
     """Why a session exists; written to the journal before anything is started, never changed.
 
     `capability` is the secret that its processes show to the control socket; `leases` are those it
-    started with. `schedule` names the schedule that asked for it.
+    started with, `model` is the task's or its harness's. `schedule` names the schedule that asked for it.
     """
 
     session: str
@@ -29,6 +29,7 @@ class Intent:
     created: Moment
     budget: Budget
     leases: tuple[Lease, ...] = ()
+    model: str = ""
     schedule: str | None = None
     attempt: int = 1
 
