@@ -30,6 +30,9 @@ def next_(ctx: click.Context, as_json: bool) -> None:  # noqa: FBT001
         click.echo(f"warning: {found['plateau_warning']['sentence']}")
     for skip in found["skipped"]:
         click.echo(f"  passed over {skip['id']}: {skip['sentence']}")
+    if found["unranked_counts"]:
+        kept = ", ".join(f"{count} {reason}" for reason, count in found["unranked_counts"].items())
+        click.echo(f"  not in the ranking: {kept} (`leasehold task list` says more)")
     hidden = sum(found["skipped_counts"].values()) - len(found["skipped"])
     if hidden > 0:
         click.echo(f"  and {hidden} more: {found['skipped_counts']}")

@@ -58,8 +58,7 @@ def list_(ctx: click.Context, all_: bool, limit: int, as_json: bool) -> None:  #
 @click.pass_context
 def show(ctx: click.Context, session_id: str, as_json: bool) -> None:  # noqa: FBT001
     """Show one session, by its id or its task's; of a task, the last one."""
-    with client(ctx) as supervisor:
-        found = supervisor.call("session.show", session=session_id)
+    found = ask_or_read(ctx, "session.show", lambda reader: _one(reader, session_id), session=session_id)
     if as_json:
         print_json(found)
         return
@@ -85,13 +84,13 @@ def logs(ctx: click.Context, session_id: str, follow: bool, err: bool) -> None: 
     """Print what a session's harness wrote."""
     from supervisor.cli.logs import follow_log, print_log
 
-    with client(ctx) as supervisor:
-        found = supervisor.call("session.show", session=session_id)
-        path = found["err_log" if err else "out_log"]
-        if follow and found["state"] != "ended":
+    found = ask_or_read(ctx, "session.show", lambda reader: _one(reader, session_id), session=session_id)
+    path = found["err_log" if err else "out_log"]
+    if follow and found["state"] != "ended":
+        with client(ctx) as supervisor:
             follow_log(path, supervisor, found["id"])
-        else:
-            print_log(path)
+    else:
+        print_log(path)
     sys.stdout.flush()
 
 
@@ -131,6 +130,16 @@ def extend(ctx: click.Context, session_id: str, duration: float, as_json: bool) 
         print_json(found)
         return
     click.echo(f"session {found['session']}: budget {span(found['budget'])}, {span(found['left'])} left")
+
+
+def _one(reader: Reader, name: str) -> dict[str, Any]:
+    from supervisor.daemon.verbs.sessions import files, row_summary
+
+    row = reader.session(name) or next(iter(reader.sessions(1, task=name)), None)
+    if row is None:
+        raise click.ClickException(f'no session "{name}"; `leasehold session list --all` names them')
+    folder = reader.path.parent / "sessions" / row.id
+    return {**row_summary(row), "evidence": (row.ending or {}).get("evidence"), **files(folder)}
 
 
 def _ended_ones(reader: Reader, limit: int) -> dict[str, Any]:

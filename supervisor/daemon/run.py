@@ -12,6 +12,7 @@ from typing import Any
 import anyio
 from anyio.abc import TaskGroup
 
+from supervisor.core.decisions.admission import Paused
 from supervisor.core.decisions.effects import Note
 from supervisor.core.decisions.tables import Tables
 from supervisor.core.history.recent import Recent
@@ -40,7 +41,7 @@ from supervisor.daemon.source_setup import make_sources
 from supervisor.daemon.timetable import Timetable
 from supervisor.daemon.tokens import CEILING, TokenBlocks
 from supervisor.daemon.verbs.leases import LeaseVerbs
-from supervisor.daemon.verbs.operator import OperatorVerbs
+from supervisor.daemon.verbs.operator import PAUSED, OperatorVerbs
 from supervisor.daemon.verbs.reading import ReadingVerbs
 from supervisor.daemon.verbs.sessions import SessionVerbs
 from supervisor.daemon.verbs.tasks import TaskVerbs
@@ -159,6 +160,8 @@ def _build(
         mint=lambda: (fresh_id(), secrets.token_urlsafe(24)),
         recent=Recent(policy.selection.recent_window),
     )
+    if paused := snapshot.meta.get(PAUSED):
+        tables.admission = Paused(**paused)
     recorder = Recorder(tables, journal)
     authority = Authority(tables, recorder)
     places = Places(settings.supervisor.state_dir / "sessions", settings.supervisor.runtime_dir / "workers")

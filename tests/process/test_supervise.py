@@ -475,4 +475,39 @@ def test_what_happened_is_read_from_the_journal_when_no_supervisor_runs(site):
     assert [event["task"] for event in events] == ["a"]
     assert site.ask("report")["sessions"] == 1
     assert [session["task"] for session in site.ask("session", "list", "--all")["sessions"]] == ["a"]
+    assert site.ask("session", "show", "a")["outcome"] == "finished"
+    assert site.run("session", "logs", "a").stdout == ""
+    assert site.run("session", "show", "nobody", code=1).stdout == ""
     assert site.run("ps", code=3).stdout == ""
+
+
+def test_an_operators_pause_outlives_the_supervisor_and_is_said_of_a_new_task(site):
+    site.configure(WAIT)
+    process = site.start()
+    site.run("pause", "--why", "lunch")
+    process.kill()
+    process.wait()
+
+    site.start()
+
+    status = site.ask("status")
+    assert (status["admission"], status["admission_why"]) == ("paused", "lunch")
+    added = site.run("task", "add", "Do it", "--path", "x")
+    assert "could run, but the supervisor is paused" in added.stdout
+    site.run("resume")
+    assert site.wait_for("session.running")["task"] == "q-1"
+
+
+def test_next_counts_what_is_not_in_the_ranking(site):
+    for key in ("a", "b", "c"):
+        site.task(key, key)
+    site.configure(WAIT, supervisor={"pool": False})
+    site.start()
+    site.run("task", "hold", "a")
+    site.run("task", "hold", "b", "--why", "not yet")
+
+    found = site.ask("next")
+
+    assert found["chosen"]["id"] == "c"
+    assert found["unranked_counts"] == {"held": 2}
+    assert "not in the ranking: 2 held" in site.run("next").stdout

@@ -101,13 +101,13 @@ def test_an_operators_stop_is_not_undone_by_a_retry(house, work, cause):
     assert house.pass_time(7200) == []
 
 
-def test_a_preempted_task_goes_to_the_first_tier(house, work):
+def test_a_preempted_task_costs_no_attempt_and_does_not_overtake_what_it_gave_way_to(house, work):
     house.offer(work("a", "a"))
     house.fill()
     house.started("a")
 
     assert house.end("a", cause="preempt") == ["a"]
-    assert house.tables.backlog.tier("a") == 1
+    assert house.tables.backlog.tier("a") == 2
     assert house.tables.backlog.track("a").attempts == 0
 
 

@@ -124,6 +124,16 @@ def explain(tables: Tables, work: Work, now: Moment, *, harness: str = "") -> Fi
     return _check_ranked(_Pass(tables, now), work, harness)
 
 
+def unranked(tables: Tables, now: Moment) -> dict[str, int]:
+    """Return how many tasks that are not over are kept out of the ranking, by reason."""
+    found: dict[str, int] = {}
+    for work in tables.backlog.works():
+        skip = _not_ranked(tables, work, now)
+        if skip is not None and skip.reason is not Reason.OVER:
+            found[skip.reason.value] = found.get(skip.reason.value, 0) + 1
+    return found
+
+
 def plateau_warning(tables: Tables) -> plateau.Plateau | None:
     """Return the plateau warning that recent assignments deserve now."""
     selection = tables.policy.selection

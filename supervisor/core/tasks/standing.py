@@ -78,7 +78,7 @@ _KINDS: dict[str, type[Standing]] = {
 }
 _NAMES = {kind: name for name, kind in _KINDS.items()}
 
-_INTERRUPTED = frozenset({Outcome.PREEMPTED, Outcome.LOST, Outcome.TIMED_OUT})
+_INTERRUPTED = frozenset({Outcome.LOST, Outcome.TIMED_OUT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +103,13 @@ class Track:
     priority: int | None = None
 
     def interrupted(self) -> bool:
-        """Tell whether its latest session left work under way."""
-        return self.last is not None and (bool(self.last.dirty) or self.last.outcome in _INTERRUPTED)
+        """Tell whether its latest session left work under way.
+
+        A preempted one did not: its task gave way, and would be back before what it gave way to.
+        """
+        if self.last is None or self.last.outcome is Outcome.PREEMPTED:
+            return False
+        return bool(self.last.dirty) or self.last.outcome in _INTERRUPTED
 
     def moved(self, standing: Standing) -> Track:
         """Return the same record at another standing."""

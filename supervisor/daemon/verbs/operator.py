@@ -19,6 +19,9 @@ from supervisor.world.control.caller import Caller
 from supervisor.world.control.errors import Code, RpcError
 from supervisor.world.control.later import Later
 from supervisor.world.control.methods import Method, Params
+from supervisor.world.journal.entries import Meta
+
+PAUSED = "supervisor.paused"  # the journal keeps an operator's pause: a restart does not undo it
 
 Spawn = Callable[[Callable[[], Coroutine[Any, Any, None]]], None]
 
@@ -99,6 +102,7 @@ class OperatorVerbs:
         if params.lane is not None:
             return self._lane(params.lane, retry.Hold(who(caller), params.why))
         paused = Paused(who(caller), params.why, now.wall)
+        authority.recorder.submit([Meta(PAUSED, {"by": paused.by, "why": paused.why, "since": paused.since})])
         authority.do(orders.admit(authority.tables, paused, who(caller), now))
         return {"admission": admission_name(authority.tables.admission)}
 
@@ -107,6 +111,7 @@ class OperatorVerbs:
         authority = self._authority
         if params.lane is not None:
             return self._lane(params.lane, retry.Resume(who(caller)))
+        authority.recorder.submit([Meta(PAUSED, None)])
         authority.do(orders.admit(authority.tables, Open(), who(caller), authority.now()))
         return {"admission": admission_name(authority.tables.admission)}
 

@@ -8,7 +8,15 @@ from typing import Any
 
 from supervisor import __version__
 from supervisor.core.decisions.admission import Open, admission_name
-from supervisor.core.decisions.selection import Decision, Fit, counts, decide, explain, plateau_warning
+from supervisor.core.decisions.selection import (
+    Decision,
+    Fit,
+    counts,
+    decide,
+    explain,
+    plateau_warning,
+    unranked,
+)
 from supervisor.core.tasks.standing import standing_name
 from supervisor.daemon.authority import Authority
 from supervisor.daemon.outcomes import by_harness
@@ -16,6 +24,7 @@ from supervisor.daemon.recorder import event_json
 from supervisor.daemon.situation import Situation
 from supervisor.daemon.verbs.answers import not_found
 from supervisor.daemon.verbs.sessions import summary
+from supervisor.daemon.verbs.turn import place, would_run
 from supervisor.world.control.caller import Caller
 from supervisor.world.control.methods import Method, Params, Who
 from supervisor.world.control.subscription import Stream
@@ -121,6 +130,7 @@ class ReadingVerbs:
         tables, now = self._authority.tables, self._authority.now()
         decision = decide(tables, now)
         shown = decision_json(decision)
+        shown["unranked_counts"] = unranked(tables, now)
         shown["slots"] = {"taken": len(tables.roster), "of": tables.policy.max_sessions}
         if not isinstance(tables.admission, Open):
             shown["not_now"] = f"the supervisor is {admission_name(tables.admission)}"
@@ -139,7 +149,11 @@ class ReadingVerbs:
         history = [event_json(r.event, r.seq) for r in self._journal.recent(50, task=params.key)]
         answer: dict[str, Any] = {"id": params.key, "title": work.task.title, "attempts": track.attempts}
         if isinstance(found, Fit):
-            answer |= {"runs_now": True, "harness": found.harness, "sentence": self._place(params.key)}
+            answer |= {
+                "runs_now": True,
+                "harness": found.harness,
+                "sentence": f"{would_run(tables)}; it is number {place(tables, params.key)} in the ranking",
+            }
         else:
             answer |= {**found.as_json(), "runs_now": False}
         answer["last"] = track.last.sentence if track.last else None
@@ -182,17 +196,6 @@ class ReadingVerbs:
             "since": params.since,
             "at": time.time(),
         }
-
-    def _place(self, key: str) -> str:
-        tables = self._authority.tables
-        place = next(
-            (n for n, work in enumerate(tables.backlog.ranked(), start=1) if work.task.key == key), 0
-        )
-        if not isinstance(tables.admission, Open):
-            return f"could run, but the supervisor is {admission_name(tables.admission)}"
-        if len(tables.roster) >= tables.policy.max_sessions:
-            return f"could run, but all {tables.policy.max_sessions} slots are taken; it is number {place} in the ranking"
-        return f"may run now; it is number {place} in the ranking"
 
 
 def _matches(event: Event, params: Events) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -159,13 +160,17 @@ class SessionVerbs:
         return session
 
     def _files(self, session: str) -> dict[str, str]:
-        folder = self._places.folder(session)
-        return {
-            "folder": str(folder),
-            "out_log": str(folder / "out.log"),
-            "err_log": str(folder / "err.log"),
-            "brief": str(folder / "prompt.md"),
-        }
+        return files(self._places.folder(session))
+
+
+def files(folder: Path) -> dict[str, str]:
+    """Return the files of a session that people look at, in its folder."""
+    return {
+        "folder": str(folder),
+        "out_log": str(folder / "out.log"),
+        "err_log": str(folder / "err.log"),
+        "brief": str(folder / "prompt.md"),
+    }
 
 
 def summary(authority: Authority, session: Session, now: Moment) -> dict[str, Any]:

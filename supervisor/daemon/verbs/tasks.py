@@ -17,6 +17,7 @@ from supervisor.daemon.authority import Authority
 from supervisor.daemon.feeds import Sources
 from supervisor.daemon.queue import Queue, QueueError
 from supervisor.daemon.verbs.answers import carried, not_found, who
+from supervisor.daemon.verbs.turn import would_run
 from supervisor.world.control.caller import Caller, SessionCaller
 from supervisor.world.control.errors import Code, RpcError
 from supervisor.world.control.later import Later
@@ -186,7 +187,7 @@ class TaskVerbs:
             "session": session.id if session else None,
             "runs_now": isinstance(found, Fit),
             "reason": "" if isinstance(found, Fit) else found.reason.value,
-            "sentence": "may run now" if isinstance(found, Fit) else found.sentence,
+            "sentence": would_run(tables) if isinstance(found, Fit) else found.sentence,
         }
 
 
