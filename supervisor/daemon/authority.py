@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from supervisor.core.decisions import wake
+from supervisor.core.decisions.assign import fill
 from supervisor.core.decisions.effects import (
     CheckIdle,
     Effect,
@@ -122,4 +123,5 @@ class Authority:
     def _give_back(self, result: Woken, now: Moment) -> None:
         """Return leases whose asker is gone: they were granted to nobody."""
         scopes = [lease.scope for lease in result.leases]
-        self.do(Wake(again) for again in self.tables.broker.release(result.holder, scopes, now.mono))
+        woken = [Wake(again) for again in self.tables.broker.release(result.holder, scopes, now.mono)]
+        self.do([*woken, *fill(self.tables, now)])

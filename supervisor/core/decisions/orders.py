@@ -9,9 +9,10 @@ from supervisor.core.decisions.advance import advance
 from supervisor.core.decisions.assign import fill
 from supervisor.core.decisions.effects import Effect, Note, SaveTask
 from supervisor.core.decisions.policy import Preempt
+from supervisor.core.decisions.preemption import giving_way
 from supervisor.core.decisions.tables import Tables
 from supervisor.core.moment import Moment
-from supervisor.core.sessions.lifecycle import Running, Stop, Wanted, Wish
+from supervisor.core.sessions.lifecycle import Stop, Wanted, Wish
 from supervisor.core.sessions.roster import Session
 from supervisor.core.tasks.standing import (
     Assigned,
@@ -120,7 +121,6 @@ def toggle_drain(tables: Tables, by: str, now: Moment) -> list[Effect]:
 def reprioritize(tables: Tables, by: str, now: Moment) -> list[Effect]:
     """Count a new ranking, and preempt by policy what it no longer justifies; then fill free slots."""
     tables.ranking += 1
-    first = next(iter(tables.backlog.ranked()), None)
     data = {
         "ranking": tables.ranking,
         "by": by,
@@ -128,41 +128,15 @@ def reprioritize(tables: Tables, by: str, now: Moment) -> list[Effect]:
     }
     effects: list[Effect] = [Note("supervisor.reprioritized", data=data)]
     effects += fill(tables, now)
-    if first is None or tables.policy.selection.preempt is Preempt.NEVER:
+    if tables.policy.selection.preempt is Preempt.NEVER:
         return effects
-    for session in _unjustified(tables, now):
-        effects += _preempt(tables, session, now)
+    for session, better in giving_way(tables, now):
+        effects += _preempt(tables, session, better, now)
     return effects
 
 
-def _unjustified(tables: Tables, now: Moment) -> list[Session]:
-    """Return the sessions to give way: one for each waiting task that outranks them, lowest rank first."""
-    running = sorted(
-        (s for s in tables.roster if isinstance(s.life.state, Running) and s.after_turn is None),
-        key=lambda s: _rank(tables, s),
-        reverse=True,
-    )
-    waiting = iter(tables.backlog.ranked())
-    found = []
-    for session in running:
-        better = next(waiting, None)
-        if better is None or tables.backlog.rank(better.task.key)[:2] >= _rank(tables, session)[:2]:
-            break
-        if session.elapsed(now) >= tables.policy.selection.min_runtime:
-            found.append(session)
-    return found
-
-
-def _rank(tables: Tables, session: Session) -> tuple[int, int, float, str]:
-    task = session.intent.task
-    if session.key in tables.backlog:
-        return tables.backlog.rank(session.key)
-    return (int(task.tier), -task.priority, task.created, task.key)
-
-
-def _preempt(tables: Tables, session: Session, now: Moment) -> list[Effect]:
-    better = next(iter(tables.backlog.ranked())).task
-    why = f"{better.key} (priority {-tables.backlog.rank(better.key)[1]}) goes first since ranking {tables.ranking}"
+def _preempt(tables: Tables, session: Session, better: str, now: Moment) -> list[Effect]:
+    why = f"{better} (priority {-tables.backlog.rank(better)[1]}) goes first since ranking {tables.ranking}"
     if tables.policy.selection.preempt is Preempt.AFTER_TURN:
         session.after_turn = why
         return [Note("session.preempt_after_turn", session.id, session.key, {"why": why})]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from supervisor.core.decisions.advance import entrust, woken
+from supervisor.core.decisions.assign import fill
 from supervisor.core.decisions.effects import Effect, Note
 from supervisor.core.decisions.holders import describe
 from supervisor.core.decisions.tables import Tables
@@ -79,12 +80,13 @@ def release(
     session = tables.roster.get(holder)
     data = {"count": ended, "holder": holder}
     note = Note("lease.released", holder if session else None, session.key if session else None, data)
-    return ended, [note, *entrust(tables, holder), *answers]
+    freed = fill(tables, now) if ended else []
+    return ended, [note, *entrust(tables, holder), *answers, *freed]
 
 
 def cancel(tables: Tables, waiter: int, now: Moment) -> list[Effect]:
     """Take a request out of the queue whose asker has gone."""
-    return woken(tables.broker.cancel(waiter, now.mono))
+    return [*woken(tables.broker.cancel(waiter, now.mono)), *fill(tables, now)]
 
 
 def refuse(tables: Tables, wants: Sequence[Want], result: Answer | TimedOut, now: Moment) -> LeaseRefusal:
