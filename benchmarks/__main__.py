@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
 import tempfile
 import time
@@ -11,14 +10,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import idle, launch, pairs, sqlite_pairs
+from benchmarks import broker, idle, launch, pairs, selection, sqlite_pairs
 from benchmarks.machine import versions
 from benchmarks.native import Native, compile_native
 from benchmarks.plot import plot
 from benchmarks.report import show
 
 HERE = Path(__file__).parent
-NAMES = ("pairs", "sqlite", "launch", "idle", "broker")
+NAMES = ("pairs", "sqlite", "launch", "idle", "broker", "selection")
 
 
 def main() -> None:
@@ -37,6 +36,10 @@ def main() -> None:
                 results[name] = measure()
     results["seconds"] = round(time.monotonic() - began, 1)
     show(results)
+    if "broker" in results:
+        broker.show(results["broker"])
+    for name, value in results.get("selection", {}).items():
+        print(f"selection: {name}: {value}")
     path = HERE / "results" / f"{asked.save}.json"
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(results, indent=1) + "\n")
@@ -52,10 +55,8 @@ def _measures(folder: Path, *, quick: bool) -> dict[str, Callable[[], Any]]:
     measures: dict[str, Callable[[], Any]] = _native(native, folder, quick=quick) if native else {}
     measures["sqlite"] = lambda: sqlite_pairs.run(folder, quick=quick)
     measures["idle"] = lambda: idle.run(folder, quick=quick)
-    if importlib.util.find_spec("benchmarks.broker") is not None:
-        from benchmarks import broker
-
-        measures["broker"] = broker.run
+    measures["broker"] = lambda: broker.run(broker.SIZES[:2] if quick else broker.SIZES)
+    measures["selection"] = selection.run
     return measures
 
 
