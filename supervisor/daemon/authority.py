@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
@@ -59,6 +60,7 @@ class Authority:
         self.promises = Promises()
         self.alarm = Alarm(self._seconds_left, self.tick)
         self.after: list[Callable[[], None]] = []
+        self._looking = False
         self._fleet: Fleet | None = None
         self._feeds: Feeds | None = None
         self._clock_sources: list[Callable[[Moment], float | None]] = []
@@ -104,6 +106,13 @@ class Authority:
             changed_session = self.tables.roster.find(changed_id)
             if changed_session is not None:
                 self.promises.session_changed(changed_session)
+        if not self._looking:
+            self._looking = True
+            asyncio.get_running_loop().call_soon(self._look)
+
+    def _look(self) -> None:
+        """See what follows from all changes of this turn of the loop: the next instant, the end."""
+        self._looking = False
         self.alarm.look()
         for look in tuple(self.after):
             look()

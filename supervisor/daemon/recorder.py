@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections import deque
 from collections.abc import Iterable, Mapping
@@ -46,26 +47,35 @@ _LOUD = {  # what an operator wants to see without asking for more
 }
 
 
+_TOGETHER = 0.005  # seconds that an event waits for others, so that they are one write
 _LATEST = 10_000  # events; the journal is behind by a few at most, or failing, and then it keeps them itself
 
 
 class Recorder:
     """The one way into the journal.
 
-    `stream` carries every event to those who follow; `latest` holds those that may not be on disk yet.
+    `quiet` says that nobody reads lines of level debug. `stream` carries every event to those who follow; `latest` holds those that may not be on disk yet.
     """
 
-    def __init__(self, tables: Tables, journal: Journal) -> None:
+    def __init__(self, tables: Tables, journal: Journal, *, quiet: bool = False) -> None:
         self._tables = tables
+        self._quiet = quiet
         self._journal = journal
         self._seq = journal.last_seq()
+        self._waiting: list[Entry] = []
+        self._timer: asyncio.TimerHandle | None = None
         self.stream = Subscription()
         self.latest: deque[Event] = deque(maxlen=_LATEST)
 
-    def record(self, effects: Iterable[Note | SaveSession | SaveTask], now: Moment) -> Ticket:
-        """Hand everything to the journal in order, as one batch; the ticket says when it is durable."""
-        entries: list[Entry] = []
+    def record(self, effects: Iterable[Note | SaveSession | SaveTask], now: Moment) -> Ticket | None:
+        """Hand everything to the journal in order; the ticket says when it is durable.
+
+        Events that come without a row of a session or task wait a moment for others, so that a burst of
+        lease requests is one write; they have no ticket.
+        """
+        entries = self._waiting
         events: list[Event] = []
+        rows = False
         for effect in effects:
             match effect:
                 case Note(kind, session, task, data):
@@ -77,18 +87,33 @@ class Recorder:
                     found = self._tables.roster.find(session_id)
                     if found is not None:
                         entries.append(session_row(found))
+                    rows = True
                 case SaveTask(key):
                     entries.append(TaskRow(key, _spelled(self._tables.backlog.track(key).as_json())))
-        ticket = self._journal.submit(entries)
+                    rows = True
         for event in events:
-            _log(event)
+            _log(event, quiet=self._quiet)
             self.latest.append(event)
-            self.stream.publish(event_json(event))
-        return ticket
+            if len(self.stream):
+                self.stream.publish(event_json(event))
+        if rows:
+            return self.flush()
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(_TOGETHER, self.flush)
+        return None
 
     def submit(self, entries: Iterable[Entry]) -> Ticket:
         """Hand rows to the journal that no effect stands for: queue, schedule, meta."""
-        return self._journal.submit(list(entries))
+        self._waiting += entries
+        return self.flush()
+
+    def flush(self) -> Ticket:
+        """Hand over what waits, now."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        entries, self._waiting = self._waiting, []
+        return self._journal.submit(entries)
 
 
 def session_row(session: Session) -> SessionRow:
@@ -118,14 +143,17 @@ def event_json(event: Event, seq: int | None = None) -> dict[str, Any]:
     return found
 
 
-def _log(event: Event) -> None:
+def _log(event: Event, *, quiet: bool) -> None:
+    level = _LOUD.get(event.kind, "debug")
+    if quiet and level == "debug":
+        return
     fields: dict[str, Any] = {}
     if event.session is not None:
         fields["session"] = event.session
     if event.task is not None:
         fields["task"] = event.task
     fields.update(_flat(event.data))
-    getattr(log, _LOUD.get(event.kind, "debug"))(event.kind, **fields)
+    getattr(log, level)(event.kind, **fields)
 
 
 def _flat(data: Mapping[str, Any]) -> dict[str, Any]:

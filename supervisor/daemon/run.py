@@ -134,6 +134,7 @@ async def supervise(settings: Settings, *, until_idle: bool = False) -> tuple[in
             left = daemon.ending.left_over() if until_idle else []
             stopping = Note("supervisor.stopping", data={"running": len(daemon.authority.tables.roster)})
             daemon.authority.do([stopping])
+            daemon.authority.recorder.flush()
         sessions.cancel_scope.cancel()  # detaches: the watchers end, the workers do not
         signalled.cancel_scope.cancel()
     return (1 if left else 0), left
@@ -162,7 +163,7 @@ def _build(
     )
     if paused := snapshot.meta.get(PAUSED):
         tables.admission = Paused(**paused)
-    recorder = Recorder(tables, journal)
+    recorder = Recorder(tables, journal, quiet=settings.supervisor.log_level != "debug")
     authority = Authority(tables, recorder)
     places = Places(settings.supervisor.state_dir / "sessions", settings.supervisor.runtime_dir / "workers")
     shop = Workshop(

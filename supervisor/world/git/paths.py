@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import stat
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -11,6 +13,8 @@ from supervisor.core.leases.pattern import escape, lex
 from supervisor.world.git.repository import Repository
 
 _NAMES = ("resource:", "effect:")
+_NOT_NAMES = frozenset({"", ".", ".."})
+_SPECIAL = re.compile(r"[*?\[\]{}\\\0]")
 
 
 class ScopePathError(ValueError):
@@ -30,12 +34,57 @@ def resolve_scope_texts(repo: Repository, texts: Iterable[str], cwd: Path | None
         ScopePathError: a text leads outside the repository (the link that does so is named), or through
             a loop of symbolic links.
     """
-    start = Path(os.path.realpath(cwd)) if cwd else repo.root
+    root = str(repo.root)
+    near = str(cwd) if cwd else root
     found: dict[str, None] = {}
     for text in texts:
+        plain = _as_the_kernel_sees(root, near, text)
+        if plain is not None:
+            found[plain] = None
+            continue
+        start = Path(os.path.realpath(cwd)) if cwd else repo.root
         for resolved in _resolve(repo.root, start, text):
             found[resolved] = None
     return tuple(found)
+
+
+def _as_the_kernel_sees(root: str, near: str, text: str) -> str | None:
+    """Resolve a name without wildcards in three system calls, however deep it lies; `None`: look closer.
+
+    A lease is asked for at each edit, so the usual case, a file in the repository, is worth its own way.
+    """
+    if not text or _SPECIAL.search(text) or text.startswith(_NAMES):
+        return None
+    named = text if text.startswith("/") else f"{near}/{text}"
+    real, is_folder = _opened(named)
+    if real is None:
+        head, _, base = named.rpartition("/")
+        if base in _NOT_NAMES or os.path.islink(named):  # noqa: PTH114  - a string is what there is
+            return None
+        folder, is_folder = _opened(head or "/")
+        if folder is None or not is_folder:
+            return None
+        real, is_folder = f"{folder.rstrip('/')}/{base}", False
+    prefix = root.rstrip("/") + "/"
+    if not real.startswith(prefix) or _SPECIAL.search(real):
+        return None
+    path = real.removeprefix(prefix)
+    if path.startswith(_NAMES) or path != path.strip():
+        return None
+    return f"{path}/" if is_folder else path
+
+
+def _opened(path: str) -> tuple[str | None, bool]:
+    """Return the real path behind `path`, and whether it is a folder; nothing if it cannot be reached."""
+    try:
+        descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    except OSError:
+        return None, False
+    try:
+        real = os.readlink(f"/proc/self/fd/{descriptor}")  # noqa: PTH115  - a string is what is wanted
+        return real, stat.S_ISDIR(os.fstat(descriptor).st_mode)
+    finally:
+        os.close(descriptor)
 
 
 def _resolve(root: Path, start: Path, text: str) -> list[str]:
