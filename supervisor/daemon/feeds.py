@@ -34,7 +34,7 @@ class Sources:
         self._every: dict[str, float] = {}
         self._last: dict[str, Reading] = {}
         self._read_at: dict[str, float] = {}  # CLOCK_BOOTTIME seconds
-        self._reading: set[str] = set()
+        self._reading: dict[str, anyio.Event] = {}  # set when the reading is over
         self._again: set[str] = set()
         self._then: dict[str, list[Callable[[], object]]] = {}
         self._said: dict[str, tuple[Problem, ...]] = {}
@@ -62,13 +62,14 @@ class Sources:
         for name in sources:
             if name not in self._sources:
                 self._authority.tables.rereading.pop(name, None)
+                self._call(self._then.pop(name, []))
             elif name in self._reading:
                 self._again.add(name)
             else:
                 self._group.start_soon(self._read, name, name=f"source {name}")
 
     def read_then(self, source: str, then: Callable[[], object]) -> None:
-        """Read a source again, and call `then` once that reading has been taken in."""
+        """Read a source again, and call `then` once that reading has been taken in, or the source is gone."""
         self._then.setdefault(source, []).append(then)
         self.reread(frozenset({source}))
 
@@ -85,25 +86,38 @@ class Sources:
         return bool(self._reading)
 
     async def _read(self, name: str) -> None:
-        self._reading.add(name)
+        """Read a source; if it is being read, have it read once more, since that may have begun too early."""
+        if (over := self._reading.get(name)) is not None:
+            self._again.add(name)
+            await over.wait()
+            return
+        over = self._reading[name] = anyio.Event()
         try:
-            while True:
+            while (source := self._sources.get(name)) is not None:
                 self._again.discard(name)
-                source = self._sources.get(name)
-                if source is None:
-                    return
                 began = self._authority.now()
                 then = self._then.pop(name, [])
                 self._read_at[name] = began.mono
-                self._take(await source.read(), began)
-                for call in then:
-                    call()
+                reading = await source.read()
+                if self._sources.get(name) is not source:  # a reload came in between
+                    self._then.setdefault(name, []).extend(then)
+                    continue
+                self._take(reading, began)
+                self._call(then)
                 if name not in self._again:
-                    return
+                    break
         finally:
-            self._reading.discard(name)
+            del self._reading[name]
+            over.set()
             self._authority.tables.rereading.pop(name, None)
             self._authority.alarm.look()
+        if name not in self._sources:
+            self._call(self._then.pop(name, []))
+
+    @staticmethod
+    def _call(then: Iterable[Callable[[], object]]) -> None:
+        for call in then:
+            call()
 
     def _take(self, reading: Reading, began: Moment) -> None:
         """Offer a reading to the backlog. A source that could not be read at all keeps its last tasks."""
@@ -172,5 +186,5 @@ class Sources:
             if (name in self._every and self._read_at.get(name, 0.0) + self._every[name] <= now.mono)
             or (source.due is not None and source.due <= now.wall)
         }
-        self.reread(frozenset(due - self._reading))
+        self.reread(frozenset(due - self._reading.keys()))
         return []

@@ -138,6 +138,7 @@ class Workers:
                 self._links[session_id] = link
             except OSError as error:
                 log.warning("worker.unreachable", session=session_id, pid=worker.pid, why=str(error))
+                self._unreachable(session_id, worker)
             await anyio.wait_readable(pidfd)
             ended = True
         finally:
@@ -152,6 +153,7 @@ class Workers:
 
     async def finalise(self, session_id: str) -> None:
         """Take in how a session ended whose worker is gone: by its record, or as lost after a sweep."""
+        self._authority.tables.wait_for_reports.discard(session_id)  # it will not report any more
         folder = self._places.folder(session_id)
         if not folder.exists():
             why = "the supervisor ended before its worker was started"
@@ -189,6 +191,16 @@ class Workers:
                 self._event(session, StopBegan(str(message.get("cause")), str(message.get("why"))))
             case _:
                 pass  # "exited" and "ended" are known for certain only once the worker is gone
+
+    def _unreachable(self, session: str, worker: ProcessId) -> None:
+        """Take from its record what a worker cannot tell, so that a stop finds somebody to signal."""
+        try:
+            harness = records.read_harness(self._places.folder(session), worker)
+        except records.RecordError as error:
+            log.error("worker.unreadable", session=session, why=str(error))
+            return
+        if harness is not None:
+            self._event(session, HarnessStarted(worker, harness))
 
     def _reported(self, session: str, shown: object) -> None:
         """Take up again what a worker of an earlier supervisor's session holds; then grants may go on."""

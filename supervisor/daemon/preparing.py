@@ -28,6 +28,7 @@ from supervisor.world.git.paths import ScopePathError, resolve_scope_texts
 from supervisor.world.git.repository import Repository
 from supervisor.world.git.turns import turns_environment
 from supervisor.world.launch.environment import session_base
+from supervisor.world.launch.local import LaunchError
 from supervisor.world.launch.spec import NOTICE, SessionSpec
 from supervisor.world.level import Level
 
@@ -106,10 +107,15 @@ async def session_spec(shop: Workshop, tables: Tables, session: Session) -> Sess
 
     Raises:
         GitError: the repository could not be asked for its uncommitted files.
+        LaunchError: a reload has just taken its harness or repository out of the configuration.
     """
     intent = session.intent
-    harness = shop.settings.harness[intent.harness]
+    harness = shop.settings.harness.get(intent.harness)
+    if harness is None:
+        raise LaunchError(f'harness "{intent.harness}" is no longer configured')
     repo = shop.repos.get(intent.repo)
+    if intent.repo and repo is None:
+        raise LaunchError(f'repository "{intent.repo}" is no longer configured')
     folder = shop.sessions / session.id
     env = session_base(os.environ)
     passed = pass_through(harness.env_from, os.environ)

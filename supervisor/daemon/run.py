@@ -30,6 +30,7 @@ from supervisor.daemon.orphans import SOURCE, look_for_orphans
 from supervisor.daemon.policy import policy_from
 from supervisor.daemon.preparing import Workshop, session_spec
 from supervisor.daemon.queue import Queue
+from supervisor.daemon.quota_memory import remember_starts
 from supervisor.daemon.recorder import Recorder, fresh_id
 from supervisor.daemon.reload import Reloader, open_repositories
 from supervisor.daemon.retention import Retention
@@ -163,6 +164,7 @@ def _build(
     )
     if paused := snapshot.meta.get(PAUSED):
         tables.admission = Paused(**paused)
+    remember_starts(tables, journal, clock.now())
     recorder = Recorder(tables, journal, quiet=settings.supervisor.log_level != "debug")
     authority = Authority(tables, recorder)
     places = Places(settings.supervisor.state_dir / "sessions", settings.supervisor.runtime_dir / "workers")

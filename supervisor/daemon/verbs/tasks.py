@@ -91,7 +91,7 @@ class TaskVerbs:
                 self._queue.undo(key)
                 later.refuse(RpcError(Code.REFUSED, f"the task could not be stored: {ticket.error}"))
                 return
-            self._sources.read_then(task.source, lambda: later.answer(self._now(key)))
+            self._sources.read_then(task.source, lambda: self._tell_now(later, key))
 
         ticket.add_done_callback(durable)
         return later
@@ -157,6 +157,13 @@ class TaskVerbs:
             return self._now(params.key)
 
         return answer
+
+    def _tell_now(self, later: Later, key: str) -> None:
+        """Answer with the task, unless a reload has taken its queue away meanwhile."""
+        try:
+            later.answer(self._now(key))
+        except RpcError as error:
+            later.refuse(error)
 
     def _now(self, key: str) -> object:
         return self._summary(self._work(key))

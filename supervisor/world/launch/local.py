@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -39,10 +40,10 @@ def start_worker(spec: SessionSpec, folder: Path) -> StartedWorker:
         write_session_folder(spec, folder)
         with _listen(spec.socket) as listener:
             pid = _spawn(folder, listener.fileno())
+        pidfd = _opened(pid)
     except OSError as error:
         place = f" ({error.filename})" if error.filename else ""
         raise LaunchError(f"cannot start a worker: {error.strerror or error}{place}") from error
-    pidfd = os.pidfd_open(pid)
     # Our child cannot be reaped by anybody else, so its number is still its own here.
     return StartedWorker(ProcessId(pid, start_ticks(pid) or 0, boot_id()), pidfd)
 
@@ -55,6 +56,16 @@ def reap(pidfd: int) -> None:
         pass  # started by an earlier supervisor: pid 1 reaps it
     finally:
         os.close(pidfd)
+
+
+def _opened(pid: int) -> int:
+    """Return the pidfd of a worker that was just started; one that nobody could watch must not go on."""
+    try:
+        return os.pidfd_open(pid)
+    except OSError:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        raise
 
 
 def _listen(path: Path) -> socket.socket:

@@ -44,6 +44,21 @@ def read_worker(folder: Path) -> ProcessId:
         raise RecordError(f"{folder / 'worker.json'} is not a worker's record: {error!r}") from error
 
 
+def read_harness(folder: Path, worker: ProcessId) -> ProcessId | None:
+    """Return the identity of the harness that this worker wrote down, or `None` before it was started.
+
+    Raises:
+        RecordError: there is no record of the worker, or it is not one.
+    """
+    data = _read(folder / "worker.json", "the worker never started").get("harness")
+    if data is None:
+        return None
+    try:
+        return ProcessId(int(data["pid"]), int(data["start_ticks"]), worker.boot_id)
+    except (KeyError, TypeError, ValueError) as error:
+        raise RecordError(f"{folder / 'worker.json'} is not a worker's record: {error!r}") from error
+
+
 def lock_is_held(folder: Path) -> bool:
     """Tell whether a living worker holds the session's lock: the kernel frees it when the worker dies."""
     try:

@@ -1,0 +1,70 @@
+"""A supervisor that starts again: what it must still know, and what it must not wait for."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+
+pytestmark = pytest.mark.process
+
+WAIT = """
+    import signal
+    print("up", flush=True)
+    signal.pause()
+"""
+
+
+def test_a_session_whose_worker_socket_vanished_can_still_be_stopped(site):
+    site.task("a", "a.txt")
+    site.configure(WAIT)
+    first = site.start()
+    session = site.wait_for("session.running")["session"]
+    first.kill()
+    first.wait()
+    for path in site.socket().parent.glob("workers/*.sock"):
+        path.unlink()
+    site.start()
+
+    done = site.run("session", "stop", session)
+
+    assert "stopped" in done.stdout
+    assert site.ask("session", "list")["sessions"] == []
+
+
+def test_a_quota_counts_what_an_earlier_supervisor_started(site):
+    site.task("a", "a.txt")
+    site.task("b", "b.txt")
+    site.configure(WAIT, **{"quotas.account": {"sessions": 1, "window": "1h"}})
+    first = site.start()
+    running = site.wait_for("session.running")["task"]
+    first.kill()
+    first.wait()
+
+    site.start()
+
+    (other,) = {"a", "b"} - {running}
+    explained = site.run("explain", other)
+    assert "quota account is used up" in explained.stdout
+    assert [session["task"] for session in site.ask("session", "list")["sessions"]] == [running]
+
+
+def test_a_worker_that_dies_before_it_reports_holds_nobody_up(site):
+    site.task("a", "a.txt")
+    site.task("b", "b.txt")
+    site.configure(WAIT, supervisor={"max_sessions": 1})
+    first = site.start()
+    running = site.wait_for("session.running")
+    first.kill()
+    first.wait()
+    os.kill(running["data"]["worker_pid"], signal.SIGSTOP)
+    site.start()
+
+    os.kill(running["data"]["worker_pid"], signal.SIGKILL)
+
+    lost = site.wait_for("session.ended")
+    assert lost["data"]["outcome"] == "lost"
+    (other,) = {"a", "b"} - {running["task"]}
+    assert site.wait_for("session.running", task=other)["at"] - lost["at"] < 5
+    assert not site.events("session.no_report")
