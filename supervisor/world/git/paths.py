@@ -49,22 +49,26 @@ def resolve_scope_texts(repo: Repository, texts: Iterable[str], cwd: Path | None
 
 
 def _as_the_kernel_sees(root: str, near: str, text: str) -> str | None:
-    """Resolve a name without wildcards in three system calls, however deep it lies; `None`: look closer.
+    """Resolve a name without wildcards in a few system calls, however deep it lies; `None`: look closer.
 
     A lease is asked for at each edit, so the usual case, a file in the repository, is worth its own way.
     """
     if not text or _SPECIAL.search(text) or text.startswith(_NAMES):
         return None
     named = text if text.startswith("/") else f"{near}/{text}"
-    real, is_folder = _opened(named)
-    if real is None:
-        head, _, base = named.rpartition("/")
-        if base in _NOT_NAMES or os.path.islink(named):  # noqa: PTH114  - a string is what there is
+    head, missing = named, ""
+    while (found := _opened(head)) is None:
+        if os.path.islink(head):  # noqa: PTH114  - a string is what there is
             return None
-        folder, is_folder = _opened(head or "/")
-        if folder is None or not is_folder:
+        head, _, base = head.rpartition("/")
+        if not head or base in _NOT_NAMES:
             return None
-        real, is_folder = f"{folder.rstrip('/')}/{base}", False
+        missing = f"/{base}{missing}"
+    real, is_folder = found
+    if missing:
+        if not is_folder:
+            return None
+        real, is_folder = real.rstrip("/") + missing, False
     prefix = root.rstrip("/") + "/"
     if not real.startswith(prefix) or _SPECIAL.search(real):
         return None
@@ -74,12 +78,12 @@ def _as_the_kernel_sees(root: str, near: str, text: str) -> str | None:
     return f"{path}/" if is_folder else path
 
 
-def _opened(path: str) -> tuple[str | None, bool]:
-    """Return the real path behind `path`, and whether it is a folder; nothing if it cannot be reached."""
+def _opened(path: str) -> tuple[str, bool] | None:
+    """Return the real path behind `path`, and whether it is a folder; `None` if it cannot be reached."""
     try:
         descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
     except OSError:
-        return None, False
+        return None
     try:
         real = os.readlink(f"/proc/self/fd/{descriptor}")  # noqa: PTH115  - a string is what is wanted
         return real, stat.S_ISDIR(os.fstat(descriptor).st_mode)
