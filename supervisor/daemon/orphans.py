@@ -12,7 +12,7 @@ from supervisor.core.decisions.effects import Effect, Note, Wake
 from supervisor.core.decisions.holders import ORPHANS
 from supervisor.core.decisions.policy import Orphans
 from supervisor.core.leases.lease import Mode, Want
-from supervisor.core.leases.scope import covers, file_scope
+from supervisor.core.leases.scope import Scope, covers, file_scope
 from supervisor.core.tasks.backlog import Offer, Work
 from supervisor.core.tasks.task import Task, Tier
 from supervisor.daemon.authority import Authority
@@ -24,6 +24,7 @@ from supervisor.world.git.run import GitError
 log = structlog.get_logger("leasehold")
 
 SOURCE = "under-way"  # the source of hand-off tasks
+_HAND_OFF = "hand-off-"  # begins their keys
 
 
 async def look_for_orphans(
@@ -34,22 +35,21 @@ async def look_for_orphans(
     Files in the folders `tasks` are the operator's own way of giving work, not work left behind.
     """
     tasks = tuple(tasks)
+    files = {
+        name: found for name, repo in repos.items() if (found := await _files(name, repo, tasks)) is not None
+    }
+    # From here on nothing is waited for: what is held stays held until the new leases are there.
     works: list[Work] = []
-    effects: list[Effect] = [
-        Wake(woken) for woken in authority.tables.broker.release(ORPHANS, None, authority.now().mono)
-    ]
-    for name, repo in repos.items():
-        policy = authority.tables.policy.repos[name]
-        try:
-            files = [
-                file.path.removesuffix("/")
-                for file in await dirty(repo)
-                if not any(Path(repo.root, file.path).is_relative_to(folder) for folder in tasks)
-            ]
-        except GitError as error:
-            log.warning("git.failed", repo=name, why=str(error))
+    effects: list[Effect] = []
+    held: set[Scope] = set()
+    for name in repos:
+        if name not in files:  # git could not be asked: what was found before is still the best that is known
+            held |= {
+                lease.scope for lease in authority.tables.broker.held(ORPHANS) if lease.scope.repo == name
+            }
             continue
-        orphans = _unowned(authority, name, files)
+        policy = authority.tables.policy.repos[name]
+        orphans = _unowned(authority, name, files[name])
         situation.orphans.pop(name, None)
         if not orphans:
             continue
@@ -64,20 +64,44 @@ async def look_for_orphans(
         wants = tuple(Want(file_scope(path, name), Mode.EXCLUSIVE) for path in orphans)
         if policy.orphans is Orphans.HAND_OFF:
             works.append(Work(_hand_off(name, orphans), wants))
-        else:
-            authority.tables.broker.acquire(ORPHANS, wants, authority.now().mono)
+            continue
+        held |= {want.scope for want in wants}
+        for want in wants:  # one by one: a file that somebody waits for must not leave the others unheld
+            authority.tables.broker.acquire(ORPHANS, (want,), authority.now().mono)
+    over = [lease.scope for lease in authority.tables.broker.held(ORPHANS) if lease.scope not in held]
+    effects += [Wake(woken) for woken in authority.tables.broker.release(ORPHANS, over, authority.now().mono)]
     authority.tables.backlog.offer(Offer(SOURCE, tuple(works), (), authority.now().wall))
     authority.do(effects)
 
 
+async def _files(name: str, repo: Repository, tasks: tuple[Path, ...]) -> list[str] | None:
+    """Return the uncommitted files outside the task folders, or `None` when git could not be asked."""
+    try:
+        return [
+            file.path.removesuffix("/")
+            for file in await dirty(repo)
+            if not any(Path(repo.root, file.path).is_relative_to(folder) for folder in tasks)
+        ]
+    except GitError as error:
+        log.warning("git.failed", repo=name, why=str(error))
+        return None
+
+
 def _unowned(authority: Authority, repo: str, files: list[str]) -> tuple[str, ...]:
-    """Return the files that no living session holds and no unfinished task left behind to be resumed."""
+    """Return the files that no living session holds and no unfinished task left behind to be resumed.
+
+    A hand-off is offered here and nowhere else: what it left behind is an orphan again.
+    """
     tables = authority.tables
-    scopes = [lease.scope for lease in tables.broker.leases() if lease.scope.repo == repo]
+    scopes = [
+        lease.scope
+        for lease in tables.broker.leases()
+        if lease.scope.repo == repo and lease.holder != ORPHANS
+    ]
     resumed = {
         path
         for key, track in tables.backlog.tracks()
-        if track.last is not None and not tables.backlog.closed(key)
+        if track.last is not None and not tables.backlog.closed(key) and not key.startswith(_HAND_OFF)
         for path in track.last.dirty
     }
     return tuple(
@@ -92,7 +116,7 @@ def _hand_off(repo: str, paths: tuple[str, ...]) -> Task:
     listed = "\n".join(f"- {path}" for path in paths)
     shown = ", ".join(paths[:3]) + (" …" if len(paths) > 3 else "")
     return Task(
-        key=f"hand-off-{repo}-{mark.hexdigest()}",
+        key=f"{_HAND_OFF}{repo}-{mark.hexdigest()}",
         title=f"Finish or discard the uncommitted work in {shown}",
         source=SOURCE,
         repo=repo,

@@ -86,6 +86,10 @@ class Workshop:
             )
         fold = False
         if paths:
+            if repo not in self.repos:
+                raise ScopeError(
+                    f'repository "{repo}" is no longer configured, so nobody can say what is in it'
+                )
             repository = self.repos[repo]
             fold = repository.fold_case
             paths = resolve_scope_texts(repository, paths, cwd=cwd)
