@@ -43,6 +43,7 @@ async def look_for_orphans(
     effects: list[Effect] = []
     held: set[Scope] = set()
     for name in repos:
+        works += _handed_off(authority, name)
         if name not in files:  # git could not be asked: what was found before is still the best that is known
             held |= {
                 lease.scope for lease in authority.tables.broker.held(ORPHANS) if lease.scope.repo == name
@@ -72,6 +73,16 @@ async def look_for_orphans(
     effects += [Wake(woken) for woken in authority.tables.broker.release(ORPHANS, over, authority.now().mono)]
     authority.tables.backlog.offer(Offer(SOURCE, tuple(works), (), authority.now().wall))
     authority.do(effects)
+
+
+def _handed_off(authority: Authority, repo: str) -> list[Work]:
+    """Return the hand-offs that sessions work on: their files are held, but they may be needed again."""
+    tasks = (session.intent.task for session in authority.tables.roster)
+    return [
+        Work(task, tuple(Want(file_scope(path, repo), Mode.EXCLUSIVE) for path in task.paths))
+        for task in tasks
+        if task.source == SOURCE and task.repo == repo
+    ]
 
 
 async def _files(name: str, repo: Repository, tasks: tuple[Path, ...]) -> list[str] | None:

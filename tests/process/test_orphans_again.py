@@ -33,6 +33,21 @@ def test_a_hand_off_that_failed_is_still_offered_after_a_restart(site):
     assert [shown["id"] for shown in site.ask("task", "list")["tasks"]] == [task]
 
 
+def test_a_hand_off_whose_session_outlives_the_supervisor_stays_in_the_backlog(site):
+    site.configure(WAIT, repo={"orphans": "hand-off"}, retry={"backoff": "10m"})
+    site.write("left.txt", "half done")
+    first = site.start()
+    task = site.wait_for("session.running")["task"]
+    first.kill()
+    first.wait()
+
+    site.start()
+
+    assert [(shown["id"], shown["standing"]) for shown in site.ask("task", "list")["tasks"]] == [
+        (task, "assigned")
+    ]
+
+
 def test_a_reload_keeps_orphans_from_those_who_wait_for_them(site):
     site.configure(WAIT)
     site.write("left.txt", "half done")
