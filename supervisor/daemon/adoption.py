@@ -88,6 +88,7 @@ class Adoption:
         folder = self._places.folder(session.id)
         if folder.exists() and not (folder / "exit.json").exists() and not (folder / "worker.json").exists():
             await anyio.sleep(_TO_LOCK)
+            records.withdraw(folder)
             if records.lock_is_held(folder):
                 self._look(session)
                 return

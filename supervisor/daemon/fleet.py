@@ -28,6 +28,7 @@ from supervisor.core.sessions.outcome import ExitRecord
 from supervisor.core.sessions.roster import Session
 from supervisor.daemon.authority import Authority
 from supervisor.daemon.settling import Settler
+from supervisor.world.git.hooks import HooksError
 from supervisor.world.git.run import GitError
 from supervisor.world.journal.errors import JournalError
 from supervisor.world.journal.ticket import Ticket
@@ -121,7 +122,7 @@ class Workers:
             return
         try:
             started = start_worker(await self._prepare(session), self._places.folder(session_id))
-        except (LaunchError, GitError) as error:
+        except (LaunchError, GitError, HooksError) as error:
             self._unspawned(session_id, str(error))
             return
         await self._watch(session_id, started.identity, started.pidfd)

@@ -24,9 +24,10 @@ from supervisor.world.config.credentials import pass_through
 from supervisor.world.config.models import Settings
 from supervisor.world.git.facts import dirty
 from supervisor.world.git.hooks import environment as gate_environment
+from supervisor.world.git.hooks import install_hooks
 from supervisor.world.git.paths import ScopePathError, resolve_scope_texts
 from supervisor.world.git.repository import Repository
-from supervisor.world.git.turns import turns_environment
+from supervisor.world.git.turns import install_turns, turns_environment
 from supervisor.world.launch.environment import session_base
 from supervisor.world.launch.local import LaunchError
 from supervisor.world.launch.spec import NOTICE, SessionSpec
@@ -64,6 +65,17 @@ class Workshop:
             except (ScopeError, ScopePathError) as error:
                 return Problem(task.source, where, str(error))
         return Work(task, self._resolved[key])
+
+    def mend_hooks(self) -> None:
+        """Put the hooks back if somebody cleaned them away: without them the gate would not bite.
+
+        Raises:
+            HooksError: they cannot be written.
+        """
+        if not (self.hooks / "reference-transaction").exists():
+            install_hooks(self.hooks)
+        if not (self.hooks / "bin" / "git").exists():
+            install_turns(self.hooks / "bin")
 
     def forget_paths(self) -> None:
         """Resolve every path anew: links and folders may have changed."""
@@ -113,6 +125,7 @@ async def session_spec(shop: Workshop, tables: Tables, session: Session) -> Sess
         GitError: the repository could not be asked for its uncommitted files.
         LaunchError: a reload has just taken its harness or repository out of the configuration.
     """
+    shop.mend_hooks()
     intent = session.intent
     harness = shop.settings.harness.get(intent.harness)
     if harness is None:

@@ -78,7 +78,7 @@ class Settler:
             files = await dirty(repo)
         except GitError as error:
             log.warning("git.failed", session=session.id, why=str(error))
-            return Remains()
+            return Remains(unread=str(error))
         landed(self._tables, session.intent.repo, map(touch, reversed(commits)), self._now())
         own = [commit for commit in commits if commit.session == session.id]
         scopes = [lease.scope for lease in self._tables.broker.held(session.id)]

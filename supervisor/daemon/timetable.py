@@ -72,6 +72,10 @@ class Timetable:
     def _decided(self, planned: Planned, decision: Fire | Queue | Skip) -> list[Effect]:
         name = planned.schedule.name
         match decision:
+            case Fire(slot) if any(request.schedule == name for request in self._tables.slot_requests):
+                why = f'schedule "{name}" skipped one slot ({slot.key}): an earlier one still waits for room'
+                data = {"schedule": name, "count": 1, "reason": "no_room", "sentence": why}
+                return [Note("schedule.skipped", data=data)]
             case Fire(slot, lateness):
                 self._tables.slot_requests.append(
                     SlotRequest(name, slot.due_at.timestamp(), 1, planned.harness, planned.lane, planned.tag)

@@ -557,7 +557,9 @@ class TestTheClient:
         session.write("mine/b")
         session.git("add", "mine/b")
 
-        said = session.refused("commit", "-m", "x", LEASEHOLD_SOCKET=f"{keeper.path}.gone")
+        said = session.refused(
+            "commit", "-m", "x", LEASEHOLD_SOCKET=f"{keeper.path}.gone", LEASEHOLD_GATE_WAIT="0"
+        )
 
         assert session.tip() == before
         lines = [line for line in said.splitlines() if line.startswith("leasehold:")]

@@ -7,6 +7,7 @@ from dataclasses import replace
 from supervisor.core.decisions import gate
 from supervisor.core.decisions.policy import Leases, Repo, Undeclared
 from supervisor.core.leases.scope import parse_scopes
+from supervisor.core.sessions.lifecycle import Run
 
 
 def judge(house, key, *paths):
@@ -114,6 +115,8 @@ def test_a_passed_commit_is_a_turn_after_which_a_preempted_session_stops(house, 
 
     judge(house, "a", "a")
 
+    assert session.life.wish == Run()  # git has not moved the branch yet
+    house.pass_time(gate.TURN_OVER)
     assert session.after_turn is None
     assert session.life.wish.cause == "preempt"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from supervisor.core.decisions.effects import Tell
 from supervisor.core.decisions.policy import Preempt, Selection
 
 
-def now_or_never(new_house: Callable[..., object], **policy: object) -> object:
+def now_or_never(new_house: Callable[..., object], **policy: object) -> Any:
     """Return a house that preempts at once."""
     return new_house(selection=Selection(preempt=Preempt.NOW, min_runtime=0.0), **policy)
 

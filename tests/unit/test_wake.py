@@ -10,6 +10,7 @@ from supervisor.core.decisions.policy import Harness, Leases
 from supervisor.core.leases.lease import TimedOut, Waiting, Want, Woken
 from supervisor.core.leases.scope import parse_scopes
 from supervisor.core.sessions.budget import Budget
+from supervisor.core.sessions.lifecycle import Stop
 
 
 def wants(*texts: str) -> tuple[Want, ...]:
@@ -49,6 +50,7 @@ def test_a_session_whose_fingerprint_stands_still_is_stopped_as_stalled(stalling
         stalling.take(wake.probed(stalling.tables, "s1", fingerprint, stalling.now))
 
     (told,) = [effect for effect in stalling.effects if isinstance(effect, Tell)]
+    assert isinstance(told.wish, Stop)
     assert told.wish.cause == "stall"
     assert "did not change for 60 s" in told.wish.why
 

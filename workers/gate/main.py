@@ -6,6 +6,7 @@ import posix
 from workers.gate.updates import GitFailedError, Update, judged
 from workers.gate.wire import is_allowed, parsed, quoted, text_of
 
+_AGAIN = 0.1  # seconds between two tries to reach a supervisor that is being restarted
 _PATIENCE = 30.0  # seconds for each step of the exchange
 _PART = 400_000  # bytes of paths in one request; the supervisor takes no line above 1 MiB
 
@@ -60,8 +61,26 @@ class _connected:  # noqa: N801  - used as a verb
         self._where = where
 
     def __enter__(self) -> _socket.socket:
-        self._socket.connect(self._where)
+        try:
+            self._socket.connect(self._where)
+        except (FileNotFoundError, ConnectionRefusedError):
+            self._wait_for_it()
         return self._socket
+
+    def _wait_for_it(self) -> None:
+        """Give a supervisor that is being restarted time to come back: nobody wants to lose a commit."""
+        import time
+
+        until = time.monotonic() + float(posix.environ.get(b"LEASEHOLD_GATE_WAIT", b"10"))
+        while True:
+            time.sleep(_AGAIN)
+            try:
+                self._socket.connect(self._where)
+            except (FileNotFoundError, ConnectionRefusedError):
+                if time.monotonic() >= until:
+                    raise
+            else:
+                return
 
     def __exit__(self, *_: object) -> None:
         self._socket.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from supervisor.core.decisions.advance import advance, entrust
+from supervisor.core.decisions.advance import entrust
 from supervisor.core.decisions.effects import Effect, Note
 from supervisor.core.decisions.holders import describe
 from supervisor.core.decisions.policy import Undeclared
@@ -14,9 +14,9 @@ from supervisor.core.history.recent import Touch
 from supervisor.core.leases.lease import Free, Granted, Held, HeldByOther, Lapsed, Mode, Want
 from supervisor.core.leases.scope import covers, file_scope
 from supervisor.core.moment import Moment
-from supervisor.core.sessions.lifecycle import Stop, Wanted
 from supervisor.core.sessions.roster import Session
 
+TURN_OVER = 2.0  # seconds from the gate's answer to the stop of a session that gives way after its turn
 SHOWN = 10  # refused paths named one by one; the rest is counted
 
 
@@ -135,8 +135,7 @@ def _pass(
             session.intent.repo,
             Touch(now.wall, session.id, session.key, update.new, "", update.paths),
         )
-    if session.after_turn is not None:
-        wish = Stop("preempt", "supervisor", session.after_turn)
-        session.after_turn = None
-        effects += advance(tables, session.id, Wanted(wish), now)
+    if session.after_turn is not None and session.turn_over_at is None:
+        # git moves the branch only after this answer, so the stop must not come with it
+        session.turn_over_at = now.mono + TURN_OVER
     return Passed(discovered), effects

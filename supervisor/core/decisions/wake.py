@@ -33,7 +33,11 @@ def tick(tables: Tables, now: Moment) -> list[Effect]:
     for key in [key for key, until in tables.backlog.cooling() if until <= now.wall]:
         tables.backlog.put(key, tables.backlog.track(key).moved(Ready()))
         effects.append(SaveTask(key))
-    for session in tables.roster:
+    for session in list(tables.roster):
+        if session.turn_over_at is not None and session.turn_over_at <= now.mono:
+            wish = Stop("preempt", "supervisor", session.after_turn or "")
+            session.turn_over_at = session.after_turn = None
+            effects += advance(tables, session.id, Wanted(wish), now)
         if (at := _probe_at(session)) is not None and at <= now.mono:
             session.probed_at = now.mono
             effects.append(Probe(session.id))
@@ -44,6 +48,7 @@ def next_wake(tables: Tables, now: Moment) -> float | None:
     """Return the seconds until `tick` has something to do; `None` when only news can change that."""
     mono = [tables.broker.deadline(tables.policy.leases.ttl)]
     mono += [_probe_at(session) for session in tables.roster]
+    mono += [session.turn_over_at for session in tables.roster]
     wall = [until for _, until in tables.backlog.cooling()]
     wall += [
         rest.until for rest in tables.resting.values() if rest.until is not None and not rest.over(now.wall)

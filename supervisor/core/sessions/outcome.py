@@ -88,6 +88,7 @@ class Remains:
 
     commits: tuple[Landed, ...] = ()
     dirty: tuple[str, ...] = ()
+    unread: str = ""  # why the repository could not be asked, if it could not
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +162,8 @@ def _left(remains: Remains) -> str:
     if remains.dirty:
         shown = ", ".join(remains.dirty[:3]) + (" …" if len(remains.dirty) > 3 else "")
         parts.append(f"uncommitted changes left in {shown}")
+    if remains.unread:
+        parts.append(f"the repository could not be read: {remains.unread}")
     return "; ".join(parts) or "nothing was committed"
 
 

@@ -50,7 +50,7 @@ class Session:
 
     `budget` is the intent's, plus extensions. `progress_at` (CLOCK_BOOTTIME seconds) and `fingerprint`
     say when HEAD, tree or log last changed, `probed_at` when that was last looked at. `after_turn` says why it is to be
-    stopped after its next commit.
+    stopped after its next commit, `turn_over_at` (CLOCK_BOOTTIME seconds) when, once that has come.
     """
 
     intent: Intent
@@ -61,6 +61,7 @@ class Session:
     fingerprint: str = ""
     refused: int = 0  # commits the gate refused
     after_turn: str | None = None
+    turn_over_at: float | None = None
 
     @property
     def id(self) -> str:

@@ -42,9 +42,11 @@ _FIELDS = (
 
 
 async def commits_since(
-    repo: Repository, since: float | str, *, ref: str = "HEAD", limit: int = 10_000
+    repo: Repository, since: float | str, *, ref: str | None = None, limit: int = 10_000
 ) -> tuple[Commit, ...]:
     """Return the commits reachable from `ref` that came after `since`, newest first, `limit` at most.
+
+    Without a `ref`: those on any branch and on HEAD.
 
     `since` is either a Unix time in seconds, compared with committer times, or a commit that `ref`
     grew from.
@@ -52,10 +54,8 @@ async def commits_since(
     Raises:
         GitError: `ref` or the commit named by `since` does not exist.
     """
-    if isinstance(since, str):
-        which = ["--end-of-options", f"{since}..{ref}"]
-    else:
-        which = [f"--since=@{int(since)} +0000", "--end-of-options", ref]
+    tips = ["--branches", "--end-of-options", "HEAD"] if ref is None else ["--end-of-options", ref]
+    which = [*tips, f"^{since}"] if isinstance(since, str) else [f"--since=@{int(since)} +0000", *tips]
     output = await git(
         repo.root,
         *("log", "-z", "--name-only", "--no-renames", "--diff-merges=first-parent", "--no-show-signature"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -57,6 +58,12 @@ def read_harness(folder: Path, worker: ProcessId) -> ProcessId | None:
         return ProcessId(int(data["pid"]), int(data["start_ticks"]), worker.boot_id)
     except (KeyError, TypeError, ValueError) as error:
         raise RecordError(f"{folder / 'worker.json'} is not a worker's record: {error!r}") from error
+
+
+def withdraw(folder: Path) -> None:
+    """Take the spec away from a worker that has not begun: if it comes after all, it starts nothing."""
+    with contextlib.suppress(OSError):
+        (folder / "spec.json").rename(folder / "spec.json.withdrawn")
 
 
 def lock_is_held(folder: Path) -> bool:
