@@ -21,6 +21,7 @@ from supervisor.core.leases.fencing import Tokens
 from supervisor.core.tasks.backlog import Backlog
 from supervisor.core.tasks.standing import Track
 from supervisor.daemon.adoption import Adoption
+from supervisor.daemon.answering import answering
 from supervisor.daemon.authority import Authority
 from supervisor.daemon.ending import Ending, Plan, Serve, UntilIdle
 from supervisor.daemon.feeds import Sources
@@ -52,7 +53,6 @@ from supervisor.world.config.discover import socket_path
 from supervisor.world.config.models import Settings
 from supervisor.world.control.access import Access
 from supervisor.world.control.methods import Method
-from supervisor.world.control.server import serving
 from supervisor.world.git.hooks import install_hooks
 from supervisor.world.git.repository import Repository
 from supervisor.world.git.turns import install_turns
@@ -99,9 +99,9 @@ async def supervise(settings: Settings, *, until_idle: bool = False) -> tuple[in
         for watcher in watch:
             watcher.failed(error)
 
-    journal = Journal.open(state_dir, on_failure=journal_failed)
     plan: Plan = UntilIdle() if until_idle else Serve()
     level = await _level(settings)
+    journal = Journal.open(state_dir, on_failure=journal_failed)
     async with AsyncExitStack() as stack:
         stack.callback(journal.close)
         signalled = await stack.enter_async_context(anyio.create_task_group())
@@ -115,7 +115,7 @@ async def supervise(settings: Settings, *, until_idle: bool = False) -> tuple[in
         signalled.start_soon(answer_signals, meanings(_orders(daemon)), ready.set)
         await ready.wait()
         await _begin(daemon, snapshot, repos)
-        async with serving(socket_path(settings), _methods(daemon, sessions), access=_access(daemon)):
+        async with answering(socket_path(settings), _methods(daemon, sessions), _access(daemon)):
             Retention(
                 daemon.authority,
                 sessions,

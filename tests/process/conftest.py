@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -109,14 +110,20 @@ class Site:
                 return process
         raise AssertionError(self.log())
 
+    def until(self, happened: Callable[[], bool], process: subprocess.Popen[str] | None = None) -> None:
+        """Return once something has happened that announces itself to nobody; bounded."""
+        deadline = time.monotonic() + LIMIT
+        while not happened():
+            assert time.monotonic() < deadline, self.log()
+            assert process is None or process.poll() is None, self.log()
+            os.sched_yield()
+
     def follow(self, kind: str, process: subprocess.Popen[str]) -> Iterator[dict[str, Any]]:
         """Yield events of a kind as they happen, the past ones first."""
         from supervisor.world.control.client import Client, Unreachable
 
         path = self.socket()
-        while not path.exists() or not _answers(path):
-            assert process.poll() is None, self.log()
-            os.sched_yield()
+        self.until(lambda: path.exists() and _answers(path), process)
         try:
             with Client(path, timeout=LIMIT) as client:
                 for event in client.stream("events", kinds=[kind], limit=1000, follow=True):

@@ -235,3 +235,15 @@ def test_a_worker_killed_by_force_is_lost_its_tree_goes_and_the_task_is_tried_ag
     assert ended["data"]["outcome"] == "lost"
     assert tagged(session["id"]) == []
     assert site.wait_for("session.running", count=2)["task"] == "a"
+
+
+def test_a_control_socket_that_somebody_removed_is_made_again(site):
+    site.configure(WAIT)
+    site.start()
+    for _ in range(2):
+        site.socket().unlink()
+        site.until(lambda: site.socket().exists())
+
+        assert site.ask("status")["admission"] == "open"
+
+    assert "control.socket_removed" in site.log()
