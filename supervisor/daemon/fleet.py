@@ -72,6 +72,7 @@ class Workers:
         self._prepare = prepare
         self._settler = settler
         self._links: dict[str, WorkerLink] = {}
+        self._told: dict[str, ExitRecord] = {}
 
     def launch(self, session: str, after: Ticket) -> None:
         """Start the session's worker once its intent is durable."""
@@ -156,18 +157,23 @@ class Workers:
         """Take in how a session ended whose worker is gone: by its record, or as lost after a sweep."""
         self._authority.tables.wait_for_reports.discard(session_id)  # it will not report any more
         folder = self._places.folder(session_id)
-        if not folder.exists():
+        told = self._told.pop(session_id, None)
+        if not folder.exists() and told is None and self._never_ran(session_id):
             why = "the supervisor ended before its worker was started"
             self._event(session_id, WorkerEnded(ExitRecord("abandoned", why=why, by="supervisor")))
             return
         try:
-            record = records.read_exit(folder)
+            record = told or records.read_exit(folder)
         except records.RecordError as error:
             found = await sweep_lost(session_id)
             swept = f"; {len(found)} processes of its tree were killed" if found else ""
             self._event(session_id, WorkerLost(f"{error}{swept}"))
             return
         self._event(session_id, WorkerEnded(record))
+
+    def _never_ran(self, session_id: str) -> bool:
+        session = self._authority.tables.roster.get(session_id)
+        return session is not None and isinstance(session.life.state, lifecycle.Starting)
 
     async def _settle(self, session_id: str) -> None:
         session = self._authority.tables.roster.get(session_id)
@@ -190,8 +196,11 @@ class Workers:
                 self._event(session, HarnessStarted(worker, _process(message, worker)))
             case "stopping":
                 self._event(session, StopBegan(str(message.get("cause")), str(message.get("why"))))
+            case "ended" if isinstance(message.get("record"), dict):
+                # believed once the worker is gone; its file may be out of reach by then
+                self._told[session] = ExitRecord.from_json(message["record"])
             case _:
-                pass  # "exited" and "ended" are known for certain only once the worker is gone
+                pass
 
     def _unreachable(self, session: str, worker: ProcessId) -> None:
         """Take from its record what a worker cannot tell, so that a stop finds somebody to signal."""

@@ -247,3 +247,22 @@ def test_a_control_socket_that_somebody_removed_is_made_again(site):
         assert site.ask("status")["admission"] == "open"
 
     assert "control.socket_removed" in site.log()
+
+
+def test_a_session_whose_folder_was_removed_still_ends_as_it_did(site):
+    site.task("a", "a.txt")
+    site.configure(
+        """
+        import os, pathlib, shutil, subprocess
+        pathlib.Path("a.txt").write_text("done")
+        subprocess.run(["git", "add", "a.txt"], check=True)
+        subprocess.run(["git", "commit", "-qm", "Do it", "--", "a.txt"], check=True)
+        shutil.rmtree(pathlib.Path(os.environ["LEASEHOLD_NOTICE"]).parent)
+        """
+    )
+    site.start()
+
+    ended = site.wait_for("session.ended")
+
+    assert ended["data"]["outcome"] == "finished"
+    assert ended["data"]["evidence"]["code"] == 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from workers.session.clock import boottime, wall
 from workers.session.durable import write_durable
 from workers.session.place import note
@@ -73,7 +75,8 @@ class End:
         self._wire.tell({"event": "ended", "record": self._record})
         self._answer()
         give_up_at = boottime() + _PATIENCE
-        while not written and boottime() < give_up_at:
+        # A folder that is gone does not come back; a full disk gets room.
+        while not written and os.path.isdir(self._spec.folder) and boottime() < give_up_at:
             # The record is on no disk: it stays to be had here, for as long as is bearable.
             self._loop.turn(boottime() + _RETRY)
             written = self._write()

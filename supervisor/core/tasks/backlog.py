@@ -138,6 +138,12 @@ class Backlog:
         self._adopt(changed)
         return tuple(sorted(changed))
 
+    def confirm(self, source: str, at: float) -> None:
+        """Note that what this source offers still stands at `at` (Unix seconds)."""
+        shelf = self._shelves.get(source)
+        if shelf is not None:
+            shelf.read_at = max(shelf.read_at, at)
+
     def withdraw(self, source: str) -> None:
         """Forget a source that is no longer configured."""
         shelf = self._shelves.pop(source, None)
