@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -61,19 +62,19 @@ class Sources:
         """Read these sources again; one that is being read is read once more afterwards."""
         for name in sources:
             if name not in self._sources:
-                self._group.start_soon(self._confirm, name, name=f"source {name}")
+                self._confirm(name)
             elif name in self._reading:
                 self._again.add(name)
             else:
                 self._group.start_soon(self._read, name, name=f"source {name}")
 
-    async def _confirm(self, name: str) -> None:
+    def _confirm(self, name: str) -> None:
         """Take what is offered without a source to read, such as a hand-off, as it is."""
         tables = self._authority.tables
-        tables.backlog.confirm(name, self._authority.now().wall)
         tables.rereading.pop(name, None)
+        if tables.backlog.confirm(name, self._authority.now().wall):
+            asyncio.get_running_loop().call_soon(self._authority.tick)
         self._call(self._then.pop(name, []))
-        self._authority.tick()
 
     def read_then(self, source: str, then: Callable[[], object]) -> None:
         """Read a source again, and call `then` once that reading has been taken in, or the source is gone."""

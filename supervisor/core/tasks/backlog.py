@@ -138,11 +138,13 @@ class Backlog:
         self._adopt(changed)
         return tuple(sorted(changed))
 
-    def confirm(self, source: str, at: float) -> None:
-        """Note that what this source offers still stands at `at` (Unix seconds)."""
+    def confirm(self, source: str, at: float) -> bool:
+        """Note that what this source offers still stands at `at` (Unix seconds); tell if it offers any."""
         shelf = self._shelves.get(source)
-        if shelf is not None:
-            shelf.read_at = max(shelf.read_at, at)
+        if shelf is None:
+            return False
+        shelf.read_at = max(shelf.read_at, at)
+        return bool(shelf.works)
 
     def withdraw(self, source: str) -> None:
         """Forget a source that is no longer configured."""
