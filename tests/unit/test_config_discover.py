@@ -91,9 +91,19 @@ def test_two_state_directories_have_two_sockets(tmp_path: Path) -> None:
     assert socket_beside(one, {}) != socket_beside(two, {})
 
 
-def test_a_file_that_is_not_toml_has_no_socket(tmp_path: Path) -> None:
+def test_a_file_broken_while_its_supervisor_runs_still_leads_to_the_socket(tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text('[supervisor]\nruntime_dir = "run"\n')
+    before = socket_beside(config, {})
+
+    config.write_text('[supervisor]\nruntime_dir = "run"\n[supervisor]\nnonsense\n')
+
+    assert socket_beside(config, {}) == before == tmp_path / "run" / "ctl.sock"
+
+
+def test_a_file_that_cannot_be_read_has_no_socket(tmp_path: Path) -> None:
     with pytest.raises(DiscoverError, match="`leasehold check` says more"):
-        socket_beside(put(tmp_path / "c.toml", "["), {})
+        socket_beside(tmp_path, {})
 
 
 def test_a_host_whose_zone_has_no_name_is_at_utc(tmp_path: Path) -> None:

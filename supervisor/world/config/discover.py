@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,6 +12,9 @@ from supervisor.world.config.places import FOLDER, NAME, SOCKET, home, runtime_d
 
 if TYPE_CHECKING:
     from supervisor.world.config.models import Settings
+
+
+_PLACE = re.compile(r"""^\s*(state_dir|runtime_dir)\s*=\s*["']([^"']*)["']""", re.MULTILINE)
 
 
 class DiscoverError(Exception):
@@ -73,10 +77,14 @@ def state_beside(config: Path, environ: Mapping[str, str]) -> Path:
 def _chosen(config: Path, environ: Mapping[str, str]) -> Callable[[str], str | None]:
     """Return what finds a key of [supervisor] in the environment or the file."""
     try:
-        data = tomllib.loads(config.read_text(encoding="utf-8-sig"))
+        text = config.read_text(encoding="utf-8-sig")
     except (OSError, ValueError) as error:
         raise DiscoverError(f"{config}: {error}; `leasehold check` says more") from error
-    section = data.get("supervisor")
+    try:
+        section = tomllib.loads(text).get("supervisor")
+    except tomllib.TOMLDecodeError:
+        # A supervisor that keeps its last good configuration must be reachable just now, to say so.
+        section = dict(_PLACE.findall(text))
     keys = section if isinstance(section, dict) else {}
 
     def chosen(key: str) -> str | None:
