@@ -16,8 +16,9 @@ import click
 @click.option(
     "--until-idle", is_flag=True, help="End when nothing is left to do; exit 1 if tasks are left undone."
 )
+@click.option("--recover", is_flag=True, help="Move a damaged journal aside and begin a new one.")
 @click.pass_context
-def run(ctx: click.Context, config: str | None, until_idle: bool) -> None:  # noqa: FBT001  - click's flag
+def run(ctx: click.Context, config: str | None, until_idle: bool, recover: bool) -> None:  # noqa: FBT001  - click's flag
     """Run the supervisor in the foreground.
 
     Signals: HUP reloads, USR1 re-ranks, USR2 toggles draining, TERM ends by supervisor.on_stop,
@@ -48,7 +49,7 @@ def run(ctx: click.Context, config: str | None, until_idle: bool) -> None:  # no
         *(LevelError, ScopeError, ScheduleError),
     )
     try:
-        code, left = anyio.run(lambda: supervise(settings, until_idle=until_idle))
+        code, left = anyio.run(lambda: supervise(settings, until_idle=until_idle, recover=recover))
     except expected as error:
         raise click.ClickException(str(error)) from error
     except BaseExceptionGroup as group:

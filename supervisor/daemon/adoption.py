@@ -6,6 +6,7 @@ Nothing new is granted until every living worker has reported, or its time to do
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
 import anyio
 import msgspec
@@ -20,6 +21,7 @@ from supervisor.core.tasks.standing import Assigned
 from supervisor.daemon.authority import Authority
 from supervisor.daemon.fleet import Places, Workers
 from supervisor.world.journal.entries import SessionRow
+from supervisor.world.journal.errors import JournalError
 from supervisor.world.launch import records
 from supervisor.world.processes import open_pidfd
 
@@ -27,6 +29,21 @@ log = structlog.get_logger("leasehold")
 
 REPORT_WITHIN = 10.0  # seconds that living workers have to report before grants go on without them
 _TO_LOCK = 1.0  # seconds in which a worker that was just started takes its lock
+
+
+def refuse_while_workers_live(sessions: Path) -> None:
+    """Refuse to begin a new journal while sessions live that it would not know.
+
+    Raises:
+        JournalError: it names them; their tasks would be started a second time.
+    """
+    folders = sorted(sessions.iterdir()) if sessions.is_dir() else []
+    living = [folder.name for folder in folders if records.lock_is_held(folder)]
+    if living:
+        named = ", ".join(f"{name} (worker pid {records.holder(sessions / name)})" for name in living[:5])
+        raise JournalError(
+            f"--recover would forget living sessions: {named}; end their workers with TERM first"
+        )
 
 
 class Adoption:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import anyio
+import structlog
 from anyio.abc import TaskGroup
 
 from supervisor.core.decisions.admission import Paused
@@ -20,7 +21,7 @@ from supervisor.core.leases.broker import Broker
 from supervisor.core.leases.fencing import Tokens
 from supervisor.core.tasks.backlog import Backlog
 from supervisor.core.tasks.standing import Track
-from supervisor.daemon.adoption import Adoption
+from supervisor.daemon.adoption import Adoption, refuse_while_workers_live
 from supervisor.daemon.answering import answering
 from supervisor.daemon.authority import Authority
 from supervisor.daemon.ending import Ending, Plan, Serve, UntilIdle
@@ -62,6 +63,8 @@ from supervisor.world.journal.reader import Snapshot
 from supervisor.world.level import Level, LevelError
 from supervisor.world.processes import parent
 
+log = structlog.get_logger("leasehold")
+
 
 @dataclass(slots=True)
 class Daemon:
@@ -83,8 +86,12 @@ class Daemon:
     reloader: Reloader
 
 
-async def supervise(settings: Settings, *, until_idle: bool = False) -> tuple[int, list[str]]:
+async def supervise(
+    settings: Settings, *, until_idle: bool = False, recover: bool = False
+) -> tuple[int, list[str]]:
     """Run the supervisor until it is told to end; return the exit code and what is left undone, in lines.
+
+    With `recover` a damaged journal is moved aside and a new one begun.
 
     Raises:
         JournalError, ListenError, RepositoryError, HooksError, LevelError: it cannot start; one line says why.
@@ -101,7 +108,11 @@ async def supervise(settings: Settings, *, until_idle: bool = False) -> tuple[in
 
     plan: Plan = UntilIdle() if until_idle else Serve()
     level = await _level(settings)
-    journal = Journal.open(state_dir, on_failure=journal_failed)
+    if recover:
+        refuse_while_workers_live(state_dir / "sessions")
+    journal = Journal.open(state_dir, on_failure=journal_failed, recover=recover)
+    if journal.recovery is not None:
+        log.warning("journal.recovered", told=journal.recovery.sentence())
     async with AsyncExitStack() as stack:
         stack.callback(journal.close)
         signalled = await stack.enter_async_context(anyio.create_task_group())

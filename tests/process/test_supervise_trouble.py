@@ -266,3 +266,28 @@ def test_a_session_whose_folder_was_removed_still_ends_as_it_did(site):
 
     assert ended["data"]["outcome"] == "finished"
     assert ended["data"]["evidence"]["code"] == 0
+
+
+def test_a_damaged_journal_is_moved_aside_on_demand_but_not_over_living_sessions(site):
+    site.task("a", "x")
+    site.configure(WAIT)
+    process = site.start()
+    session = site.wait_for("session.running")["session"]
+    worker = site.ask("ps")["sessions"][0]["worker_pid"]
+    process.kill()
+    process.wait()
+    path = site.root / ".leasehold/state/journal.db"
+    path.write_bytes(path.read_bytes()[:5000])
+    for end in ("-wal", "-shm"):
+        Path(f"{path}{end}").unlink(missing_ok=True)
+    assert "leasehold run --recover" in site.run("run", code=1).stderr
+
+    refused = site.run("run", "--recover", code=1)
+
+    assert f"{session} (worker pid {worker})" in refused.stderr
+    os.kill(worker, 15)
+    site.until(lambda: not Path(f"/proc/{worker}").exists())
+    (site.root / "tasks/a.md").unlink()
+    done = site.run("run", "--recover", "--until-idle")
+    assert "was damaged" in done.stderr
+    assert list(path.parent.glob("journal.db.corrupt-*"))

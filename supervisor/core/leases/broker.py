@@ -201,10 +201,6 @@ class Broker:
         ended = self._holdings.take_away(token)
         return self._wake_after([ended], now) if ended is not None and self._queue.waiters else ()
 
-    def revoke(self, token: int, now: float) -> tuple[Woken, ...]:
-        """End the lease with this token by decision of an operator or the supervisor; else as `expire`."""
-        return self.expire(token, now)
-
     def forget(self, holder: str, now: float) -> tuple[Woken, ...]:
         """Drop all that is known of `holder`, whose session is gone; return who was woken thereby."""
         followers: set[int] = set()

@@ -131,11 +131,6 @@ def judge_lost(why: str, remains: Remains) -> Ending:
     return Ending(Outcome.LOST, f"lost: {why}{left}", evidence)
 
 
-def judge_unspawned(why: str) -> Ending:
-    """Name the ending of a session whose worker could not be started."""
-    return Ending(Outcome.UNSPAWNED, f"could not be started: {why}", {"why": why})
-
-
 def _judge_exit(record: ExitRecord, remains: Remains, expects: Expects) -> Outcome:
     if record.cause == "resident":  # the harness had said that it finished; only its process stayed
         return Outcome.FINISHED if remains.commits or expects is Expects.NOTHING else Outcome.NO_CHANGE

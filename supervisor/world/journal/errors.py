@@ -45,7 +45,7 @@ class JournalCorruptError(JournalError):
         self.path = path
         self.why = why
         super().__init__(
-            f"{path} is damaged ({why}); restore a copy, or let recovery move it aside and begin a new one"
+            f"{path} is damaged ({why}); restore a copy, or `leasehold run --recover` moves it aside and begins a new one"
         )
 
 

@@ -60,6 +60,14 @@ def read_harness(folder: Path, worker: ProcessId) -> ProcessId | None:
         raise RecordError(f"{folder / 'worker.json'} is not a worker's record: {error!r}") from error
 
 
+def holder(folder: Path) -> str:
+    """Return the pid that the lock's holder wrote into it, for people to read."""
+    try:
+        return (folder / "lock").read_text(encoding="ascii").strip() or "unknown"
+    except (OSError, UnicodeDecodeError):
+        return "unknown"
+
+
 def withdraw(folder: Path) -> None:
     """Take the spec away from a worker that has not begun: if it comes after all, it starts nothing."""
     with contextlib.suppress(OSError):
