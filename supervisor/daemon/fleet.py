@@ -33,10 +33,10 @@ from supervisor.world.git.run import GitError
 from supervisor.world.journal.errors import JournalError
 from supervisor.world.journal.ticket import Ticket
 from supervisor.world.launch import records
+from supervisor.world.launch.launcher import Launcher, LaunchError
 from supervisor.world.launch.link import WorkerLink
-from supervisor.world.launch.local import LaunchError, reap, start_worker
+from supervisor.world.launch.local import reap
 from supervisor.world.launch.spec import SessionSpec
-from supervisor.world.launch.sweep import sweep_lost
 from supervisor.world.processes import open_pidfd
 
 log = structlog.get_logger("leasehold")
@@ -64,13 +64,20 @@ class Workers:
     """Starts, watches and speaks to workers. `prepare` makes the spec of a session at its launch."""
 
     def __init__(
-        self, authority: Authority, group: TaskGroup, places: Places, prepare: Prepare, settler: Settler
+        self,
+        authority: Authority,
+        group: TaskGroup,
+        places: Places,
+        prepare: Prepare,
+        settler: Settler,
+        launcher: Launcher,
     ) -> None:
         self._authority = authority
         self._group = group
         self._places = places
         self._prepare = prepare
         self._settler = settler
+        self._launcher = launcher
         self._links: dict[str, WorkerLink] = {}
         self._told: dict[str, ExitRecord] = {}
 
@@ -122,7 +129,8 @@ class Workers:
             self._unspawned(session_id, f"its intent could not be recorded: {error}")
             return
         try:
-            started = start_worker(await self._prepare(session), self._places.folder(session_id))
+            spec = await self._prepare(session)
+            started = await self._launcher.start(spec, self._places.folder(session_id))
         except (LaunchError, GitError, HooksError) as error:
             self._unspawned(session_id, str(error))
             return
@@ -165,9 +173,8 @@ class Workers:
         try:
             record = told or records.read_exit(folder)
         except records.RecordError as error:
-            found = await sweep_lost(session_id)
-            swept = f"; {len(found)} processes of its tree were killed" if found else ""
-            self._event(session_id, WorkerLost(f"{error}{swept}"))
+            cleared = await self._launcher.clear(session_id, folder)
+            self._event(session_id, WorkerLost(f"{error}{cleared.told}"))
             return
         self._event(session_id, WorkerEnded(record))
 

@@ -29,7 +29,7 @@ from supervisor.world.git.paths import ScopePathError, resolve_scope_texts
 from supervisor.world.git.repository import Repository
 from supervisor.world.git.turns import install_turns, turns_environment
 from supervisor.world.launch.environment import session_base
-from supervisor.world.launch.local import LaunchError
+from supervisor.world.launch.launcher import LaunchError
 from supervisor.world.launch.spec import NOTICE, SessionSpec
 from supervisor.world.level import Level
 

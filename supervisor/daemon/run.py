@@ -60,6 +60,7 @@ from supervisor.world.git.turns import install_turns
 from supervisor.world.journal.errors import JournalError
 from supervisor.world.journal.journal import Journal
 from supervisor.world.journal.reader import Snapshot
+from supervisor.world.launch.local import LocalLauncher
 from supervisor.world.level import Level, LevelError
 from supervisor.world.processes import parent
 
@@ -189,7 +190,14 @@ def _build(
         level=level,
     )
     settler = Settler(tables, repos, clock.now)
-    workers = Workers(authority, group, places, lambda session: session_spec(shop, tables, session), settler)
+    workers = Workers(
+        authority,
+        group,
+        places,
+        lambda session: session_spec(shop, tables, session),
+        settler,
+        LocalLauncher(places.sessions),
+    )
     sources = Sources(authority, group, shop.work)
     queue = Queue(tables, recorder, shop.work, snapshot.queue, snapshot.meta)
     sources.configure(*make_sources(settings, queue))

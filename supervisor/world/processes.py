@@ -33,6 +33,18 @@ def parent(pid: int) -> int | None:
     return int(stat.rpartition(b") ")[2].split()[1])
 
 
+def describe(pid: int) -> str:
+    """Return what a process that would not die looks like: "pid 123 (name, state D, wchan x)"."""
+    folder = Path(f"/proc/{pid}")
+    try:
+        stat = (folder / "stat").read_bytes().decode(errors="replace")
+        name, _, rest = stat.partition("(")[2].rpartition(") ")
+        wchan = (folder / "wchan").read_text(encoding="ascii", errors="replace").strip()
+    except OSError:
+        return f"pid {pid}"
+    return f"pid {pid} ({name}, state {rest[:1]}, wchan {wchan if wchan not in {'', '0'} else 'unknown'})"
+
+
 def open_pidfd(identity: ProcessId) -> int | None:
     """Return a pidfd of exactly this process; `None` if it is gone, or if another has its number now.
 

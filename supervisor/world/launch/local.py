@@ -7,31 +7,50 @@ import signal
 import socket
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
+
+import anyio.to_thread
 
 import workers
 from supervisor.core.sessions.lifecycle import ProcessId
+from supervisor.world.launch.launcher import Cleared, LaunchError, Rung, StartedWorker
 from supervisor.world.launch.spec import SessionSpec, write_session_folder
+from supervisor.world.launch.sweep import sweep_tagged, tagged_sessions
 from supervisor.world.processes import boot_id, start_ticks
 
 _WORKERS = str(Path(workers.__file__).parent)
 
 
-class LaunchError(Exception):
-    """The worker could not be started; one line says why."""
+class LocalLauncher:
+    """The lowest rung: a detached process, and nothing but its own sweep that holds its tree together.
 
+    `sessions` is the folder of the sessions' folders.
+    """
 
-@dataclass(frozen=True, slots=True)
-class StartedWorker:
-    """A worker that we started: who it is, and a pidfd that is readable once it has ended."""
+    rung = Rung.SWEEP
 
-    identity: ProcessId
-    pidfd: int
+    def __init__(self, sessions: Path) -> None:
+        self._sessions = sessions
+
+    async def start(self, spec: SessionSpec, folder: Path) -> StartedWorker:
+        """Write the session's folder and start its worker; its socket listens before this returns.
+
+        Raises:
+            LaunchError: the folder, the socket or the process could not be made.
+        """
+        return start_worker(spec, folder)
+
+    async def clear(self, session: str, folder: Path) -> Cleared:  # noqa: ARG002  - the protocol's
+        """Kill what names the session in its environment."""
+        return await sweep_tagged(session)
+
+    async def found(self) -> frozenset[str]:
+        """Return the sessions that living processes name in their environment."""
+        return await anyio.to_thread.run_sync(tagged_sessions, self._sessions)
 
 
 def start_worker(spec: SessionSpec, folder: Path) -> StartedWorker:
-    """Write the session's folder and start its worker; its socket listens before this returns.
+    """Write the session's folder and start its worker as a detached child.
 
     Raises:
         LaunchError: the folder, the socket or the process could not be made.

@@ -14,11 +14,25 @@ from supervisor.core.sessions.budget import Budget
 SCHEMA = 1
 PROMPT = "prompt.md"
 NOTICE = "notice"
+OWN_CGROUP = "own"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one session may use: `memory` in bytes, `processes` counted with threads; `None` is no limit."""
+
+    memory: int | None = None
+    processes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class SessionSpec:
-    """What one worker is to run. `command` may hold the placeholders of `fill_command`."""
+    """What one worker is to run. `command` may hold the placeholders of `fill_command`.
+
+    `cgroup` is the launcher's to fill in: `None` for none, `OWN_CGROUP` for the one in which the worker is
+    started, or the directory of one that was made for the session and that the worker is to enter. `limits`
+    hold where the launcher's rung can hold them.
+    """
 
     session: str
     task: str
@@ -31,6 +45,8 @@ class SessionSpec:
     socket: Path
     model: str = ""
     repo: Path | None = None
+    cgroup: str | None = None
+    limits: Limits = Limits()
 
 
 def fill_command(spec: SessionSpec, folder: Path) -> tuple[list[str], bool]:
@@ -72,6 +88,7 @@ def write_session_folder(spec: SessionSpec, folder: Path) -> None:
         "log_limit": spec.log_limit,
         "socket": str(spec.socket),
         "soft_signal": "TERM",
+        "cgroup": spec.cgroup,
     }
     path = folder / "spec.json"
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)

@@ -5,27 +5,32 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+from pathlib import Path
 
 import anyio
 import anyio.to_thread
 import psutil
 
 from supervisor.core.sessions.lifecycle import ProcessId
-from supervisor.world.processes import boot_id, open_pidfd, start_ticks
+from supervisor.world.launch.launcher import Cleared
+from supervisor.world.launch.spec import NOTICE
+from supervisor.world.processes import boot_id, describe, open_pidfd, start_ticks
 
 TAG = "LEASEHOLD_SESSION"
+_FOLDER = "LEASEHOLD_NOTICE"  # a file in the session's folder, which tells installations apart
 _EMPTY_SCANS = 3
 _PAUSE = 0.02  # seconds between two scans, for a fork under way to become visible
 _SCANS = 200
 
 
-async def sweep_lost(session: str) -> tuple[int, ...]:
-    """Kill every process whose environment names this session; return the pids that were found.
+async def sweep_tagged(session: str) -> Cleared:
+    """Kill every process whose environment names this session; say which were found, and which stayed.
 
     Each is killed by pidfd after its environment was read through it, so that a recycled pid is never
     hit. A process that cleared its environment is not found: only its worker could have known it.
     """
     found: dict[int, None] = {}
+    tagged: list[int] = []
     empty = 0
     for _ in range(_SCANS):
         tagged = await anyio.to_thread.run_sync(_kill_tagged, session)
@@ -34,7 +39,19 @@ async def sweep_lost(session: str) -> tuple[int, ...]:
         if empty == _EMPTY_SCANS:
             break
         await anyio.sleep(_PAUSE)
-    return tuple(found)
+    return Cleared(tuple(pid for pid in found if pid not in tagged), tuple(map(describe, tagged)))
+
+
+def tagged_sessions(sessions: Path) -> frozenset[str]:
+    """Return the sessions that living processes name as theirs, of those with their folder under `sessions`."""
+    found = set()
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            environ = process.environ()
+            session = environ.get(TAG, "")
+            if session and environ.get(_FOLDER) == str(sessions / session / NOTICE):
+                found.add(session)
+    return frozenset(found)
 
 
 def _kill_tagged(session: str) -> list[int]:
