@@ -32,6 +32,7 @@ def run(ctx: click.Context, config: str | None, until_idle: bool, recover: bool)
     from supervisor.world.config.discover import DiscoverError, find_config
     from supervisor.world.config.load import ConfigError, load
     from supervisor.world.control.errors import ListenError
+    from supervisor.world.failpoint import arm_failpoints
     from supervisor.world.git.hooks import HooksError
     from supervisor.world.git.repository import RepositoryError
     from supervisor.world.journal.errors import JournalError
@@ -43,6 +44,10 @@ def run(ctx: click.Context, config: str | None, until_idle: bool, recover: bool)
         settings = load(path, os.environ)
     except (DiscoverError, ConfigError) as error:
         raise click.ClickException(str(error)) from error
+    try:
+        arm_failpoints(os.environ)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
     configure_logs(settings.supervisor.log_format, settings.supervisor.log_level)
     expected = (
         *(JournalError, ListenError, RepositoryError, HooksError),

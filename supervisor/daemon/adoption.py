@@ -20,6 +20,7 @@ from supervisor.core.sessions.roster import Intent, Session
 from supervisor.core.tasks.standing import Assigned
 from supervisor.daemon.authority import Authority
 from supervisor.daemon.fleet import Places, Workers
+from supervisor.world.failpoint import failpoint
 from supervisor.world.journal.entries import SessionRow
 from supervisor.world.journal.errors import JournalError
 from supervisor.world.launch import records
@@ -77,6 +78,7 @@ class Adoption:
                 session.key, authority.tables.backlog.track(session.key).moved(Assigned(session.id))
             )
             count += 1
+            failpoint("adopt.found")
             self._look(session)
         if authority.tables.wait_for_reports:
             self._give_up_at = now.mono + REPORT_WITHIN

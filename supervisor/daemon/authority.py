@@ -30,6 +30,7 @@ from supervisor.daemon.alarm import Alarm
 from supervisor.daemon.promises import Promises
 from supervisor.daemon.recorder import Recorder
 from supervisor.world import clock
+from supervisor.world.failpoint import failpoint
 from supervisor.world.journal.ticket import Ticket
 
 
@@ -86,7 +87,12 @@ class Authority:
         records: list[Note | SaveSession | SaveTask] = [
             effect for effect in todo if isinstance(effect, Note | SaveSession | SaveTask)
         ]
+        launches = any(isinstance(effect, Launch) for effect in todo)
+        if launches:
+            failpoint("assign.chosen")
         ticket = self.recorder.record(records, now) if records else None
+        if launches:
+            failpoint("assign.queued")
         changed = dict.fromkeys(effect.session for effect in records if isinstance(effect, SaveSession))
         for effect in todo:
             match effect:

@@ -28,6 +28,7 @@ from supervisor.core.sessions.outcome import ExitRecord
 from supervisor.core.sessions.roster import Session
 from supervisor.daemon.authority import Authority
 from supervisor.daemon.settling import Settler
+from supervisor.world.failpoint import failpoint
 from supervisor.world.git.hooks import HooksError
 from supervisor.world.git.run import GitError
 from supervisor.world.journal.errors import JournalError
@@ -88,6 +89,7 @@ class Workers:
     def adopt(self, session: str, worker: ProcessId, pidfd: int) -> None:
         """Watch a worker that an earlier supervisor started."""
         self._group.start_soon(self._watch, session, worker, pidfd, name=f"session {session}")
+        failpoint("adopt.watched")
 
     def carry(self, effect: Tell | Notify | Entrust | Settle | Probe | CheckIdle) -> None:
         """Carry out one effect on a session."""
@@ -125,11 +127,13 @@ class Workers:
             return
         try:
             await after.wait()
+            failpoint("launch.intent_durable")
         except JournalError as error:
             self._unspawned(session_id, f"its intent could not be recorded: {error}")
             return
         try:
             spec = await self._prepare(session)
+            failpoint("launch.prepared")
             started = await self._launcher.start(spec, self._places.folder(session_id))
         except (LaunchError, GitError, HooksError) as error:
             self._unspawned(session_id, str(error))
@@ -146,17 +150,20 @@ class Workers:
             try:
                 link = await WorkerLink.connect(self._places.socket(session_id), on_event)
                 self._links[session_id] = link
+                failpoint("launch.connected")
             except OSError as error:
                 log.warning("worker.unreachable", session=session_id, pid=worker.pid, why=str(error))
                 self._unreachable(session_id, worker)
             await anyio.wait_readable(pidfd)
             ended = True
+            failpoint("exit.noticed")
         finally:
             self._links.pop(session_id, None)
             if link is not None:
                 link.close()
             if ended:
                 reap(pidfd)
+                failpoint("exit.reaped")
             else:
                 os.close(pidfd)
         await self.finalise(session_id)
@@ -173,9 +180,12 @@ class Workers:
         try:
             record = told or records.read_exit(folder)
         except records.RecordError as error:
+            failpoint("clear.before")
             cleared = await self._launcher.clear(session_id, folder)
+            failpoint("clear.done")
             self._event(session_id, WorkerLost(f"{error}{cleared.told}"))
             return
+        failpoint("exit.read")
         self._event(session_id, WorkerEnded(record))
 
     def _never_ran(self, session_id: str) -> bool:
@@ -185,8 +195,11 @@ class Workers:
     async def _settle(self, session_id: str) -> None:
         session = self._authority.tables.roster.get(session_id)
         if session is not None:
+            failpoint("settle.begun")
             ending = await self._settler.settle(session)
+            failpoint("settle.judged")
             self._event(session_id, lifecycle.Settled(ending))
+            failpoint("settle.closed")
 
     # --- news and orders ----------------------------------------------------------------------------
 
@@ -200,7 +213,9 @@ class Workers:
                 if message.get("state") == "stopping":
                     self._event(session, StopBegan(str(message.get("cause")), str(message.get("why"))))
             case "started":
+                failpoint("start.told")
                 self._event(session, HarnessStarted(worker, _process(message, worker)))
+                failpoint("start.queued")
             case "stopping":
                 self._event(session, StopBegan(str(message.get("cause")), str(message.get("why"))))
             case "ended" if isinstance(message.get("record"), dict):
@@ -231,6 +246,7 @@ class Workers:
             conflict = tables.broker.restore(session, msgspec.convert(shown, list[Lease]))
             if conflict is not None:
                 log.error("lease.not_restored", session=session, held_by=conflict.holder)
+        failpoint("adopt.reported")
         if not tables.wait_for_reports:
             authority.tick()
 
@@ -242,6 +258,7 @@ class Workers:
         self._event(session, WorkerEnded(ExitRecord("unspawned", why=why, by="supervisor")))
 
     def _tell(self, session_id: str, wish: lifecycle.Stop | lifecycle.Kill) -> None:
+        failpoint("order.before")
         if isinstance(wish, lifecycle.Stop):
             sent = self.order(
                 session_id, "stop", cause=wish.cause, by=wish.by, why=wish.why, grace=wish.grace
@@ -250,6 +267,7 @@ class Workers:
             sent = self.order(session_id, "kill", cause="kill", by=wish.by, why=wish.why)
         if not sent:
             self._signal_worker(session_id)
+        failpoint("order.sent")
 
     def _signal_worker(self, session_id: str) -> None:
         """Ask a worker that cannot be reached over its socket: TERM begins its stop ladder."""

@@ -23,6 +23,7 @@ from supervisor.world.config.diff import changes
 from supervisor.world.config.load import ConfigError, load
 from supervisor.world.config.models import Settings
 from supervisor.world.control.errors import Code, RpcError
+from supervisor.world.failpoint import failpoint
 from supervisor.world.git.repository import Repository, RepositoryError, open_repository
 
 
@@ -76,11 +77,13 @@ class Reloader:
                 data,
             ) from error
         changed = changes(self._shop.settings, settings)
+        failpoint("reload.read")
         self._put_in_force(settings, repos)
         authority.tables.policy = policy
         authority.tables.resting.clear()  # the operator may have mended what could not be started
         authority.tables.recent.window = policy.selection.recent_window
         self._situation.generation += 1
+        failpoint("reload.in_force")
         await self._sources.read_all()
         await look_for_orphans(authority, self._situation, repos, self._sources.folders().values())
         told: dict[str, Any] = {

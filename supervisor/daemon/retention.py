@@ -13,6 +13,7 @@ from anyio.abc import TaskGroup
 from supervisor.core.decisions.effects import Effect
 from supervisor.core.moment import Moment
 from supervisor.daemon.authority import Authority
+from supervisor.world.failpoint import failpoint
 from supervisor.world.journal.errors import JournalError
 from supervisor.world.journal.journal import Journal
 
@@ -48,6 +49,7 @@ class Retention:
         living = {session.id for session in self._living}
         try:
             removed = await self._journal.prune(before)
+            failpoint("retention.journal_pruned")
             folders = await anyio.to_thread.run_sync(_remove_folders, self._folders, before, living)
         except (JournalError, OSError) as error:
             log.warning("retention.failed", why=str(error))
@@ -65,5 +67,6 @@ def _remove_folders(parent: Path, before: float, living: set[str]) -> int:
         record = folder / "exit.json"
         if folder.name not in living and record.is_file() and record.stat().st_mtime < before:
             shutil.rmtree(folder)
+            failpoint("retention.folder_removed")
             removed += 1
     return removed

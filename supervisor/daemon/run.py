@@ -54,6 +54,7 @@ from supervisor.world.config.discover import socket_path
 from supervisor.world.config.models import Settings
 from supervisor.world.control.access import Access
 from supervisor.world.control.methods import Method
+from supervisor.world.failpoint import failpoint
 from supervisor.world.git.hooks import install_hooks
 from supervisor.world.git.repository import Repository
 from supervisor.world.git.turns import install_turns
@@ -114,6 +115,7 @@ async def supervise(
     journal = Journal.open(state_dir, on_failure=journal_failed, recover=recover)
     if journal.recovery is not None:
         log.warning("journal.recovered", told=journal.recovery.sentence())
+    failpoint("supervisor.journal_open")
     async with AsyncExitStack() as stack:
         stack.callback(journal.close)
         signalled = await stack.enter_async_context(anyio.create_task_group())
@@ -123,10 +125,12 @@ async def supervise(
         watch.append(JournalWatch(daemon.authority))
         watch[0].watch(journal)
         await daemon.tokens.first()
+        failpoint("supervisor.tokens_reserved")
         ready = anyio.Event()
         signalled.start_soon(answer_signals, meanings(_orders(daemon)), ready.set)
         await ready.wait()
         await _begin(daemon, snapshot, repos)
+        failpoint("supervisor.adopted")
         async with answering(socket_path(settings), _methods(daemon, sessions), _access(daemon)):
             Retention(
                 daemon.authority,
@@ -136,17 +140,20 @@ async def supervise(
                 lambda: daemon.shop.settings.supervisor.retain_days,
             )
             sessions.start_soon(daemon.authority.alarm.run)
+            failpoint("supervisor.answering")
             await daemon.sources.read_all()  # from here on sessions start, and their commits ask us
             sessions.start_soon(watch_sources, daemon.authority, daemon.sources)
             daemon.authority.do(
                 [Note("supervisor.started", data={"pid": os.getpid(), "generation": snapshot.generation})]
             )
             daemon.authority.tick()
+            failpoint("supervisor.started")
             daemon.ending.begin()
             await daemon.ending.over.wait()
             left = daemon.ending.left_over() if until_idle else []
             stopping = Note("supervisor.stopping", data={"running": len(daemon.authority.tables.roster)})
             daemon.authority.do([stopping])
+            failpoint("supervisor.stopping")
             daemon.authority.recorder.flush()
         sessions.cancel_scope.cancel()  # detaches: the watchers end, the workers do not
         signalled.cancel_scope.cancel()

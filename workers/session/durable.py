@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 
+from workers.session.failpoint import failpoint
+
 
 def write_whole(path: str, content: dict[str, object]) -> None:
     """Replace `path` by `content` in one step; readers never see half of it.
@@ -34,8 +36,11 @@ def _write(path: str, content: dict[str, object], *, sync: bool) -> None:
             os.fsync(fd)
     finally:
         os.close(fd)
+    if sync:
+        failpoint("durable.written")
     os.rename(temporary, path)
     if sync:
+        failpoint("durable.renamed")
         _sync_folder(os.path.dirname(path))
 
 

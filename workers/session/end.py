@@ -6,6 +6,7 @@ import os
 
 from workers.session.clock import boottime, wall
 from workers.session.durable import write_durable
+from workers.session.failpoint import failpoint
 from workers.session.place import note
 from workers.session.record import Times, exit_record
 from workers.session.sweep import Swept, sweep
@@ -58,6 +59,7 @@ class End:
         `told` is how the leader ended, if the clients know of that already.
         """
         swept = sweep(harness, self._loop.pause) if harness else Swept()
+        failpoint("worker.swept")
         if ending.cause == "unspawned":
             swept.exit, harness = None, None  # the status is the fork's, which never became the harness
         if swept.exit and told is None:
@@ -71,8 +73,11 @@ class End:
             "harness_pid": harness.pid if harness else None,
             "log": self._logs.report(),
         }
+        failpoint("worker.record_made")
         written = self._write()
+        failpoint("worker.record_durable")
         self._wire.tell({"event": "ended", "record": self._record})
+        failpoint("worker.ended_told")
         self._answer()
         give_up_at = boottime() + _PATIENCE
         # A folder that is gone does not come back; a full disk gets room.
@@ -81,6 +86,7 @@ class End:
             self._loop.turn(boottime() + _RETRY)
             written = self._write()
         self._wire.close(_FAREWELL)
+        failpoint("worker.socket_removed")
         return 0 if written else 1
 
     def _answer(self) -> None:

@@ -6,6 +6,7 @@ import os
 import signal
 
 from workers.session import kernel
+from workers.session.failpoint import failpoint
 from workers.session.proc import read_stat
 from workers.session.tree import living
 
@@ -126,6 +127,7 @@ def launch(command: Command, stdio: tuple[int, int, int], mask: int) -> Launch:
 def _become(command: Command, stdio: tuple[int, int, int], mask: int, report: int, worker: int) -> None:
     stage = "prepare"
     try:
+        failpoint("harness.forked")
         _default_signals()
         os.setsid()
         kernel.die_with_parent()
@@ -139,6 +141,7 @@ def _become(command: Command, stdio: tuple[int, int, int], mask: int, report: in
         stage = "chdir"
         os.chdir(command.cwd)
         stage = "exec"
+        failpoint("harness.ready_to_exec")
         os.execve(command.program, command.argv, command.env)  # noqa: S606  - no shell: the words are passed as they are
     except OSError as error:
         os.write(report, f"{stage} {error.errno}".encode())

@@ -7,6 +7,7 @@ import os
 from workers.session import kernel
 from workers.session.clock import wall
 from workers.session.durable import write_durable
+from workers.session.failpoint import POINTS, arm, failpoint
 from workers.session.life import Ending
 from workers.session.place import Occupied, close_inherited, let_go, note, settle_in, take
 from workers.session.record import Times, exit_record
@@ -29,11 +30,18 @@ def main(arguments: list[str]) -> int:
         case _:
             note("usage: session SESSION_DIR [--listen-fd N]")
             return 2
+    try:
+        arm(os.environ, POINTS)
+    except ValueError as error:
+        note(f"worker: {error}")
+        return 2
+    failpoint("worker.begun")
     folder = os.path.abspath(folder)
     close_inherited(listen_fd)
     mask = os.umask(0o077)
     try:
         take(folder)
+        failpoint("worker.locked")
         settle_in()
         kernel.become_subreaper()
     except (Occupied, OSError) as reason:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from workers.session.describe import clocks, write_deadline
+from workers.session.failpoint import failpoint
 from workers.session.life import Ending, Extended, Finished, KillAsked, Over, Running, Starting, StopAsked
 
 _YEAR = 366 * 86400.0
@@ -68,6 +69,7 @@ def _carry_out(worker: Worker, client: Client, request: dict[str, object]) -> di
 
 
 def _end(worker: Worker, client: Client, request: dict[str, object], event: StopAsked | KillAsked) -> None:
+    failpoint("worker.stop_asked")
     worker.feed(event)
     worker.end.tell_when_gone(client, request.get("id"))
 

@@ -7,6 +7,7 @@ import signal
 
 from workers.session import proc, tree
 from workers.session.clock import boottime
+from workers.session.failpoint import failpoint
 from workers.session.kin import Kin
 
 PATIENCE = 10.0  # seconds after which what is left is a survivor
@@ -65,6 +66,7 @@ def sweep(harness: Harness, pause: Callable[[float], None], patience: float = PA
     leader_left = swept.exit is not None
     if not leader_left:
         harness.kill()
+        failpoint("worker.leader_killed")
     _take_precedence()
     hunt = _Hunt(harness, swept if leader_left else None)
     while not hunt.finish():

@@ -12,6 +12,7 @@ from workers.session.clock import boottime, hour, span, wall
 from workers.session.command import Command, Unrunnable, explain, find_program
 from workers.session.durable import write_whole
 from workers.session.end import End
+from workers.session.failpoint import failpoint
 from workers.session.harness import Exit, Harness, Launch, launch
 from workers.session.life import (
     Effect,
@@ -52,11 +53,14 @@ class Worker:
         self._logs = Logs(spec.folder, spec.log_limit)
         self.notices = Notices(spec.folder)
         self._loop = Loop(self._signalled, (signal.SIGCHLD, signal.SIGTERM))
+        failpoint("worker.spec_read")
         listener = open_listener(spec.socket, listen_fd)
+        failpoint("worker.listening")
         self._wire = Wire(listener, spec.socket, self._loop, self._greeting, self._asked)
         self.end = End(spec, (now, wall()), self._loop, self._wire, self._logs)
         describe.write_deadline(spec.path("deadline.json"), begun.clocks.deadline, durably=False)
         write_whole(spec.path("worker.json"), describe.identity(spec, None))
+        failpoint("worker.described")
 
     def run(self, mask: int) -> int:
         """Start the harness with umask `mask`, see it to its end, and return this process's exit code."""
@@ -112,7 +116,9 @@ class Worker:
             return
         if self._exit is None:
             self._exit = ended
+            failpoint("worker.exit_noticed")
             self.end.tell_exit(ended)
+            failpoint("worker.exit_told")
         self.feed(Exited(ended.sentence(), alone=not harness.group_lives()))
 
     # -- what follows -----------------------------------------------------------------------------
@@ -136,11 +142,13 @@ class Worker:
             for fd in stdio:
                 os.close(fd)
         self._harness = launched.harness
+        failpoint("worker.forked")
         self._loop.watch(launched.outcome_fd, select.POLLIN, lambda _mask: self._launched(launched, command))
         try:
             write_whole(spec.path("worker.json"), describe.identity(spec, self._harness))
         except OSError as error:
             note(f"worker.json does not name the harness, pid {self._harness.pid}: {error.strerror}")
+        failpoint("worker.harness_described")
 
     def _launched(self, launched: Launch, command: Command) -> None:
         self._loop.forget(launched.outcome_fd)
@@ -148,9 +156,11 @@ class Worker:
         if failure is not None:
             self.feed(NotStarted(explain(command, *failure)))
             return
+        failpoint("worker.execed")
         self.feed(Started())
         harness = launched.harness
         self._wire.tell({"event": "started", "pid": harness.pid, "start_ticks": harness.start_ticks})
+        failpoint("worker.started_told")
         self._child_changed()
 
     def _warn(self) -> None:
@@ -167,6 +177,7 @@ class Worker:
             return
         ending = self.state.ending
         self._wire.tell({"event": "stopping", "cause": ending.cause, "by": ending.by, "why": ending.why})
+        failpoint("worker.stop_told")
         self._notify(f"This session is being stopped: {ending.why}.")
         self._harness.signal_group(self.spec.soft_signal)
 

@@ -20,6 +20,7 @@ from supervisor.world.control.caller import Caller, SessionCaller
 from supervisor.world.control.errors import Code, RpcError
 from supervisor.world.control.later import Later
 from supervisor.world.control.methods import Method, Params, Who
+from supervisor.world.failpoint import failpoint
 from supervisor.world.git.paths import ScopePathError
 from supervisor.world.git.wire_path import decode_path
 
@@ -156,6 +157,7 @@ class LeaseVerbs:
         ]
         verdict, effects = gate.gate(authority.tables, session, updates, authority.now())
         authority.do(effects)
+        failpoint("gate.judged")
         if isinstance(verdict, gate.Blocked):
             count = len(verdict.paths)
             raise RpcError(

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from supervisor.world.failpoint import failpoint
 from supervisor.world.journal.errors import (
     EntryRefusedError,
     JournalError,
@@ -172,11 +173,13 @@ class Writer:
         try:
             execute("BEGIN IMMEDIATE")
             results = [(batch.ticket, self._apply(batch.statements)) for batch in batches]
+            failpoint("journal.before_commit")
             execute("COMMIT")
         except BaseException:
             if self._connection.in_transaction:  # a full disk has rolled back by itself
                 execute("ROLLBACK")
             raise
+        failpoint("journal.committed")
         self.commits += 1
         return results
 

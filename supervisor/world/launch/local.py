@@ -13,6 +13,7 @@ import anyio.to_thread
 
 import workers
 from supervisor.core.sessions.lifecycle import ProcessId
+from supervisor.world.failpoint import failpoint, inherited_by_workers
 from supervisor.world.launch.launcher import Cleared, LaunchError, Rung, StartedWorker
 from supervisor.world.launch.spec import SessionSpec, write_session_folder
 from supervisor.world.launch.sweep import sweep_tagged, tagged_sessions
@@ -57,8 +58,11 @@ def start_worker(spec: SessionSpec, folder: Path) -> StartedWorker:
     """
     try:
         write_session_folder(spec, folder)
+        failpoint("launch.folder_written")
         with _listen(spec.socket) as listener:
+            failpoint("launch.listening")
             pid = _spawn(folder, listener.fileno())
+            failpoint("launch.forked")
         pidfd = _opened(pid)
     except OSError as error:
         place = f" ({error.filename})" if error.filename else ""
@@ -109,7 +113,8 @@ def _spawn(folder: Path, listen_fd: int) -> int:
             stdout=log,
             stderr=log,
             cwd="/",
-            env={"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8"},
+            env={"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8"}
+            | inherited_by_workers(os.environ),
             start_new_session=True,
             pass_fds=(listen_fd,),
         )
