@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import anyio
 
 from supervisor.core.decisions import orders
-from supervisor.core.decisions.admission import Draining, Open
+from supervisor.core.decisions.admission import Closing, Open
 from supervisor.core.decisions.selection import Fit, decide, explain
 from supervisor.core.sessions.lifecycle import Kill, Stop, Wish
 from supervisor.core.tasks.standing import Cooling, Parked
@@ -69,7 +69,7 @@ class Ending:
         """Start nothing new, and end with the last session."""
         self.plan = WhenEmpty(1)
         authority, now = self._authority, self._authority.now()
-        authority.do(orders.admit(authority.tables, Draining(by, now.wall), by, now))
+        authority.do(orders.admit(authority.tables, Closing(by, now.wall), by, now))
         self.look()
 
     def stop(self, by: str) -> None:

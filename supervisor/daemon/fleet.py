@@ -31,7 +31,7 @@ from supervisor.daemon.settling import Settler
 from supervisor.world.failpoint import failpoint
 from supervisor.world.git.hooks import HooksError
 from supervisor.world.git.run import GitError
-from supervisor.world.journal.errors import JournalError
+from supervisor.world.journal.errors import EntryRefusedError, JournalError
 from supervisor.world.journal.ticket import Ticket
 from supervisor.world.launch import records
 from supervisor.world.launch.launcher import Launcher, LaunchError
@@ -129,7 +129,8 @@ class Workers:
             await after.wait()
             failpoint("launch.intent_durable")
         except JournalError as error:
-            self._unspawned(session_id, f"its intent could not be recorded: {error}")
+            cause = "unspawned" if isinstance(error, EntryRefusedError) else "abandoned"
+            self._unspawned(session_id, f"its intent could not be recorded: {error}", cause)
             return
         try:
             spec = await self._prepare(session)
@@ -254,8 +255,8 @@ class Workers:
         authority = self._authority
         authority.do(advance(authority.tables, session, event, authority.now()))
 
-    def _unspawned(self, session: str, why: str) -> None:
-        self._event(session, WorkerEnded(ExitRecord("unspawned", why=why, by="supervisor")))
+    def _unspawned(self, session: str, why: str, cause: str = "unspawned") -> None:
+        self._event(session, WorkerEnded(ExitRecord(cause, why=why, by="supervisor")))
 
     def _tell(self, session_id: str, wish: lifecycle.Stop | lifecycle.Kill) -> None:
         failpoint("order.before")

@@ -7,12 +7,12 @@ from supervisor.core.decisions.admission import Open, Paused
 from supervisor.core.decisions.effects import Effect
 from supervisor.core.moment import Moment
 from supervisor.daemon.authority import Authority
+from supervisor.daemon.pacing_memory import JOURNAL as _BY
 from supervisor.world.journal.errors import JournalError
 from supervisor.world.journal.journal import Journal
 from supervisor.world.journal.ticket import Ticket
 
 RETRY = 5.0  # seconds between two attempts
-_BY = "journal"
 
 
 class JournalWatch:

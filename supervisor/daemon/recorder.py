@@ -16,8 +16,10 @@ from supervisor.core.decisions.tables import Tables
 from supervisor.core.moment import Moment
 from supervisor.core.sessions.lifecycle import Ended
 from supervisor.core.sessions.roster import Session
+from supervisor.daemon.pacing_memory import PacingMemory
 from supervisor.world.control.subscription import Subscription
 from supervisor.world.journal.entries import Entry, Event, SessionRow, TaskRow
+from supervisor.world.journal.errors import EntryRefusedError, JournalError, JournalOverflowError
 from supervisor.world.journal.journal import Journal
 from supervisor.world.journal.ticket import Ticket
 
@@ -54,18 +56,27 @@ _LATEST = 10_000  # events; the journal is behind by a few at most, or failing, 
 class Recorder:
     """The one way into the journal.
 
-    `quiet` says that nobody reads lines of level debug. `stream` carries every event to those who follow; `latest` holds those that may not be on disk yet.
+    `quiet` says that nobody reads lines of level debug. `memory` adds what it finds changed to each batch.
+    `stream` carries every event to those who follow; `latest` holds those that may not be on disk yet.
     """
 
-    def __init__(self, tables: Tables, journal: Journal, *, quiet: bool = False) -> None:
+    def __init__(
+        self, tables: Tables, journal: Journal, memory: PacingMemory, *, quiet: bool = False
+    ) -> None:
         self._tables = tables
         self._quiet = quiet
         self._journal = journal
+        self._memory = memory
         self._seq = journal.last_seq()
         self._waiting: list[Entry] = []
         self._timer: asyncio.TimerHandle | None = None
         self.stream = Subscription()
         self.latest: deque[Event] = deque(maxlen=_LATEST)
+
+    @property
+    def failure(self) -> JournalError | None:
+        """Why nothing can be written just now; `None` while all is well."""
+        return self._journal.failure
 
     def record(self, effects: Iterable[Note | SaveSession | SaveTask], now: Moment) -> Ticket | None:
         """Hand everything to the journal in order; the ticket says when it is durable.
@@ -113,7 +124,15 @@ class Recorder:
             self._timer.cancel()
             self._timer = None
         entries, self._waiting = self._waiting, []
-        return self._journal.submit(entries)
+        changes = self._memory.changes()
+        ticket = self._journal.submit([*entries, *changes])
+        if changes:
+            ticket.add_done_callback(self._written)
+        return ticket
+
+    def _written(self, ticket: Ticket) -> None:
+        if isinstance(ticket.error, EntryRefusedError | JournalOverflowError):
+            self._memory.forget_written()
 
 
 def session_row(session: Session) -> SessionRow:

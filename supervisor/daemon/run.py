@@ -13,7 +13,6 @@ import anyio
 import structlog
 from anyio.abc import TaskGroup
 
-from supervisor.core.decisions.admission import Paused
 from supervisor.core.decisions.effects import Note
 from supervisor.core.decisions.tables import Tables
 from supervisor.core.history.recent import Recent
@@ -29,6 +28,7 @@ from supervisor.daemon.feeds import Sources
 from supervisor.daemon.fleet import Places, Workers
 from supervisor.daemon.journal_watch import JournalWatch
 from supervisor.daemon.orphans import SOURCE, look_for_orphans
+from supervisor.daemon.pacing_memory import PacingMemory
 from supervisor.daemon.policy import policy_from
 from supervisor.daemon.preparing import Workshop, session_spec
 from supervisor.daemon.queue import Queue
@@ -44,7 +44,7 @@ from supervisor.daemon.source_setup import make_sources
 from supervisor.daemon.timetable import Timetable
 from supervisor.daemon.tokens import CEILING, TokenBlocks
 from supervisor.daemon.verbs.leases import LeaseVerbs
-from supervisor.daemon.verbs.operator import PAUSED, OperatorVerbs
+from supervisor.daemon.verbs.operator import OperatorVerbs
 from supervisor.daemon.verbs.reading import ReadingVerbs
 from supervisor.daemon.verbs.sessions import SessionVerbs
 from supervisor.daemon.verbs.tasks import TaskVerbs
@@ -85,6 +85,7 @@ class Daemon:
     ending: Ending
     adoption: Adoption
     tokens: TokenBlocks
+    memory: PacingMemory
     reloader: Reloader
 
 
@@ -181,10 +182,10 @@ def _build(
         mint=lambda: (fresh_id(), secrets.token_urlsafe(24)),
         recent=Recent(policy.selection.recent_window),
     )
-    if paused := snapshot.meta.get(PAUSED):
-        tables.admission = Paused(**paused)
+    memory = PacingMemory(tables, snapshot.pacing, clock.now)
+    memory.restore()
     remember_starts(tables, journal, clock.now())
-    recorder = Recorder(tables, journal, quiet=settings.supervisor.log_level != "debug")
+    recorder = Recorder(tables, journal, memory, quiet=settings.supervisor.log_level != "debug")
     authority = Authority(tables, recorder)
     places = Places(settings.supervisor.state_dir / "sessions", settings.supervisor.runtime_dir / "workers")
     shop = Workshop(
@@ -227,6 +228,7 @@ def _build(
         ending=Ending(authority, sources, plan),
         adoption=Adoption(authority, workers, places, group),
         tokens=blocks,
+        memory=memory,
         reloader=Reloader(authority, situation, shop, settler, sources, queue),
     )
 
@@ -250,6 +252,8 @@ async def _level(settings: Settings) -> Level:
 async def _begin(daemon: Daemon, snapshot: Snapshot, repos: dict[str, Repository]) -> None:
     """Take over what lives and look at the repositories, before anybody is answered."""
     daemon.adoption.take_over(snapshot.sessions)
+    daemon.memory.restore_leases()
+    daemon.memory.settle_canaries()
     await remember_history(daemon.authority, repos)
     await look_for_orphans(daemon.authority, daemon.situation, repos, daemon.sources.folders().values())
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import anyio
 
 from supervisor.core.decisions import orders
-from supervisor.core.decisions.admission import admission_name
+from supervisor.core.decisions.admission import Closing, Draining, admission_name
 from supervisor.core.decisions.effects import Note
 from supervisor.daemon.authority import Authority
 from supervisor.daemon.ending import Ending
@@ -60,6 +60,13 @@ class SignalOrders:
     async def toggle_drain(self) -> str:
         """SIGUSR2: begin or end draining."""
         tables = self.authority.tables
+        if isinstance(tables.admission, Closing):
+            return f"the supervisor is ending ({tables.admission.by})"
+        if (
+            isinstance(tables.admission, Draining)
+            and (failure := self.authority.recorder.failure) is not None
+        ):
+            return f"{failure}; draining goes on until it can record again"
         self.authority.do(orders.toggle_drain(tables, "SIGUSR2", self.authority.now()))
         return f"the supervisor is {admission_name(tables.admission)}"
 

@@ -62,11 +62,11 @@ class Timetable:
             before = self._remembered(planned, now)
             decisions, after = due(schedule, before, at, running)
             self._stirred[schedule.name] = running
-            if after != before:
-                self._memory[schedule.name] = after
-                self._recorder.submit([_row(schedule.name, after)])
             for decision in decisions:
                 effects += self._decided(planned, decision)
+            if after != before:  # after the slots were asked for: both are one batch
+                self._memory[schedule.name] = after
+                self._recorder.submit([_row(schedule.name, after)])
         return effects
 
     def _decided(self, planned: Planned, decision: Fire | Queue | Skip) -> list[Effect]:

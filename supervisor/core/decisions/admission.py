@@ -1,4 +1,4 @@
-"""Whether new sessions may start at all: open, paused or draining. Each change has a number."""
+"""Whether new sessions may start at all: open, paused or draining. ."""
 
 from __future__ import annotations
 
@@ -27,7 +27,15 @@ class Draining:
     since: float
 
 
-Admission = Open | Paused | Draining
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """The supervisor itself is about to end; nothing new starts, and no order but its end changes that."""
+
+    by: str
+    since: float
+
+
+Admission = Open | Paused | Draining | Closing
 
 
 def admission_name(admission: Admission) -> str:
@@ -37,5 +45,5 @@ def admission_name(admission: Admission) -> str:
             return "open"
         case Paused():
             return "paused"
-        case Draining():
+        case Draining() | Closing():
             return "draining"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 
 
 @dataclass(slots=True)
 class Collisions:
-    """Counts since the supervisor started.
+    """Counts since the journal was begun.
 
     `assignments_deferred`: tasks kept back because another session held their scope.
     `leases_refused`, `leases_waited`: requests of sessions for what another holds.
@@ -22,6 +22,10 @@ class Collisions:
     commits_allowed: int = 0
     commits_refused: int = 0
     stale_refused: int = 0
+
+    def counts(self) -> tuple[int, ...]:
+        """Return the counts in their order."""
+        return astuple(self)
 
     def as_json(self) -> dict[str, int]:
         """Return the counts by name."""

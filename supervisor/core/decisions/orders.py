@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from supervisor.core.decisions.admission import Admission, Draining, Open, admission_name
+from supervisor.core.decisions.admission import Admission, Closing, Draining, Open, admission_name
 from supervisor.core.decisions.advance import advance
 from supervisor.core.decisions.assign import fill
 from supervisor.core.decisions.effects import Effect, Note, SaveTask
@@ -113,7 +113,9 @@ def admit(tables: Tables, admission: Admission, by: str, now: Moment) -> list[Ef
 
 
 def toggle_drain(tables: Tables, by: str, now: Moment) -> list[Effect]:
-    """Begin to drain, or end it."""
+    """Begin to drain, or end it; a supervisor that is about to end does neither."""
+    if isinstance(tables.admission, Closing):
+        return []
     draining = isinstance(tables.admission, Draining)
     return admit(tables, Open() if draining else Draining(by, now.wall), by, now)
 

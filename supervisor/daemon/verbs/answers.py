@@ -9,6 +9,8 @@ from supervisor.core.decisions.requests import LeaseRefusal
 from supervisor.daemon.authority import Authority
 from supervisor.world.control.caller import Caller, SessionCaller
 from supervisor.world.control.errors import Code, RpcError
+from supervisor.world.control.later import Later
+from supervisor.world.journal.ticket import Ticket
 
 
 def who(caller: Caller) -> str:
@@ -36,3 +38,18 @@ def lease_error(refusal: LeaseRefusal) -> RpcError:
 def not_found(what: str, name: str, way_out: str) -> RpcError:
     """Return the error for something that is not there."""
     return RpcError(Code.NOT_FOUND, f'no {what} "{name}"; {way_out}')
+
+
+def answered_once_durable(authority: Authority, answer: object) -> Later:
+    """Return the promise of `answer` for when all that was recorded so far is on disk."""
+    later = Later()
+
+    def durable(ticket: Ticket) -> None:
+        if ticket.error is None:
+            later.answer(answer)
+            return
+        why = f"in force, but a restart would undo it, as it could not be recorded: {ticket.error}"
+        later.refuse(RpcError(Code.REFUSED, why))
+
+    authority.recorder.flush().add_done_callback(durable)
+    return later

@@ -15,7 +15,7 @@ from supervisor.core.leases.scope import ScopeError
 from supervisor.core.sessions.roster import Session
 from supervisor.daemon.authority import Authority
 from supervisor.daemon.preparing import Workshop
-from supervisor.daemon.verbs.answers import lease_error, not_found
+from supervisor.daemon.verbs.answers import answered_once_durable, lease_error, not_found
 from supervisor.world.control.caller import Caller, SessionCaller
 from supervisor.world.control.errors import Code, RpcError
 from supervisor.world.control.later import Later
@@ -105,6 +105,8 @@ class LeaseVerbs:
                 authority.do(effects)
                 raise lease_error(result)
         authority.do(effects)
+        if isinstance(result, Granted) and holder == OPERATOR:
+            return answered_once_durable(authority, answer)
         return answer
 
     def release(self, caller: Caller, params: Release) -> object:
@@ -117,6 +119,8 @@ class LeaseVerbs:
         )
         count, effects = requests.release(authority.tables, _holder(caller), wants, authority.now())
         authority.do(effects)
+        if _holder(caller) == OPERATOR:
+            return answered_once_durable(authority, {"released": count})
         return {"released": count}
 
     def list_(self, _caller: Caller, _params: Params) -> object:

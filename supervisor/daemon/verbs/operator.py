@@ -6,22 +6,19 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from supervisor.core.decisions import orders
-from supervisor.core.decisions.admission import Draining, Open, Paused, admission_name
+from supervisor.core.decisions.admission import Admission, Closing, Draining, Open, Paused, admission_name
 from supervisor.core.decisions.assign import launch
 from supervisor.core.decisions.effects import Effect, Launch, Note
 from supervisor.core.pacing import retry
 from supervisor.core.sessions.lifecycle import Ended, Running
 from supervisor.core.sessions.roster import Session
 from supervisor.daemon.authority import Authority
-from supervisor.daemon.verbs.answers import carried, who
+from supervisor.daemon.verbs.answers import answered_once_durable, carried, who
 from supervisor.daemon.verbs.sessions import summary
 from supervisor.world.control.caller import Caller
 from supervisor.world.control.errors import Code, RpcError
 from supervisor.world.control.later import Later
 from supervisor.world.control.methods import Method, Params
-from supervisor.world.journal.entries import Meta
-
-PAUSED = "supervisor.paused"  # the journal keeps an operator's pause: a restart does not undo it
 
 Spawn = Callable[[Callable[[], Coroutine[Any, Any, None]]], None]
 
@@ -101,26 +98,24 @@ class OperatorVerbs:
         authority, now = self._authority, self._authority.now()
         if params.lane is not None:
             return self._lane(params.lane, retry.Hold(who(caller), params.why))
-        paused = Paused(who(caller), params.why, now.wall)
-        authority.recorder.submit([Meta(PAUSED, {"by": paused.by, "why": paused.why, "since": paused.since})])
-        authority.do(orders.admit(authority.tables, paused, who(caller), now))
-        return {"admission": admission_name(authority.tables.admission)}
+        self._admit(Paused(who(caller), params.why, now.wall), caller)
+        return answered_once_durable(authority, {"admission": admission_name(authority.tables.admission)})
 
     def resume(self, caller: Caller, params: PauseParams) -> object:
         """End a pause or a drain, or the pause of one lane."""
         authority = self._authority
         if params.lane is not None:
             return self._lane(params.lane, retry.Resume(who(caller)))
-        authority.recorder.submit([Meta(PAUSED, None)])
-        authority.do(orders.admit(authority.tables, Open(), who(caller), authority.now()))
-        return {"admission": admission_name(authority.tables.admission)}
+        self._admit(Open(), caller)
+        return answered_once_durable(authority, {"admission": admission_name(authority.tables.admission)})
 
     def drain(self, caller: Caller, params: DrainParams) -> object:
         """Let what runs finish and start nothing new."""
         authority, now = self._authority, self._authority.now()
-        authority.do(orders.admit(authority.tables, Draining(who(caller), now.wall), who(caller), now))
+        self._admit(Draining(who(caller), now.wall), caller)
         if not params.wait or not len(authority.tables.roster):
-            return {"admission": "draining", "running": len(authority.tables.roster)}
+            running = len(authority.tables.roster)
+            return answered_once_durable(authority, {"admission": "draining", "running": running})
 
         def look() -> None:
             if not len(authority.tables.roster):
@@ -130,6 +125,16 @@ class OperatorVerbs:
         later = Later(on_gone=lambda: authority.after.remove(look))
         authority.after.append(look)
         return later
+
+    def _admit(self, admission: Admission, caller: Caller) -> None:
+        authority = self._authority
+        if isinstance(closing := authority.tables.admission, Closing):
+            raise RpcError(Code.REFUSED, f"the supervisor is ending ({closing.by}); start it again first")
+        if isinstance(admission, Open) and (failure := authority.recorder.failure) is not None:
+            raise RpcError(
+                Code.REFUSED, f"{failure}; the supervisor resumes by itself once it can record again"
+            )
+        authority.do(orders.admit(authority.tables, admission, who(caller), authority.now()))
 
     def _lane(self, lane: str, event: retry.Hold | retry.Resume) -> object:
         authority, now = self._authority, self._authority.now()
@@ -143,7 +148,7 @@ class OperatorVerbs:
             effects.append(Note(f"lane.{notice.value}", data={"lane": lane, "by": event.by}))
         authority.do(effects)
         authority.tick()
-        return {"lane": lane, "state": type(state).__name__.lower()}
+        return answered_once_durable(authority, {"lane": lane, "state": type(state).__name__.lower()})
 
     def _done_later(
         self, order: Callable[[str], Awaitable[dict[str, Any]]]

@@ -1,9 +1,11 @@
-"""What must survive a crash, in one SQLite file: intents, endings, events, and the memory of tasks and schedules."""
+"""What must survive a crash, in one SQLite file: intents, endings, events, and the memory of tasks, schedules and pacing."""
 
 from supervisor.world.journal.entries import (
     Entry,
     Event,
     Meta,
+    PacingDrop,
+    PacingRow,
     QueueDrop,
     QueueRow,
     ScheduleRow,
@@ -37,6 +39,8 @@ __all__ = [
     "JournalOverflowError",
     "JournalTooNewError",
     "Meta",
+    "PacingDrop",
+    "PacingRow",
     "QueueDrop",
     "QueueRow",
     "Reader",

@@ -97,4 +97,32 @@ class ScheduleRow:
     queued: Sequence[tuple[float, int]] = ()
 
 
-Entry = Event | SessionRow | TaskRow | TaskDrop | QueueRow | QueueDrop | Meta | ScheduleRow
+@dataclass(frozen=True, slots=True)
+class PacingRow:
+    """One thing that paces starts, such as a lane that is paused; replaces the value of (`kind`, `name`)."""
+
+    kind: str
+    name: str
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class PacingDrop:
+    """Forget a row of that kind and name."""
+
+    kind: str
+    name: str
+
+
+Entry = (
+    Event
+    | SessionRow
+    | TaskRow
+    | TaskDrop
+    | QueueRow
+    | QueueDrop
+    | Meta
+    | ScheduleRow
+    | PacingRow
+    | PacingDrop
+)

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from supervisor.world.journal import schema
-from supervisor.world.journal.entries import Event, QueueRow, ScheduleRow, SessionRow, TaskRow
+from supervisor.world.journal.entries import Event, PacingRow, QueueRow, ScheduleRow, SessionRow, TaskRow
 from supervisor.world.journal.errors import JournalCorruptError, JournalError, JournalTooNewError, explain
 
 _SESSION = "SELECT id, task, intent, state, started_at, ended_at, outcome, ending FROM sessions"
@@ -40,6 +40,7 @@ class Snapshot:
     queue: tuple[QueueRow, ...]
     meta: Mapping[str, Any]
     schedules: tuple[ScheduleRow, ...]
+    pacing: tuple[PacingRow, ...]
     generation: int
 
 
@@ -74,6 +75,12 @@ class Reader:
                     ),
                     meta={k: json.loads(v) for k, v in read("SELECT * FROM meta ORDER BY key")},
                     schedules=tuple(map(_schedule, read("SELECT * FROM schedules ORDER BY name"))),
+                    pacing=tuple(
+                        PacingRow(kind, name, json.loads(value))
+                        for kind, name, value in read(
+                            "SELECT kind, name, value FROM pacing ORDER BY kind, name"
+                        )
+                    ),
                     generation=read("SELECT number FROM generation").fetchone()[0],
                 )
             finally:

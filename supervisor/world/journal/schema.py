@@ -34,6 +34,13 @@ MIGRATIONS: Sequence[Sequence[str]] = (
         "CREATE TABLE generation (number INTEGER NOT NULL)",
         "INSERT INTO generation VALUES (0)",
     ),
+    (
+        "CREATE TABLE pacing (kind TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (kind, name))",
+        # A pause was the only part of it that was kept; text functions, because JSON ones may not be built in.
+        """INSERT INTO pacing SELECT 'admission', '', '{"state":"paused",' || substr(value, 2)
+            FROM meta WHERE key = 'supervisor.paused' AND value <> 'null'""",
+        "DELETE FROM meta WHERE key = 'supervisor.paused'",
+    ),
 )
 LATEST = len(MIGRATIONS)
 

@@ -9,6 +9,8 @@ from supervisor.world.journal.entries import (
     Entry,
     Event,
     Meta,
+    PacingDrop,
+    PacingRow,
     QueueDrop,
     QueueRow,
     ScheduleRow,
@@ -33,6 +35,10 @@ _QUEUE_DROP = "DELETE FROM queue WHERE key = ?"
 _META = "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
 _SCHEDULE = """INSERT INTO schedules VALUES (?, ?, ?)
 ON CONFLICT (name) DO UPDATE SET last_due = excluded.last_due, queued = excluded.queued"""
+
+_PACING = """INSERT INTO pacing VALUES (?, ?, ?)
+ON CONFLICT (kind, name) DO UPDATE SET value = excluded.value"""
+_PACING_DROP = "DELETE FROM pacing WHERE kind = ? AND name = ?"
 
 
 def statement(entry: Entry) -> Statement:
@@ -69,6 +75,10 @@ def _statement(entry: Entry) -> Statement:
             return _META, (key, _json(value))
         case ScheduleRow(name, last_due, queued):
             return _SCHEDULE, (name, last_due, _json([list(slot) for slot in queued]))
+        case PacingRow(kind, name, value):
+            return _PACING, (kind, name, _json(value))
+        case PacingDrop(kind, name):
+            return _PACING_DROP, (kind, name)
         case _:
             assert_never(entry)
 
