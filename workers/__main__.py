@@ -1,4 +1,4 @@
-"""Start what runs beside or inside a session: `python -I -S DIR session SESSION_DIR [--listen-fd N]`.
+"""Start what runs beside or inside a session: `python -I -S DIR session SESSION_DIR [--listen-fd N] [--lock-fd N]`.
 
 DIR is the folder of this package. Each sub-program is imported only when it is asked for, so that
 one does not pay for the start of another.
@@ -27,7 +27,7 @@ def main(argv: list[str]) -> int:
 
             return session(rest)
         case _:
-            sys.stderr.write("usage: python -I -S DIR session SESSION_DIR [--listen-fd N]\n")
+            sys.stderr.write("usage: python -I -S DIR session SESSION_DIR [--listen-fd N] [--lock-fd N]\n")
             return 2
 
 

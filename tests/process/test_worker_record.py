@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.process.children.session import ROOT, Session
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 pytestmark = pytest.mark.process
 
@@ -174,6 +174,58 @@ def test_a_session_whose_worker_was_killed_is_not_started_again(tmp_path: Path) 
 
         assert second.returncode == 1
         assert b"was started before and is lost (worker.json exists)" in complaint
+
+
+def test_a_lock_that_is_handed_down_is_held_from_before_the_start_until_the_end(tmp_path: Path) -> None:
+    session = Session(tmp_path, "speaks_and_stays")
+    lock = (session.folder / "lock").open("xb")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    session.lock_fd = lock.fileno()
+    with session:
+        lock.close()
+        connection = session.connect()
+        session.wait_ready()
+
+        with (session.folder / "lock").open("rb") as probe, pytest.raises(BlockingIOError):
+            fcntl.flock(probe, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        assert int((session.folder / "lock").read_text()) == session.pid
+        connection.ask("kill")
+        session.wait()
+        with (session.folder / "lock").open("rb") as probe:
+            fcntl.flock(probe, fcntl.LOCK_SH | fcntl.LOCK_NB)
+
+
+def test_a_lock_of_another_folder_is_refused(tmp_path: Path) -> None:
+    session = Session(tmp_path, "speaks_and_stays")
+    with (tmp_path / "another").open("xb") as other:
+        worker = session.start_another(lock_fd=other.fileno())
+        _, complaint = worker.communicate(timeout=10)
+
+        assert worker.returncode == 1
+        assert b"the lock that was handed down is not" in complaint
+
+
+def test_whoever_only_looks_whether_the_lock_is_held_keeps_no_worker_from_starting(tmp_path: Path) -> None:
+    session = Session(tmp_path, "speaks_and_stays")
+    (session.folder / "lock").touch()
+    with (session.folder / "lock").open("rb") as probe:
+        fcntl.flock(probe, fcntl.LOCK_SH)
+        with session:
+            while str(session.folder / "lock") not in opened_by(session.pid):
+                assert session.worker is not None
+                assert session.worker.poll() is None
+            fcntl.flock(probe, fcntl.LOCK_UN)
+
+            session.connect()
+            session.wait_ready()
+
+
+def opened_by(pid: int) -> set[str]:
+    found = set()
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            found.add(str(link.readlink()))
+    return found
 
 
 @pytest.mark.parametrize(

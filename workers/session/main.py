@@ -15,6 +15,8 @@ from workers.session.spec import SpecError, read_spec
 from workers.session.sweep import Swept
 from workers.session.worker import Worker
 
+USAGE = "SESSION_DIR [--listen-fd N] [--lock-fd N]"
+
 
 def main(arguments: list[str]) -> int:
     """Run the session in the folder named by `arguments`; return the worker's exit code.
@@ -22,25 +24,22 @@ def main(arguments: list[str]) -> int:
     0: the session ran, or could not be started, and exit.json says how it ended. 1: nothing was
     started, or the record could not be written. 2: wrong usage.
     """
-    match arguments:
-        case [folder]:
-            listen_fd = None
-        case [folder, "--listen-fd", number] if number.isdigit() and int(number) > 2:
-            listen_fd = int(number)
-        case _:
-            note("usage: session SESSION_DIR [--listen-fd N]")
-            return 2
+    given = _descriptors(arguments[1:])
+    if not arguments or given is None:
+        note(f"usage: session {USAGE}")
+        return 2
+    listen_fd, lock_fd = given.get("--listen-fd"), given.get("--lock-fd")
     try:
         arm(os.environ, POINTS)
     except ValueError as error:
         note(f"worker: {error}")
         return 2
     failpoint("worker.begun")
-    folder = os.path.abspath(folder)
-    close_inherited(listen_fd)
+    folder = os.path.abspath(arguments[0])
+    close_inherited(list(given.values()))
     mask = os.umask(0o077)
     try:
-        take(folder)
+        take(folder, lock_fd)
         failpoint("worker.locked")
         settle_in()
         kernel.become_subreaper()
@@ -55,6 +54,16 @@ def main(arguments: list[str]) -> int:
     except OSError as error:
         return _give_up(folder, f"the worker cannot work in {folder}: {error}")
     return worker.run(mask)
+
+
+def _descriptors(options: list[str]) -> dict[str, int] | None:
+    """Return the descriptors that were handed down, by option; None where that is not what was given."""
+    names, numbers = options[::2], options[1::2]
+    if len(names) != len(numbers) or not {*names} <= {"--listen-fd", "--lock-fd"}:
+        return None
+    if not all(number.isdigit() and int(number) > 2 for number in numbers):
+        return None
+    return dict(zip(names, map(int, numbers), strict=True))
 
 
 def _give_up(folder: str, why: str) -> int:

@@ -5,25 +5,28 @@ from __future__ import annotations
 import fcntl
 import os
 import signal
+import time
+
+_LOOKS = 20
+_LOOK = 0.01  # seconds
 
 
 class Occupied(Exception):  # noqa: N818  - the folder is occupied
     """This worker must not run here; the text is one line that says who or what is in the way."""
 
 
-def take(folder: str) -> int:
+def take(folder: str, inherited: int | None) -> int:
     """Lock the folder for the life of this process and return the lock's descriptor.
+
+    A starter that locked the file before it forked hands the lock down as `inherited`: then there is no
+    instant at which a worker is on its way and the lock is free.
 
     Raises:
         Occupied: another worker holds it, or one did before: a session is started once.
     """
-    path = os.path.join(folder, "lock")
+    fd = _opened(os.path.join(folder, "lock"), inherited)
     try:
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise Occupied(f"cannot open {path}: {error.strerror}") from None
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _lock(fd)
     except BlockingIOError:
         holder = os.pread(fd, 32, 0).decode(errors="replace").strip() or "unknown"
         raise Occupied(f"{folder} belongs to a living worker, pid {holder}; a session has one") from None
@@ -37,17 +40,16 @@ def take(folder: str) -> int:
     return fd
 
 
-def close_inherited(keep: int | None) -> None:
-    """Close every descriptor above 2, except `keep`, and fill the gaps below 3."""
+def close_inherited(keep: list[int]) -> None:
+    """Close every descriptor above 2, except those in `keep`, and fill the gaps below 3."""
     while (fd := os.open(os.devnull, os.O_RDWR)) < 3:
         pass  # a file opened later must not become a standard stream
     os.close(fd)
-    limit = os.sysconf("SC_OPEN_MAX")
-    if keep is None:
-        os.closerange(3, limit)
-    else:
-        os.closerange(3, keep)
-        os.closerange(keep + 1, limit)
+    least = 3
+    for kept in sorted(keep):
+        os.closerange(least, kept)
+        least = kept + 1
+    os.closerange(least, os.sysconf("SC_OPEN_MAX"))
 
 
 def settle_in() -> None:
@@ -79,6 +81,35 @@ def note(line: str) -> None:
         os.write(2, line.encode(errors="replace") + b"\n")
     except OSError:
         return
+
+
+def _opened(path: str, inherited: int | None) -> int:
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        if inherited is None:
+            return fd
+        if not os.path.sameopenfile(inherited, fd):
+            raise Occupied(f"the lock that was handed down is not {path}")
+    except OSError as error:
+        raise Occupied(f"cannot open {path}: {error.strerror}") from None
+    os.close(fd)
+    os.set_inheritable(inherited, False)
+    return inherited
+
+
+def _lock(fd: int) -> None:
+    """Take the lock; whoever only looks whether it is held has it for an instant.
+
+    Raises:
+        BlockingIOError: it is held by somebody who keeps it.
+    """
+    for _ in range(_LOOKS):
+        try:
+            return fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(_LOOK)
+    fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return None
 
 
 def _leave_session() -> None:

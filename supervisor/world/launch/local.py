@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import BinaryIO
 
 import anyio.to_thread
 
@@ -59,9 +61,9 @@ def start_worker(spec: SessionSpec, folder: Path) -> StartedWorker:
     try:
         write_session_folder(spec, folder)
         failpoint("launch.folder_written")
-        with _listen(spec.socket) as listener:
+        with _locked(folder) as lock, _listen(spec.socket) as listener:
             failpoint("launch.listening")
-            pid = _spawn(folder, listener.fileno())
+            pid = _spawn(folder, listener.fileno(), lock.fileno())
             failpoint("launch.forked")
         pidfd = _opened(pid)
     except OSError as error:
@@ -105,10 +107,20 @@ def _listen(path: Path) -> socket.socket:
     return listener
 
 
-def _spawn(folder: Path, listen_fd: int) -> int:
+def _locked(folder: Path) -> BinaryIO:
+    """Take the session's lock before its worker exists, to hand it down: from now on "held" means "on its way"."""
+    file = (folder / "lock").open("xb", buffering=0)
+    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return file
+
+
+def _spawn(folder: Path, listen_fd: int, lock_fd: int) -> int:
     with (folder / "worker.log").open("ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-I", "-S", _WORKERS, "session", str(folder), "--listen-fd", str(listen_fd)],
+            [
+                *(sys.executable, "-I", "-S", _WORKERS, "session", str(folder)),
+                *("--listen-fd", str(listen_fd), "--lock-fd", str(lock_fd)),
+            ],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -116,7 +128,7 @@ def _spawn(folder: Path, listen_fd: int) -> int:
             env={"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8"}
             | inherited_by_workers(os.environ),
             start_new_session=True,
-            pass_fds=(listen_fd,),
+            pass_fds=(listen_fd, lock_fd),
         )
     process.returncode = 0  # its status is collected by pidfd; Popen must neither wait nor warn
     return process.pid

@@ -113,6 +113,8 @@ class Session:
         self._connections: list[Connection] = []
         self.worker: subprocess.Popen[bytes] | None = None
 
+    lock_fd: int | None = None  # handed down at the start
+
     def __enter__(self) -> Self:
         self.start()
         return self
@@ -134,17 +136,20 @@ class Session:
         os.close(self._ready)
 
     def start(self, listen_fd: int | None = None) -> None:
-        self.worker = self.start_another(listen_fd)
+        self.worker = self.start_another(listen_fd, self.lock_fd)
 
     def command(self) -> list[str]:
         return [sys.executable, "-I", "-S", str(ROOT / "workers"), "session", str(self.folder)]
 
-    def start_another(self, listen_fd: int | None = None) -> subprocess.Popen[bytes]:
+    def start_another(
+        self, listen_fd: int | None = None, lock_fd: int | None = None
+    ) -> subprocess.Popen[bytes]:
         command = self.command()
         pass_fds: tuple[int, ...] = ()
-        if listen_fd is not None:
-            command += ["--listen-fd", str(listen_fd)]
-            pass_fds = (listen_fd,)
+        for option, number in (("--listen-fd", listen_fd), ("--lock-fd", lock_fd)):
+            if number is not None:
+                command += [option, str(number)]
+                pass_fds += (number,)
         return subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, pass_fds=pass_fds)
 
     @property
