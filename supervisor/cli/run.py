@@ -22,8 +22,12 @@ def run(ctx: click.Context, config: str | None, until_idle: bool, recover: bool)
     """Run the supervisor in the foreground.
 
     Signals: HUP reloads, USR1 re-ranks, USR2 toggles draining, TERM ends by supervisor.on_stop,
-    QUIT writes the state to the log. Ctrl-C drains; again: stops the sessions; again: kills them.
+    RTMIN leaves the sessions to the next supervisor, QUIT writes the state to the log. Ctrl-C drains; again: stops the sessions; again: kills them.
     """
+    from supervisor.world.early_signals import EarlySignals
+
+    early = EarlySignals()
+    early.listen()  # before the long imports: a signal must not kill what cannot answer it yet
     import anyio
 
     from supervisor.core.leases.scope import ScopeError
@@ -38,6 +42,7 @@ def run(ctx: click.Context, config: str | None, until_idle: bool, recover: bool)
     from supervisor.world.journal.errors import JournalError
     from supervisor.world.level import LevelError
     from supervisor.world.logs import configure_logs
+    from supervisor.world.systemd.attached import attach
 
     try:
         path = find_config(config or ctx.find_root().obj.get("config"), os.environ, Path.cwd())
@@ -54,7 +59,12 @@ def run(ctx: click.Context, config: str | None, until_idle: bool, recover: bool)
         *(LevelError, ScopeError, ScheduleError),
     )
     try:
-        code, left = anyio.run(lambda: supervise(settings, until_idle=until_idle, recover=recover))
+        attached = attach(os.environ, os.getpid())
+        code, left = anyio.run(
+            lambda: supervise(
+                settings, until_idle=until_idle, recover=recover, attached=attached, early=early
+            )
+        )
     except expected as error:
         raise click.ClickException(str(error)) from error
     except BaseExceptionGroup as group:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,12 +24,23 @@ _AGAIN = 5.0  # seconds between two attempts to have the path back
 
 
 @contextlib.asynccontextmanager
-async def answering(path: Path, methods: Sequence[Method[Any]], access: Access) -> AsyncIterator[None]:
+async def answering(
+    path: Path, methods: Sequence[Method[Any]], access: Access, listener: socket.socket | None = None
+) -> AsyncIterator[None]:
     """Answer at `path` while the block runs. A path that is removed meanwhile is made anew.
+
+    A `listener` is somebody else's, systemd's: its path is neither made, nor made anew, nor removed.
 
     Raises:
         ListenError: the path cannot be had at the start.
     """
+    if listener is not None:
+        async with serving(path, methods, access=access, listener=listener), _removed(path) as removed:
+            async with anyio.create_task_group() as group:
+                group.start_soon(_say_that_it_is_gone, path, removed)
+                yield
+                group.cancel_scope.cancel()
+        return
     up, over = anyio.Event(), anyio.Event()
 
     async def answer() -> None:
@@ -76,6 +88,13 @@ async def _removed(path: Path) -> AsyncIterator[anyio.Event]:
                 group.start_soon(watch, inotify)
             yield gone
             group.cancel_scope.cancel()
+
+
+async def _say_that_it_is_gone(path: Path, removed: anyio.Event) -> None:
+    await removed.wait()
+    log.error(
+        "control.socket_removed", path=str(path), way_out="restart the socket unit; sessions are not touched"
+    )
 
 
 async def _first(*events: anyio.Event) -> None:

@@ -16,6 +16,7 @@ from supervisor.daemon.orphans import look_for_orphans
 from supervisor.daemon.policy import policy_from
 from supervisor.daemon.preparing import Workshop
 from supervisor.daemon.queue import Queue
+from supervisor.daemon.service import Service
 from supervisor.daemon.settling import Settler
 from supervisor.daemon.situation import Situation
 from supervisor.daemon.source_setup import make_sources
@@ -47,6 +48,7 @@ class Reloader:
         settler: Settler,
         sources: Sources,
         queue: Queue,
+        service: Service,
     ) -> None:
         self._authority = authority
         self._situation = situation
@@ -54,6 +56,7 @@ class Reloader:
         self._settler = settler
         self._sources = sources
         self._queue = queue
+        self._service = service
 
     async def reload(self, by: str) -> dict[str, Any]:
         """Put the configuration file and all sources into force anew; say what changed.
@@ -61,6 +64,10 @@ class Reloader:
         Raises:
             RpcError: the file is not valid; the last good configuration stays.
         """
+        with self._service.reloading():
+            return await self._reload(by)
+
+    async def _reload(self, by: str) -> dict[str, Any]:
         authority, path = self._authority, self._situation.config
         try:
             settings = load(path, os.environ)

@@ -37,6 +37,7 @@ from supervisor.daemon.recorder import Recorder, fresh_id
 from supervisor.daemon.reload import Reloader, open_repositories
 from supervisor.daemon.retention import Retention
 from supervisor.daemon.self_test import probe_level
+from supervisor.daemon.service import Service
 from supervisor.daemon.settling import Settler, remember_history
 from supervisor.daemon.signals import SignalOrders, answer_signals, meanings
 from supervisor.daemon.situation import Situation
@@ -54,6 +55,7 @@ from supervisor.world.config.discover import socket_path
 from supervisor.world.config.models import Settings
 from supervisor.world.control.access import Access
 from supervisor.world.control.methods import Method
+from supervisor.world.early_signals import EarlySignals
 from supervisor.world.failpoint import failpoint
 from supervisor.world.git.hooks import install_hooks
 from supervisor.world.git.repository import Repository
@@ -64,6 +66,7 @@ from supervisor.world.journal.reader import Snapshot
 from supervisor.world.launch.local import LocalLauncher
 from supervisor.world.level import Level, LevelError
 from supervisor.world.processes import parent
+from supervisor.world.systemd.attached import Attached
 
 log = structlog.get_logger("leasehold")
 
@@ -87,19 +90,27 @@ class Daemon:
     tokens: TokenBlocks
     memory: PacingMemory
     reloader: Reloader
+    service: Service
 
 
 async def supervise(
-    settings: Settings, *, until_idle: bool = False, recover: bool = False
+    settings: Settings,
+    *,
+    until_idle: bool = False,
+    recover: bool = False,
+    attached: Attached | None = None,
+    early: EarlySignals | None = None,
 ) -> tuple[int, list[str]]:
     """Run the supervisor until it is told to end; return the exit code and what is left undone, in lines.
 
-    With `recover` a damaged journal is moved aside and a new one begun.
+    With `recover` a damaged journal is moved aside and a new one begun. `attached` ties it to a service
+    manager; signals that came `early` are answered first.
 
     Raises:
         JournalError, ListenError, RepositoryError, HooksError, LevelError: it cannot start; one line says why.
     """
     state_dir = settings.supervisor.state_dir
+    attached = attached or Attached()
     watch: list[JournalWatch] = []
     repos = await open_repositories(settings)
     install_hooks(state_dir / "hooks")
@@ -122,17 +133,19 @@ async def supervise(
         signalled = await stack.enter_async_context(anyio.create_task_group())
         sessions = await stack.enter_async_context(anyio.create_task_group())
         snapshot = journal.load()
-        daemon = _build(settings, journal, snapshot, repos, sessions, plan, level)
+        daemon = _build(settings, journal, snapshot, repos, sessions, plan, level, attached)
         watch.append(JournalWatch(daemon.authority))
         watch[0].watch(journal)
         await daemon.tokens.first()
         failpoint("supervisor.tokens_reserved")
         ready = anyio.Event()
-        signalled.start_soon(answer_signals, meanings(_orders(daemon)), ready.set)
+        signalled.start_soon(answer_signals, meanings(_orders(daemon)), ready.set, early or EarlySignals())
         await ready.wait()
         await _begin(daemon, snapshot, repos)
         failpoint("supervisor.adopted")
-        async with answering(socket_path(settings), _methods(daemon, sessions), _access(daemon)):
+        listener = attached.handed.control
+        access = _access(daemon, guarded=listener is not None)
+        async with answering(socket_path(settings), _methods(daemon, sessions), access, listener):
             Retention(
                 daemon.authority,
                 sessions,
@@ -148,6 +161,7 @@ async def supervise(
                 [Note("supervisor.started", data={"pid": os.getpid(), "generation": snapshot.generation})]
             )
             daemon.authority.tick()
+            daemon.service.ready()
             failpoint("supervisor.started")
             daemon.ending.begin()
             await daemon.ending.over.wait()
@@ -156,6 +170,7 @@ async def supervise(
             daemon.authority.do([stopping])
             failpoint("supervisor.stopping")
             daemon.authority.recorder.flush()
+            daemon.service.stopping(f"stopped, {len(daemon.authority.tables.roster)} sessions go on")
         sessions.cancel_scope.cancel()  # detaches: the watchers end, the workers do not
         signalled.cancel_scope.cancel()
     return (1 if left else 0), left
@@ -169,6 +184,7 @@ def _build(
     group: TaskGroup,
     plan: Plan,
     level: Level,
+    attached: Attached,
 ) -> Daemon:
     policy = policy_from(settings, repos)
     tokens = Tokens(int(snapshot.meta.get(CEILING, 0)))
@@ -212,6 +228,7 @@ def _build(
     authority.attach(workers, sources)
     timetable = Timetable(authority, recorder, snapshot.schedules)
     situation = Situation(settings.path, clock.now().wall, level, schedules=timetable.describe)
+    service = Service(authority, situation, attached)
     blocks = TokenBlocks(tokens, recorder, authority.tick)
     authority.after.append(blocks.look)
     return Daemon(
@@ -229,7 +246,8 @@ def _build(
         adoption=Adoption(authority, workers, places, group),
         tokens=blocks,
         memory=memory,
-        reloader=Reloader(authority, situation, shop, settler, sources, queue),
+        reloader=Reloader(authority, situation, shop, settler, sources, queue, service),
+        service=service,
     )
 
 
@@ -273,7 +291,7 @@ def _methods(daemon: Daemon, group: TaskGroup) -> list[Method[Any]]:
     return [method for group_of_verbs in verbs for method in group_of_verbs.methods()]
 
 
-def _access(daemon: Daemon) -> Access:
+def _access(daemon: Daemon, *, guarded: bool) -> Access:
     roster = daemon.authority.tables.roster
 
     def session_of(pid: int) -> str | None:
@@ -287,7 +305,7 @@ def _access(daemon: Daemon) -> Access:
             at = parent(at)
         return None
 
-    return Access(resolve=roster.by_capability, session_of=session_of)
+    return Access(resolve=roster.by_capability, session_of=session_of, guarded=guarded)
 
 
 def _orders(daemon: Daemon) -> SignalOrders:

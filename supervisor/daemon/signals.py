@@ -18,18 +18,23 @@ from supervisor.daemon.reload import Reloader
 from supervisor.daemon.situation import Situation
 from supervisor.daemon.state_dump import dump_state
 from supervisor.world.control.errors import RpcError
+from supervisor.world.early_signals import EarlySignals
 
 Answer = Callable[[], Awaitable[None]]
 
 
-async def answer_signals(answers: Mapping[signal.Signals, Answer], ready: Callable[[], None]) -> None:
+async def answer_signals(
+    answers: Mapping[signal.Signals, Answer], ready: Callable[[], None], early: EarlySignals
+) -> None:
     """Answer signals, one at a time, in the order of their arrival, until cancelled.
 
-    `ready` is called once signals no longer have their default effect. The receiver restores that
-    effect when it closes, so this is the last thing of the daemon to end.
+    Those that came `early` are the first. `ready` is called once signals no longer have their default
+    effect. The receiver restores that effect when it closes, so this is the last thing of the daemon to end.
     """
     with anyio.open_signal_receiver(*answers) as received:
         ready()
+        for number in early.taken():
+            await answers[number]()
         async for number in received:
             await answers[signal.Signals(number)]()
 
@@ -82,6 +87,11 @@ class SignalOrders:
                 self.ending.stop("SIGTERM")
         return f"on_stop is {on_stop}"
 
+    async def leave(self) -> str:
+        """SIGRTMIN: end and leave the sessions, whatever `on_stop` says; systemd sends it for a restart."""
+        self.ending.leave()
+        return "the next supervisor takes the sessions over"
+
     async def interrupt(self) -> str:
         """SIGINT: drain; again: stop; again: kill."""
         return self.ending.interrupted()
@@ -99,6 +109,7 @@ def meanings(on: SignalOrders) -> dict[signal.Signals, Answer]:
         signal.SIGUSR1: on.reprioritize,
         signal.SIGUSR2: on.toggle_drain,
         signal.SIGTERM: on.terminate,
+        signal.Signals(signal.SIGRTMIN): on.leave,
         signal.SIGINT: on.interrupt,
         signal.SIGQUIT: on.dump,
     }

@@ -1,13 +1,16 @@
-"""Log lines: for people on a terminal, JSON otherwise; always on standard error."""
+"""Log lines: for people on a terminal, fields for journald, JSON otherwise; always on standard error."""
 
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from typing import Any, TextIO
 
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
+
+from supervisor.world.systemd import journald
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
@@ -15,6 +18,9 @@ _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARN
 def configure_logs(style: str, level: str, stream: TextIO | None = None) -> None:
     """Set up structlog once, at start. `style` is "auto", "console" or "json"."""
     out = stream or sys.stderr
+    if style == "auto" and journald.is_journal(out, os.environ):
+        _configure_journal(level, out)
+        return
     console = style == "console" or (style == "auto" and out.isatty())
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
@@ -35,5 +41,20 @@ def configure_logs(style: str, level: str, stream: TextIO | None = None) -> None
         processors=shared,
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
         logger_factory=structlog.PrintLoggerFactory(file=out),
+        cache_logger_on_first_use=False,
+    )
+
+
+def _configure_journal(level: str, out: TextIO) -> None:
+    """Send fields instead of text; journald has the time itself."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.format_exc_info,
+            journald.to_fields,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
+        logger_factory=journald.JournalSocket(out),
         cache_logger_on_first_use=False,
     )

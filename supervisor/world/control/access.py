@@ -42,15 +42,17 @@ class Access:
     `resolve` maps a token to the living session it belongs to. `session_of` says inside which session
     a process (by pid) runs; it may read /proc, so it is asked once per connection, and only when an
     operator's verb comes without a token. `credentials` reads the peer of an accepted socket.
+    `guarded` says that the socket's own mode and group decide who gets in, as systemd set them.
     """
 
     resolve: Callable[[str], str | None] = nobody
     session_of: Callable[[int], str | None] = nobody
     credentials: Callable[[socket.socket], Credentials] = peer_credentials
+    guarded: bool = False
 
     def admits(self, peer: Credentials) -> bool:
         """Whether this user may speak to the server at all: its own user and root may."""
-        return peer.uid in {os.geteuid(), 0}
+        return self.guarded or peer.uid in {os.geteuid(), 0}
 
 
 class Peer:

@@ -1,0 +1,1 @@
+"""systemd: what a service tells it, what it hands over, and the units that it runs."""

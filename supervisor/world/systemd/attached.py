@@ -1,0 +1,23 @@
+"""Everything that ties this process to the service manager that started it, taken once, at the start."""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+from dataclasses import dataclass, field
+
+from supervisor.world.systemd.listen import Handed, take_handed
+from supervisor.world.systemd.notify import Notifier, watchdog_seconds
+
+
+@dataclass(slots=True)
+class Attached:
+    """A voice to the manager, how often it wants to hear it (seconds; `None`: never), and what it handed over."""
+
+    notifier: Notifier = field(default_factory=lambda: Notifier(None))
+    watchdog: float | None = None
+    handed: Handed = field(default_factory=Handed)
+
+
+def attach(environ: MutableMapping[str, str], pid: int) -> Attached:
+    """Return what ties process `pid` to its manager; the variables are taken out, so that no child has them."""
+    return Attached(Notifier.taken_from(environ), watchdog_seconds(environ, pid), take_handed(environ, pid))
