@@ -35,11 +35,14 @@ async def answering(
         ListenError: the path cannot be had at the start.
     """
     if listener is not None:
-        async with serving(path, methods, access=access, listener=listener), _removed(path) as removed:
-            async with anyio.create_task_group() as group:
-                group.start_soon(_say_that_it_is_gone, path, removed)
-                yield
-                group.cancel_scope.cancel()
+        async with (
+            serving(path, methods, access=access, listener=listener),
+            _removed(path) as removed,
+            anyio.create_task_group() as group,
+        ):
+            group.start_soon(_say_that_it_is_gone, path, removed)
+            yield
+            group.cancel_scope.cancel()
         return
     up, over = anyio.Event(), anyio.Event()
 

@@ -166,14 +166,18 @@ async def supervise(
             daemon.ending.begin()
             await daemon.ending.over.wait()
             left = daemon.ending.left_over() if until_idle else []
-            stopping = Note("supervisor.stopping", data={"running": len(daemon.authority.tables.roster)})
-            daemon.authority.do([stopping])
-            failpoint("supervisor.stopping")
-            daemon.authority.recorder.flush()
-            daemon.service.stopping(f"stopped, {len(daemon.authority.tables.roster)} sessions go on")
+            _say_that_it_ends(daemon)
         sessions.cancel_scope.cancel()  # detaches: the watchers end, the workers do not
         signalled.cancel_scope.cancel()
     return (1 if left else 0), left
+
+
+def _say_that_it_ends(daemon: Daemon) -> None:
+    running = len(daemon.authority.tables.roster)
+    daemon.authority.do([Note("supervisor.stopping", data={"running": running})])
+    failpoint("supervisor.stopping")
+    daemon.authority.recorder.flush()
+    daemon.service.stopping(f"stopped; {running} sessions go on" if running else "stopped")
 
 
 def _build(

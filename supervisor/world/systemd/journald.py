@@ -37,8 +37,8 @@ class JournalSocket:
 
     __slots__ = ("_address", "_fallback", "_sock")
 
-    def __init__(self, fallback: TextIO, address: str = SOCKET) -> None:
-        self._address = address
+    def __init__(self, fallback: TextIO, address: str | None = None) -> None:
+        self._address = address or SOCKET
         self._fallback = fallback
         self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
 

@@ -42,7 +42,9 @@ def _lines(manager: str, name: str, values: Values) -> Iterator[str]:
 
 
 def _template(manager: str, name: str) -> str:
-    return (resources.files("supervisor.world.systemd") / "units" / manager / name).read_text(encoding="utf-8")
+    return (resources.files("supervisor.world.systemd") / "units" / manager / name).read_text(
+        encoding="utf-8"
+    )
 
 
 def _text(value: str | Sequence[str]) -> str:
