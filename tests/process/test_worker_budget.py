@@ -99,7 +99,7 @@ def test_a_harness_that_stays_after_its_work_is_finished_is_stopped(tmp_path: Pa
         assert record["why"] == "the work was reported finished and the harness still ran 0.2s later"
 
 
-def test_sigterm_to_the_worker_stops_the_session(tmp_path: Path) -> None:
+def test_sigterm_to_the_worker_stops_the_session_and_the_record_names_the_sender(tmp_path: Path) -> None:
     with Session(tmp_path, "leaves_politely") as session:
         session.connect()
         session.wait_ready()
@@ -107,7 +107,9 @@ def test_sigterm_to_the_worker_stops_the_session(tmp_path: Path) -> None:
         os.kill(session.pid, signal.SIGTERM)
 
         record = session.wait()
-        assert (record["cause"], record["by"], record["code"]) == ("stop", "signal", 5)
+        assert (record["cause"], record["code"]) == ("stop", 5)
+        name = Path(f"/proc/{os.getpid()}/comm").read_text().strip()
+        assert record["by"] == f"pid {os.getpid()} ({name}) of uid {os.getuid()}"
         assert record["why"] == "the worker received SIGTERM"
 
 

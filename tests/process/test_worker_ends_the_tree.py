@@ -155,17 +155,21 @@ from workers.session import kernel
 from workers.session.kin import Kin
 from workers.session.command import Command
 from workers.session.harness import Harness, launch
-from workers.session.sweep import sweep
+from workers.session.sweep import Sweep
 kernel.become_subreaper()
 null = os.open(os.devnull, os.O_RDWR)
 harness = launch(Command("/bin/sleep", ["sleep", "60"], {}, "/"), (null, null, null), 0o22).harness
-really = Harness.kill
+really, signal = Harness.kill, Kin.signal
 Harness.kill = lambda self: None
 Kin.signal = lambda self, pid, *numbers: False
-swept = sweep(harness, lambda seconds: None, patience=0.2)
-really(harness)
-harness.collect()
+sweep = Sweep(harness, lambda seconds: None)
+swept = sweep.run(patience=0.2)
 print(harness.pid, swept.survivors, swept.exit)
+print(sweep.gone_since())
+Kin.signal = signal
+really(harness)
+os.waitid(os.P_PIDFD, harness.pidfd, os.WEXITED | os.WNOWAIT)
+print(sweep.gone_since(), swept.survivors, len(swept.unkillable), swept.exit.signal)
 """
 
 
@@ -179,10 +183,13 @@ def test_what_no_signal_reaches_is_named_as_a_survivor_after_the_patience() -> N
         text=True,
     )
 
-    pid, survivors, ended = re.fullmatch(r"(\d+) \[(.*)\] (\w+)\n", done.stdout).groups()  # type: ignore[union-attr]
+    first, too_early, later = done.stdout.splitlines()
+    pid, survivors, ended = re.fullmatch(r"(\d+) \[(.*)\] (\w+)", first).groups()  # type: ignore[union-attr]
     assert survivors.startswith(f"{{'pid': {pid}, 'command': '")
     assert re.search(r"'rss_kib': \d+, 'state': '[RST]', 'wchan': '", survivors)
     assert ended == "None"
+    assert too_early == "False"
+    assert later == "True [] 1 9"
 
 
 def test_descendants_are_found_alike_where_the_kernel_lists_no_children(

@@ -17,9 +17,12 @@ from workers.session.life import (
     Exited,
     Extended,
     Finished,
+    GoOnAsked,
+    Halted,
     KillAsked,
     NotStarted,
     Over,
+    Paused,
     Running,
     Silent,
     Started,
@@ -182,6 +185,61 @@ def test_an_exit_before_the_start_is_known_decides_nothing() -> None:
     assert isinstance(step(state, Started())[0], Running)
 
 
+def paused(since: float = 1001.0) -> Paused:
+    return Paused(running().clocks, since, "anna", "lunch")
+
+
+def test_no_clock_runs_while_a_session_is_paused() -> None:
+    state, effects = step(running(), Halted("anna", "lunch"), now=1030.0)
+    assert isinstance(state, Paused)
+    assert (life.next_due(state), effects) == (FOREVER, ())
+    assert step(state, Due(), now=9000.0) == (state, ())
+
+    again, effects = step(state, GoOnAsked(), now=5030.0)
+
+    assert isinstance(again, Running)
+    assert effects == (Effect.THAW,)
+    clocks = again.clocks
+    assert (clocks.deadline, clocks.warn_at, clocks.startup_at) == (8000.0, 7700.0, 5060.0)
+    assert clocks.resident_at == FOREVER
+
+
+def test_a_paused_session_is_let_go_on_before_it_is_asked_to_leave() -> None:
+    state, effects = step(paused(), StopAsked(ANNA, 10.0), now=2000.0)
+
+    assert isinstance(state, Stopping)
+    assert (state.kill_at, effects) == (2010.0, (Effect.THAW, Effect.SOFTLY))
+
+
+def test_a_paused_session_is_killed_as_it_stands() -> None:
+    state, effects = step(paused(), KillAsked(BERT))
+
+    assert isinstance(state, Over)
+    assert (state.ending, effects) == (BERT, ())
+
+
+def test_a_leader_killed_while_paused_says_so() -> None:
+    state, _ = step(paused(), Exited("was ended by SIGKILL", alone=True))
+
+    assert isinstance(state, Over)
+    assert state.ending.why == "the harness was ended by SIGKILL while it was paused"
+
+
+def test_a_budget_extended_while_paused_counts_from_the_resume() -> None:
+    state, _ = step(paused(1100.0), Extended(500.0), now=3000.0)
+    again, _ = step(state, GoOnAsked(), now=3100.0)
+
+    assert isinstance(again, Running)
+    assert (again.clocks.deadline, again.clocks.warn_at) == (6500.0, 6200.0)
+
+
+def test_a_second_pause_keeps_the_first_reason_and_a_second_resume_changes_nothing() -> None:
+    state = paused()
+
+    assert step(state, Halted("bert", "tea"))[0] is state
+    assert step(running(), GoOnAsked())[1] == ()
+
+
 MAKERS: list[Callable[[float], life.Event]] = [
     lambda _: Started(),
     lambda _: NotStarted("why"),
@@ -193,8 +251,10 @@ MAKERS: list[Callable[[float], life.Event]] = [
     lambda _: KillAsked(BERT),
     Extended,
     lambda _: Finished(),
+    lambda _: Halted("anna", "lunch"),
+    lambda _: GoOnAsked(),
 ]
-ORDER: dict[type[life.State], int] = {Starting: 0, Running: 1, Stopping: 2, Over: 3}
+ORDER: dict[type[life.State], int] = {Starting: 0, Running: 1, Paused: 1, Stopping: 2, Over: 3}
 HISTORY = st.lists(st.tuples(st.sampled_from(MAKERS), st.floats(0, 5000), st.floats(0, 2000)), max_size=30)
 
 
@@ -213,6 +273,9 @@ def test_whatever_happens_a_session_only_goes_forward_and_keeps_its_first_cause(
         assert (Effect.SOFTLY in effects) == (
             isinstance(state, Stopping) and not isinstance(before, Stopping)
         )
+        assert (Effect.THAW in effects) == (
+            isinstance(before, Paused) and isinstance(state, Running | Stopping)
+        )
         if isinstance(before, Over):
             assert state is before
         if isinstance(before, Stopping) and isinstance(state, Stopping | Over):
@@ -230,6 +293,7 @@ def test_whatever_happens_a_session_ends_soon_after_its_last_deadline(
     for make, length, passed in history:
         now += passed
         state, _ = life.step(state, make(min(length, 600.0)), BUDGET, now)
+    state, _ = life.step(state, GoOnAsked(), BUDGET, now)
     for _ in range(10):  # with nothing but the passing of time
         due = life.next_due(state)
         if due == FOREVER:

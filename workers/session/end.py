@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 
-from workers.session.clock import boottime, wall
+from workers.session import manager
+from workers.session.clock import FOREVER, boottime, wall
 from workers.session.durable import write_durable
 from workers.session.failpoint import failpoint
 from workers.session.place import note
 from workers.session.record import Times, exit_record
-from workers.session.sweep import Swept, sweep
+from workers.session.sweep import Sweep, Swept
 
 _FAREWELL = 0.5  # seconds that slow clients have to read the last event
 _RETRY = 5.0  # seconds between two attempts to write the record on a full disk
@@ -17,6 +18,7 @@ _PATIENCE = 600.0  # seconds after which the worker leaves without
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from workers.session.cgroup import Cgroup
     from workers.session.harness import Exit, Harness
     from workers.session.life import Ending
     from workers.session.logs import Logs
@@ -53,29 +55,51 @@ class End:
         """Return the exit record under its name, once there is one."""
         return {"record": self._record} if self._record else {}
 
-    def conclude(self, ending: Ending, harness: Harness | None, told: Exit | None) -> int:
+    def conclude(
+        self,
+        ending: Ending,
+        harness: Harness | None,
+        told: Exit | None,
+        paused_for: float,
+        cgroup: Cgroup | None,
+    ) -> int:
         """Do all of it and return the worker's exit code: 0 when the record is on disk.
 
         `told` is how the leader ended, if the clients know of that already.
         """
-        swept = sweep(harness, self._loop.pause) if harness else Swept()
+        manager.allow(manager.SLACK)
+        sweep = Sweep(harness, self._loop.pause, cgroup) if harness else None
+        swept = sweep.run() if sweep else Swept()
         failpoint("worker.swept")
         if ending.cause == "unspawned":
             swept.exit, harness = None, None  # the status is the fork's, which never became the harness
         if swept.exit and told is None:
             self.tell_exit(swept.exit)
         self._logs.trim()
-        times = Times(self._started[1], wall(), boottime() - self._started[0])
-        self._record = {
-            **exit_record(ending, times, swept),
-            "session": self._spec.session,
-            "task": self._spec.task,
-            "harness_pid": harness.pid if harness else None,
-            "log": self._logs.report(),
-        }
+        limits = cgroup.limits_met() if cgroup else {}
+
+        def record() -> dict[str, object]:
+            times = Times(self._started[1], wall(), boottime() - self._started[0])
+            return {
+                **exit_record(ending, times, swept),
+                "session": self._spec.session,
+                "task": self._spec.task,
+                "harness_pid": harness.pid if harness else None,
+                "paused": paused_for,
+                "limits": limits,
+                "log": self._logs.report(),
+            }
+
+        self._record = record()
         failpoint("worker.record_made")
         written = self._write()
         failpoint("worker.record_durable")
+        if sweep is not None and swept.survivors:
+            self._outlast(sweep)
+            self._record = record()
+            written = self._write()
+        if cgroup is not None:
+            cgroup.remove()
         self._wire.tell({"event": "ended", "record": self._record})
         failpoint("worker.ended_told")
         self._answer()
@@ -83,17 +107,25 @@ class End:
         # A folder that is gone does not come back; a full disk gets room.
         while not written and os.path.isdir(self._spec.folder) and boottime() < give_up_at:
             # The record is on no disk: it stays to be had here, for as long as is bearable.
+            manager.allow(_RETRY + manager.SLACK)
             self._loop.turn(boottime() + _RETRY)
             written = self._write()
         self._wire.close(_FAREWELL)
         failpoint("worker.socket_removed")
         return 0 if written else 1
 
+    def _outlast(self, sweep: Sweep) -> None:
+        """Stay until the last process that no signal could end is gone: while this worker lives, it is not."""
+        self._wire.tell({"event": "unkillable", "survivors": sweep.found.survivors})
+        self._answer()
+        while not sweep.gone_since():
+            self._loop.turn(FOREVER)  # the kernel says when a child ends
+
     def _answer(self) -> None:
         survivors = self._record["survivors"]
         answer: dict[str, object] = {"ok": True}
         if survivors:
-            answer = {"ok": False, "error": "some processes could not be killed", "survivors": survivors}
+            answer = {"ok": False, "error": "some processes cannot be killed", "survivors": survivors}
         for client, number in self._waiting:
             self._wire.send(client, {"id": number, **answer})
         self._waiting.clear()

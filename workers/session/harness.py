@@ -104,17 +104,18 @@ class Launch:
         return (said[0], int(said[1])) if said else None
 
 
-def launch(command: Command, stdio: tuple[int, int, int], mask: int) -> Launch:
+def launch(command: Command, stdio: tuple[int, int, int], mask: int, joining: int | None = None) -> Launch:
     """Fork the harness; must be called from the main thread, before any other exists.
 
     The death signal that ties it to the worker belongs to the forking thread. `stdio` are open
-    descriptors for 0, 1 and 2; `mask` is the umask it gets.
+    descriptors for 0, 1 and 2; `mask` is the umask it gets; `joining` is open on the cgroup.procs
+    that it enters, and the caller looks whether it could.
     """
     outcome, report = os.pipe2(os.O_CLOEXEC)
     worker = os.getpid()
     pid = os.fork()
     if pid == 0:
-        _become(command, stdio, mask, report, worker)
+        _become(command, stdio, mask, report, worker, joining)
     os.close(report)
     try:
         return Launch(Harness(pid), outcome)
@@ -124,10 +125,14 @@ def launch(command: Command, stdio: tuple[int, int, int], mask: int) -> Launch:
         raise
 
 
-def _become(command: Command, stdio: tuple[int, int, int], mask: int, report: int, worker: int) -> None:
+def _become(
+    command: Command, stdio: tuple[int, int, int], mask: int, report: int, worker: int, joining: int | None
+) -> None:
     stage = "prepare"
     try:
         failpoint("harness.forked")
+        if joining is not None:
+            _join(joining)
         _default_signals()
         os.setsid()
         kernel.die_with_parent()
@@ -149,9 +154,15 @@ def _become(command: Command, stdio: tuple[int, int, int], mask: int, report: in
         os._exit(127)
 
 
+def _join(procs: int) -> None:
+    try:
+        os.write(procs, b"0")
+    except OSError:
+        return  # a session runs without a cgroup rather than not at all
+
+
 def _default_signals() -> None:
     # What is ignored stays ignored over exec: Python ignores PIPE and XFSZ, the worker INT, QUIT and HUP.
-    signal.set_wakeup_fd(-1)
     for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
         try:
             signal.signal(number, signal.SIG_DFL)

@@ -1,10 +1,11 @@
-"""The four kernel calls that the standard library does not offer: prctl, inotify, timerfd and fallocate."""
+"""The kernel calls that the standard library does not offer: prctl, inotify, timerfd, signalfd and fallocate."""
 
 from __future__ import annotations
 
 import ctypes
 import os
 import signal
+import sys
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -68,6 +69,48 @@ class BootTimer:
         """Take note of an expiry, so that the timer is quiet until it is armed again."""
         self._armed = 0.0
         _drain(self.fd)
+
+
+class Received:
+    """A signal that has arrived; `pid` is 0 where the sender is not of this pid namespace, or was the kernel."""
+
+    __slots__ = ("number", "pid", "uid")
+
+    def __init__(self, number: int, pid: int, uid: int) -> None:
+        self.number = number
+        self.pid = pid
+        self.uid = uid
+
+
+class Signals:
+    """Blocks some signals and has them, with who sent each, from a descriptor."""
+
+    __slots__ = ("fd",)
+
+    def __init__(self, numbers: tuple[int, ...]) -> None:
+        for number in numbers:
+            signal.signal(
+                number, signal.SIG_DFL
+            )  # an ignored SIGCHLD would be inherited, and no child waited for
+        signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+        mask = sum(1 << (number - 1) for number in numbers).to_bytes(8, sys.byteorder).ljust(128, b"\0")
+        self.fd = _checked(_libc.signalfd(-1, mask, os.O_NONBLOCK | os.O_CLOEXEC))
+
+    def take(self) -> list[Received]:
+        """Return what has arrived, without waiting."""
+        found: list[Received] = []
+        while True:
+            try:
+                content = os.read(self.fd, 16 * 128)
+            except BlockingIOError:
+                return found
+            for at in range(0, len(content), 128):
+                # struct signalfd_siginfo: ssi_signo, ssi_errno, ssi_code, ssi_pid, ssi_uid, ...
+                number, _, _, pid, uid = (
+                    int.from_bytes(content[at + 4 * field : at + 4 * field + 4], sys.byteorder)
+                    for field in range(5)
+                )
+                found.append(Received(number, pid, uid))
 
 
 class ModifyWatch:

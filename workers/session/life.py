@@ -16,6 +16,7 @@ class Effect(enum.Enum):
 
     WARN = "tell the session how much of its budget is left"
     LOOK = "see whether the harness has written anything at all"
+    THAW = "let the halted tree go on"
     SOFTLY = "send the soft signal to the harness's group and say that the session is stopping"
 
 
@@ -45,6 +46,10 @@ class Clocks:
         """Return these clocks with some of them set anew."""
         return Clocks(**{name: changes.get(name, getattr(self, name)) for name in self.__slots__})
 
+    def later(self, seconds: float) -> Clocks:
+        """Return these clocks, each so much later."""
+        return Clocks(**{name: getattr(self, name) + seconds for name in self.__slots__})
+
     def next(self) -> float:
         """Return the earliest of them."""
         return min(self.deadline, self.warn_at, self.startup_at, self.resident_at)
@@ -68,6 +73,23 @@ class Running:
 
     def __init__(self, clocks: Clocks) -> None:
         self.clocks = clocks
+
+
+class Paused:
+    """Nothing of the session runs; its clocks stand as they stood at `since`."""
+
+    __slots__ = ("by", "clocks", "since", "why")
+    name = "paused"
+
+    def __init__(self, clocks: Clocks, since: float, by: str, why: str) -> None:
+        self.clocks = clocks
+        self.since = since
+        self.by = by
+        self.why = why
+
+    def clocks_at(self, now: float) -> Clocks:
+        """Return the clocks as they would go on if the session did so at `now`."""
+        return self.clocks.later(now - self.since)
 
 
 class Stopping:
@@ -133,6 +155,18 @@ class KillAsked:
         self.ending = ending
 
 
+class Halted:
+    """The whole tree has been brought to a standstill."""
+
+    def __init__(self, by: str, why: str) -> None:
+        self.by = by
+        self.why = why
+
+
+class GoOnAsked:
+    """Somebody wants a halted session to go on."""
+
+
 class Extended:
     """The budget has been lengthened, and the new deadline is on disk."""
 
@@ -144,8 +178,21 @@ class Finished:
     """The session's work was reported finished; the harness ought to leave."""
 
 
-State = Starting | Running | Stopping | Over
-Event = Started | NotStarted | Due | Silent | Exited | StopAsked | KillAsked | Extended | Finished
+Alive = Starting | Running | Paused
+State = Alive | Stopping | Over
+Event = (
+    Started
+    | NotStarted
+    | Due
+    | Silent
+    | Exited
+    | StopAsked
+    | KillAsked
+    | Halted
+    | GoOnAsked
+    | Extended
+    | Finished
+)
 Next = tuple[State, tuple[Effect, ...]]
 
 
@@ -163,7 +210,7 @@ def next_due(state: State) -> float:
             return state.clocks.next()
         case Stopping():
             return state.kill_at
-        case Over():
+        case Paused() | Over():
             return FOREVER
 
 
@@ -174,6 +221,8 @@ def step(state: State, event: Event, budget: Budget, now: float) -> Next:
             return _starting(state, event, budget, now)
         case Running():
             return _running(state, event, budget, now)
+        case Paused():
+            return _paused(state, event, budget, now)
         case Stopping():
             return _stopping(state, event, now)
         case Over():
@@ -193,7 +242,7 @@ def _starting(state: Starting, event: Event, budget: Budget, now: float) -> Next
             return Over(Ending("startup", "worker", why)), ()
         case Extended() | Finished():
             return Starting(_adjusted(state.clocks, event, budget, now)), ()
-        case Due() | Silent() | Exited():
+        case Due() | Silent() | Exited() | Halted() | GoOnAsked():
             return state, ()  # an exit is judged when it is known whether the program was started
 
 
@@ -212,7 +261,27 @@ def _running(state: Running, event: Event, budget: Budget, now: float) -> Next:
             return _due(state, budget, now)
         case Extended() | Finished():
             return Running(_adjusted(state.clocks, event, budget, now)), ()
-        case Started() | NotStarted():
+        case Halted():
+            return Paused(state.clocks, now, event.by, event.why), ()
+        case Started() | NotStarted() | GoOnAsked():
+            return state, ()
+
+
+def _paused(state: Paused, event: Event, budget: Budget, now: float) -> Next:
+    match event:
+        case GoOnAsked():
+            return Running(state.clocks_at(now)), (Effect.THAW,)
+        case Exited():  # killed from outside: what stands still cannot leave
+            return Over(Ending("exited", "harness", f"the harness {event.how} while it was paused")), ()
+        case StopAsked():
+            stopping, effects = _ask(event.ending, event.grace, now)
+            return stopping, (Effect.THAW, *effects)
+        case KillAsked():
+            return Over(event.ending), ()
+        case Extended() | Finished():
+            clocks = _adjusted(state.clocks, event, budget, state.since)
+            return Paused(clocks, state.since, state.by, state.why), ()
+        case Started() | NotStarted() | Due() | Silent() | Halted():
             return state, ()
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import select
 import signal
 
-from workers.session.kernel import BootTimer
+from workers.session.kernel import BootTimer, Signals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from workers.session.kernel import Received
 
 
 class Loop:
@@ -18,17 +19,13 @@ class Loop:
 
     __slots__ = ("_callbacks", "_poll", "_signals", "_timer")
 
-    def __init__(self, on_signal: Callable[[int], None], numbers: tuple[int, ...]) -> None:
+    def __init__(self, on_signal: Callable[[Received], None], numbers: tuple[int, ...]) -> None:
         self._poll = select.poll()
         self._callbacks: dict[int, Callable[[int], None]] = {}
         self._timer = BootTimer()
         self.watch(self._timer.fd, select.POLLIN, lambda _mask: self._timer.acknowledge())
-        self._signals, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
-        for number in numbers:
-            # The handler's work is done by the descriptor; without a handler nothing is written to it.
-            signal.signal(number, lambda _number, _frame: None)
-        self.watch(self._signals, select.POLLIN, lambda _mask: self._deliver(on_signal))
+        self._signals = Signals(numbers)
+        self.watch(self._signals.fd, select.POLLIN, lambda _mask: self._deliver(on_signal))
 
     def watch(self, fd: int, mask: int, callback: Callable[[int], None]) -> None:
         """Call `callback` with the ready mask whenever `fd` is ready."""
@@ -55,14 +52,16 @@ class Loop:
     def pause(self, seconds: float) -> None:
         """Wait up to so many seconds, less when a signal arrives; serve nothing."""
         waiting = select.poll()
-        waiting.register(self._signals, select.POLLIN)
+        waiting.register(self._signals.fd, select.POLLIN)
         waiting.poll(seconds * 1000)
-        self._deliver(lambda _number: None)
+        self._signals.take()
 
-    def _deliver(self, on_signal: Callable[[int], None]) -> None:
-        try:
-            numbers = set(os.read(self._signals, 4096))
-        except BlockingIOError:
-            return
-        for number in numbers:
-            on_signal(number)
+    def _deliver(self, on_signal: Callable[[Received], None]) -> None:
+        children = None
+        for received in self._signals.take():
+            if received.number == signal.SIGCHLD:
+                children = received  # however many, one look finds them all
+            else:
+                on_signal(received)
+        if children is not None:
+            on_signal(children)

@@ -46,6 +46,16 @@ def is_alive(stat: Stat) -> bool:
         return False
 
 
+def thread_states(pid: int) -> list[str]:
+    """Return the state letter of each thread of a process."""
+    try:
+        threads = os.listdir(f"/proc/{pid}/task")
+    except OSError:
+        return []
+    contents = [_read(f"/proc/{pid}/task/{thread}/stat") for thread in threads]
+    return [parse_stat(pid, content).state for content in contents if content]
+
+
 def describe(stat: Stat) -> dict[str, object]:
     """Return what an operator needs in order to recognise the process: pid, command line, memory (KiB)."""
     command = _read(f"/proc/{stat.pid}/cmdline").replace(b"\0", b" ").strip()

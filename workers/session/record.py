@@ -39,5 +39,6 @@ def exit_record(ending: Ending, times: Times, swept: Swept) -> dict[str, object]
         "leaked": swept.leaked,
         "leaks": swept.leaks,
         "survivors": swept.survivors,
+        "unkillable": swept.unkillable,
         "usage": {"user": used.ru_utime, "sys": used.ru_stime, "max_rss_kib": used.ru_maxrss},
     }

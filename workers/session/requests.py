@@ -4,15 +4,28 @@ from __future__ import annotations
 
 import math
 
-from workers.session.describe import clocks, write_deadline
+from workers.session.describe import clocks
 from workers.session.failpoint import failpoint
-from workers.session.life import Ending, Extended, Finished, KillAsked, Over, Running, Starting, StopAsked
+from workers.session.freeze import StillMovingError
+from workers.session.life import (
+    Ending,
+    Extended,
+    Finished,
+    GoOnAsked,
+    KillAsked,
+    Over,
+    Paused,
+    Running,
+    Starting,
+    StopAsked,
+)
 
 _YEAR = 366 * 86400.0
 _MAX_NOTICE = 4096
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from workers.session.life import Alive
     from workers.session.wire import Client
     from workers.session.worker import Worker
 
@@ -25,7 +38,7 @@ def take(worker: Worker, client: Client, request: dict[str, object]) -> None:
     """Carry out one request; the answer to `stop` and `kill` is sent when the tree is gone."""
     try:
         answer = _carry_out(worker, client, request)
-    except BadRequestError as error:
+    except (BadRequestError, StillMovingError) as error:
         answer = {"ok": False, "error": str(error)}
     except OSError as error:
         answer = {"ok": False, "error": f"{error.filename or 'the file'}: {error.strerror}"}
@@ -44,6 +57,10 @@ def _carry_out(worker: Worker, client: Client, request: dict[str, object]) -> di
             return None
         case "extend":
             return _extend(worker, _number(request, "seconds", 0.001, _YEAR, None))
+        case "pause":
+            return _pause(worker, request)
+        case "resume":
+            return _resume(worker)
         case "finished":
             state = _alive(worker)
             worker.feed(Finished())
@@ -64,7 +81,8 @@ def _carry_out(worker: Worker, client: Client, request: dict[str, object]) -> di
             return {"ok": True, **worker.report()}
         case unknown:
             raise BadRequestError(
-                f"unknown op {unknown!r}; there are stop, kill, extend, finished, notice, hold and state"
+                f"unknown op {unknown!r}; there are stop, kill, extend, pause, resume, finished, notice, hold "
+                "and state"
             )
 
 
@@ -75,15 +93,34 @@ def _end(worker: Worker, client: Client, request: dict[str, object], event: Stop
 
 
 def _extend(worker: Worker, seconds: float) -> dict[str, object]:
-    deadline = _alive(worker).clocks.deadline + seconds
-    write_deadline(worker.spec.path("deadline.json"), deadline, durably=True)
-    worker.feed(Extended(seconds))
+    _alive(worker)
+    worker.extend(Extended(seconds))
     return {"ok": True, **clocks(_alive(worker))}
 
 
-def _alive(worker: Worker) -> Starting | Running:
+def _pause(worker: Worker, request: dict[str, object]) -> dict[str, object]:
+    by, why = _text(request, "by", "supervisor"), _text(request, "why", "a pause was asked for")
+    state = _alive(worker)
+    if isinstance(state, Starting):
+        return {
+            "ok": False,
+            "try_later": True,
+            "error": "the session is still starting; try again in a moment",
+        }
+    if isinstance(state, Running):
+        worker.halt(by, why)
+    return {"ok": True, **worker.report()}  # paused twice is paused: the first reason stays
+
+
+def _resume(worker: Worker) -> dict[str, object]:
+    if isinstance(_alive(worker), Paused):
+        worker.feed(GoOnAsked())
+    return {"ok": True, **clocks(_alive(worker))}
+
+
+def _alive(worker: Worker) -> Alive:
     state = worker.state
-    if isinstance(state, Starting | Running):
+    if isinstance(state, Starting | Running | Paused):
         return state
     what = "over" if isinstance(state, Over) else "stopping"
     raise BadRequestError(f"too late: the session is {what} ({state.ending.why})")

@@ -8,6 +8,7 @@ import os
 import signal
 
 from workers.session.clock import FOREVER
+from workers.session.manager import PRIVATE
 
 SCHEMA = 1
 
@@ -40,6 +41,7 @@ class Spec:
     __slots__ = (
         "argv",
         "budget",
+        "cgroup",
         "cwd",
         "env",
         "folder",
@@ -65,6 +67,7 @@ class Spec:
         self.budget = _budget(content)
         self.log_limit = int(_seconds(content, "log_limit"))
         self.soft_signal = _signal(content)
+        self.cgroup = _cgroup(content)
 
     def path(self, name: str) -> str:
         """Return the path of one of the session's own files."""
@@ -120,7 +123,7 @@ def _env(content: dict[str, object]) -> dict[str, str]:
         raise SpecError("env must be an object of texts")
     if not all(key and "=" not in key and "\0" not in key for key in value):
         raise SpecError("env has a name that is empty or contains =")
-    return value
+    return {key: text for key, text in value.items() if key not in PRIVATE}
 
 
 def _plain(value: object) -> bool:
@@ -153,3 +156,10 @@ def _signal(content: dict[str, object]) -> int:
     if not isinstance(number, signal.Signals):
         raise SpecError(f'soft_signal "{name}" is not a signal; write for instance "TERM" or "INT"')
     return int(number)
+
+
+def _cgroup(content: dict[str, object]) -> str | None:
+    value = content.get("cgroup")
+    if value is None or value == "own" or (isinstance(value, str) and value.startswith("/")):
+        return value
+    raise SpecError(f'cgroup must be null, "own" or the absolute path of a cgroup, not {value!r}')

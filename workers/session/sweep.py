@@ -9,16 +9,19 @@ from workers.session import proc, tree
 from workers.session.clock import boottime
 from workers.session.failpoint import failpoint
 from workers.session.kin import Kin
+from workers.session.place import note
 
 PATIENCE = 10.0  # seconds after which what is left is a survivor
 _ROUNDS_BEFORE_FREEZE = 3
 _EMPTY_SCANS = 3
+_CGROUP_PATIENCE = 0.5  # seconds in which a killed cgroup is empty, unless something is odd about it
 _DESCRIBED = 50  # of a fork bomb's thousands, this many are named
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from workers.session.cgroup import Cgroup
     from workers.session.harness import Exit, Harness
 
 
@@ -42,41 +45,95 @@ class Swept:
     """What a sweep found.
 
     `leaked` names processes that outlived a leader which was not killed, `leaks` counts them;
-    `survivors` names what could not be killed, and is empty when the tree is gone.
+    `survivors` names what could not be killed, and is empty when the tree is gone; `unkillable`
+    names what was a survivor for a time.
     """
 
-    __slots__ = ("exit", "leaked", "leaks", "survivors")
+    __slots__ = ("exit", "leaked", "leaks", "survivors", "unkillable")
 
     def __init__(self) -> None:
         self.exit: Exit | None = None
         self.leaked: list[dict[str, object]] = []
         self.leaks = 0
         self.survivors: list[dict[str, object]] = []
+        self.unkillable: list[dict[str, object]] = []
 
 
-def sweep(harness: Harness, pause: Callable[[float], None], patience: float = PATIENCE) -> Swept:
-    """Kill the harness and all its descendants, reap them, and say what was found.
+class Sweep:
+    """The end of one harness and all its descendants; `found` says what was met."""
 
-    `pause` waits up to so many seconds, less when a child ends. Blocks for at most about `patience`
-    seconds: nothing that could be asked meanwhile would change its course.
-    """
-    give_up_at = boottime() + patience
-    swept = Swept()
-    swept.exit = harness.ended()
-    leader_left = swept.exit is not None
-    if not leader_left:
-        harness.kill()
-        failpoint("worker.leader_killed")
-    _take_precedence()
-    hunt = _Hunt(harness, swept if leader_left else None)
-    while not hunt.finish():
-        if boottime() >= give_up_at:
-            left = tree.living(os.getpid()) or tree.descendants(os.getpid())
-            swept.survivors = [proc.describe_survivor(stat) for stat in left[:_DESCRIBED]]
-            break
-        pause(hunt.interval())
-    swept.exit = hunt.exit or harness.ended()
-    return swept
+    __slots__ = ("_cgroup", "_harness", "_hunt", "_pause", "found")
+
+    def __init__(
+        self, harness: Harness, pause: Callable[[float], None], cgroup: Cgroup | None = None
+    ) -> None:
+        """`pause` waits up to so many seconds, less when a child ends."""
+        self.found = Swept()
+        self._harness = harness
+        self._pause = pause
+        self._cgroup = cgroup
+        self._hunt: _Hunt | None = None
+
+    def run(self, patience: float = PATIENCE) -> Swept:
+        """Kill, reap and tell; block for at most about `patience` seconds.
+
+        Nothing that could be asked meanwhile would change its course.
+        """
+        give_up_at = boottime() + patience
+        swept = self.found
+        swept.exit = self._harness.ended()
+        leader_left = swept.exit is not None
+        if not leader_left:
+            self._harness.kill()
+            failpoint("worker.leader_killed")
+        _take_precedence()
+        hunt = self._hunt = _Hunt(self._harness, swept if leader_left else None)
+        if self._cgroup is not None:
+            self._kill_cgroup(self._cgroup, hunt)
+        while not (hunt.finish(self._scans()) and self._proven_empty()):
+            if boottime() >= give_up_at:
+                swept.survivors = [proc.describe_survivor(stat) for stat in self._left()[:_DESCRIBED]]
+                break
+            self._pause(hunt.interval())
+        swept.exit = hunt.exit or self._harness.ended()
+        return swept
+
+    def gone_since(self) -> bool:
+        """Look again after a child of the worker has ended; tell whether the last survivor is gone."""
+        if self._hunt is None or not (self._hunt.finish(_EMPTY_SCANS) and self._proven_empty()):
+            return False
+        self.found.exit = self._hunt.exit
+        self.found.unkillable, self.found.survivors = self.found.survivors, []
+        return True
+
+    def _kill_cgroup(self, cgroup: Cgroup, hunt: _Hunt) -> None:
+        try:
+            inside = [stat for pid in cgroup.pids() if (stat := proc.read_stat(pid)) is not None]
+            hunt.note(inside)
+            cgroup.kill()
+            hunt.kill(
+                [stat for stat in inside if stat.state == "Z"]
+            )  # its first thread has ended: passed over
+            cgroup.wait_empty(boottime() + _CGROUP_PATIENCE)
+        except OSError as error:
+            note(f"{cgroup.path}: {error.strerror}; its processes are killed one by one")
+            self._cgroup = None
+
+    def _scans(self) -> int:
+        return 1 if self._cgroup is not None and self._cgroup.is_empty() else _EMPTY_SCANS
+
+    def _proven_empty(self) -> bool:
+        if self._cgroup is None or self._cgroup.is_empty():
+            return True
+        self._cgroup.kill()
+        return False
+
+    def _left(self) -> list[proc.Stat]:
+        left = tree.living(os.getpid()) or tree.descendants(os.getpid())
+        known = {stat.pid for stat in left}
+        inside = self._cgroup.pids() if self._cgroup is not None else []
+        others = [proc.read_stat(pid) for pid in inside if pid not in known]
+        return left + [stat for stat in others if stat is not None]
 
 
 class _Hunt:
@@ -95,10 +152,10 @@ class _Hunt:
     def interval(self) -> float:
         return min(0.02, 0.0005 * self._round)
 
-    def finish(self) -> bool:
-        """Kill what lives; tell whether nothing does, which three empty scans and the kernel must confirm."""
+    def finish(self, scans: int) -> bool:
+        """Kill what lives; tell whether nothing does, which empty scans and the kernel must confirm."""
         if self.exit is None:
-            for _ in range(_EMPTY_SCANS):
+            for _ in range(scans):
                 if self._strike():
                     return False
             self.exit = self._harness.ended()
@@ -112,17 +169,21 @@ class _Hunt:
         self._round += 1
         me = os.getpid()
         found = tree.descendants(me)
-        self._note([stat for stat in found if proc.is_alive(stat)])
+        self.note([stat for stat in found if proc.is_alive(stat)])
         if self._round > _ROUNDS_BEFORE_FREEZE:
             self._freeze()
             found = tree.descendants(me)
         alive = [stat for stat in found if proc.is_alive(stat)]
-        for stat in alive:
-            self._kin.signal(stat.pid, signal.SIGKILL, signal.SIGCONT)
+        self.kill(alive)
         for stat in found:
             if stat.parent == me and stat.pid != self._harness.pid:
                 _collect(stat.pid)
         return len(alive)
+
+    def kill(self, alive: list[proc.Stat]) -> None:
+        """Send SIGKILL to these, as far as they are descendants."""
+        for stat in alive:
+            self._kin.signal(stat.pid, signal.SIGKILL, signal.SIGCONT)
 
     def _freeze(self) -> None:
         # Killing a fork bomb one by one makes room for its next forks; stopped processes keep the room.
@@ -134,7 +195,8 @@ class _Hunt:
             if not moving:
                 return
 
-    def _note(self, alive: list[proc.Stat]) -> None:
+    def note(self, alive: list[proc.Stat]) -> None:
+        """Report these living processes as leaked, once each, if the leader left them behind."""
         if self._report is None:
             return
         for stat in alive:

@@ -7,17 +7,20 @@ import select
 import signal
 import traceback
 
-from workers.session import describe, life, requests
+from workers.session import describe, life, manager, requests
+from workers.session.cgroup import open_cgroup
 from workers.session.clock import boottime, hour, span, wall
 from workers.session.command import Command, Unrunnable, explain, find_program
 from workers.session.durable import write_whole
 from workers.session.end import End
 from workers.session.failpoint import failpoint
+from workers.session.freeze import Freezer
 from workers.session.harness import Exit, Harness, Launch, launch
 from workers.session.life import (
     Effect,
     Ending,
     Exited,
+    Halted,
     NotStarted,
     Over,
     Silent,
@@ -28,11 +31,15 @@ from workers.session.life import (
 from workers.session.logs import Logs, Notices
 from workers.session.loop import Loop
 from workers.session.place import note
+from workers.session.sender import sender
 from workers.session.sweep import reap_orphans
 from workers.session.wire import Wire, open_listener
 
+_LONG = 366 * 86400.0  # seconds; for how long a pause may last is the operator's affair
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from workers.session.kernel import Received
     from workers.session.spec import Spec
     from workers.session.wire import Client
 
@@ -40,7 +47,21 @@ if TYPE_CHECKING:
 class Worker:
     """One session from its start to its exit record."""
 
-    __slots__ = ("_exit", "_harness", "_logs", "_loop", "_wire", "end", "leases", "notices", "spec", "state")
+    __slots__ = (
+        "_cgroup",
+        "_exit",
+        "_freezer",
+        "_harness",
+        "_logs",
+        "_loop",
+        "_paused_before",
+        "_wire",
+        "end",
+        "leases",
+        "notices",
+        "spec",
+        "state",
+    )
 
     def __init__(self, spec: Spec, listen_fd: int | None) -> None:
         self.spec = spec
@@ -50,6 +71,9 @@ class Worker:
         self.leases: list[object] | None = None  # what the supervisor last said that the session holds
         self._exit: Exit | None = None
         self._harness: Harness | None = None
+        self._paused_before = 0.0  # seconds of the pauses that are over
+        self._cgroup = open_cgroup(spec.cgroup)
+        self._freezer = Freezer(self._cgroup)
         self._logs = Logs(spec.folder, spec.log_limit)
         self.notices = Notices(spec.folder)
         self._loop = Loop(self._signalled, (signal.SIGCHLD, signal.SIGTERM))
@@ -58,8 +82,8 @@ class Worker:
         failpoint("worker.listening")
         self._wire = Wire(listener, spec.socket, self._loop, self._greeting, self._asked)
         self.end = End(spec, (now, wall()), self._loop, self._wire, self._logs)
-        describe.write_deadline(spec.path("deadline.json"), begun.clocks.deadline, durably=False)
-        write_whole(spec.path("worker.json"), describe.identity(spec, None))
+        describe.write_deadline(spec.path("deadline.json"), begun, 0.0, durably=False)
+        write_whole(spec.path("worker.json"), describe.identity(spec, None, self._cgroup))
         failpoint("worker.described")
 
     def run(self, mask: int) -> int:
@@ -70,7 +94,7 @@ class Worker:
             note(traceback.format_exc())
             ending = Ending("internal", "worker", f"a fault of the worker itself: {error!r}; see worker.log")
         self.state = Over(ending)
-        return self.end.conclude(ending, self._harness, self._exit)
+        return self.end.conclude(ending, self._harness, self._exit, self._paused_for(), self._cgroup)
 
     def _see_through(self, mask: int) -> Ending:
         self._start(mask)
@@ -85,7 +109,11 @@ class Worker:
 
     def feed(self, event: life.Event) -> None:
         """Let the state answer an event, and do what follows from it."""
-        self.state, effects = life.step(self.state, event, self.spec.budget, boottime())
+        now = boottime()
+        before = self.state
+        self.state, effects = life.step(before, event, self.spec.budget, now)
+        if isinstance(before, life.Paused) and not isinstance(self.state, life.Paused):
+            self._paused_before += now - before.since
         for effect in effects:
             match effect:
                 case Effect.WARN:
@@ -93,17 +121,48 @@ class Worker:
                 case Effect.LOOK:
                     if self._logs.silent():
                         self.feed(Silent())
+                case Effect.THAW:
+                    self._go_on()
                 case Effect.SOFTLY:
                     self._ask_to_leave()
 
     def _asked(self, client: Client, request: dict[str, object]) -> None:
         requests.take(self, client, request)
 
-    def _signalled(self, number: int) -> None:
-        if number == signal.SIGTERM:
-            ending = Ending("stop", "signal", "the worker received SIGTERM")
+    def extend(self, event: life.Extended) -> None:
+        """Lengthen the budget once the new deadline is durable.
+
+        Raises:
+            OSError: it could not be written; the budget is as it was.
+        """
+        state, _ = life.step(self.state, event, self.spec.budget, boottime())
+        self._write_deadline(state, durably=True)
+        self.state = state
+        self._allow_time()
+
+    def halt(self, by: str, why: str) -> None:
+        """Bring the running session to a standstill, its clocks included.
+
+        Raises:
+            StillMovingError: not all of it stands still; it goes on.
+            OSError: the cgroup or the deadline could not be written; it goes on.
+        """
+        self._freezer.halt()
+        state, _ = life.step(self.state, Halted(by, why), self.spec.budget, boottime())
+        try:
+            self._write_deadline(state, durably=False)
+        except OSError:
+            self._freezer.go_on()
+            raise
+        self.state = state
+        self._wire.tell({"event": "paused", "by": by, "why": why})
+        manager.allow(_LONG)
+
+    def _signalled(self, received: Received) -> None:
+        if received.number == signal.SIGTERM:
+            ending = Ending("stop", sender(received.pid, received.uid), "the worker received SIGTERM")
             self.feed(StopAsked(ending, self.spec.budget.grace))
-        elif number == signal.SIGCHLD:
+        elif received.number == signal.SIGCHLD:
             self._child_changed()
 
     def _child_changed(self) -> None:
@@ -130,7 +189,8 @@ class Worker:
             command = Command(find_program(spec.argv, spec.env, spec.cwd), spec.argv, spec.env, spec.cwd)
             stdio.append(os.open(spec.path(spec.stdin), os.O_RDONLY | os.O_CLOEXEC))
             stdio += (self._logs.out.writer(), self._logs.err.writer())
-            launched = launch(command, (stdio[0], stdio[1], stdio[2]), mask)
+            joining = self._cgroup.joining if self._cgroup else None
+            launched = launch(command, (stdio[0], stdio[1], stdio[2]), mask, joining)
         except Unrunnable as error:
             self.feed(NotStarted(str(error)))
             return
@@ -145,7 +205,7 @@ class Worker:
         failpoint("worker.forked")
         self._loop.watch(launched.outcome_fd, select.POLLIN, lambda _mask: self._launched(launched, command))
         try:
-            write_whole(spec.path("worker.json"), describe.identity(spec, self._harness))
+            write_whole(spec.path("worker.json"), describe.identity(spec, self._harness, self._cgroup))
         except OSError as error:
             note(f"worker.json does not name the harness, pid {self._harness.pid}: {error.strerror}")
         failpoint("worker.harness_described")
@@ -156,12 +216,46 @@ class Worker:
         if failure is not None:
             self.feed(NotStarted(explain(command, *failure)))
             return
+        harness = launched.harness
+        if self._cgroup is not None and not self._cgroup.holds(harness.pid):
+            self._do_without_cgroup()
         failpoint("worker.execed")
         self.feed(Started())
-        harness = launched.harness
         self._wire.tell({"event": "started", "pid": harness.pid, "start_ticks": harness.start_ticks})
         failpoint("worker.started_told")
         self._child_changed()
+
+    def _do_without_cgroup(self) -> None:
+        assert self._cgroup is not None  # noqa: S101  - the caller has one
+        note(f"the session runs without a cgroup: its harness could not enter {self._cgroup.path}/tree")
+        self._cgroup.remove()
+        self._cgroup = None
+        self._freezer = Freezer(None)
+        write_whole(self.spec.path("worker.json"), describe.identity(self.spec, self._harness, None))
+
+    def _go_on(self) -> None:
+        self._freezer.go_on()
+        if not isinstance(self.state, life.Running):
+            return
+        try:
+            self._write_deadline(self.state, durably=False)
+        except OSError as error:
+            note(f"deadline.json still says that the session is paused: {error.strerror}")
+        self._wire.tell({"event": "resumed", "left": describe.time_left(self.state)})
+        self._allow_time()
+
+    def _write_deadline(self, state: life.State, *, durably: bool) -> None:
+        assert isinstance(state, life.Alive)  # noqa: S101  - nothing else has a deadline
+        path = self.spec.path("deadline.json")
+        describe.write_deadline(path, state, self._paused_for(), durably=durably)
+
+    def _allow_time(self) -> None:
+        if isinstance(self.state, life.Starting | life.Running):
+            manager.allow(describe.time_left(self.state) + self.spec.budget.grace + manager.SLACK)
+
+    def _paused_for(self) -> float:
+        now = boottime() - self.state.since if isinstance(self.state, life.Paused) else 0.0
+        return self._paused_before + now
 
     def _warn(self) -> None:
         if not isinstance(self.state, life.Running):
@@ -176,6 +270,7 @@ class Worker:
         if not isinstance(self.state, life.Stopping) or self._harness is None:
             return
         ending = self.state.ending
+        manager.allow(self.state.kill_at - boottime() + manager.SLACK)
         self._wire.tell({"event": "stopping", "cause": ending.cause, "by": ending.by, "why": ending.why})
         failpoint("worker.stop_told")
         self._notify(f"This session is being stopped: {ending.why}.")
@@ -190,12 +285,13 @@ class Worker:
     # -- what is told -----------------------------------------------------------------------------
 
     def _greeting(self) -> dict[str, object]:
-        identity = describe.identity(self.spec, self._harness)
+        identity = describe.identity(self.spec, self._harness, self._cgroup)
         return {"event": "hello", **identity, **self.report(), "leases": self.leases}
 
     def report(self) -> dict[str, object]:
         """Return the state of the session, with the exit record once there is one."""
-        return describe.describe(self.state) | self.end.report()
+        paused = {"paused_for": self._paused_for()}
+        return describe.describe(self.state) | paused | self.end.report()
 
     def reply(self, client: Client, number: object, answer: dict[str, object]) -> None:
         """Answer the request `number` of a client."""

@@ -35,6 +35,9 @@ class Connection:
         self._number = 0
         self.events: list[dict[str, Any]] = []
 
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
     def send(self, content: bytes) -> None:
         self._socket.sendall(content)
 
