@@ -44,8 +44,9 @@ def lines(found: dict[str, Any]) -> list[str]:
         f"schedule     {schedule['name']}: next {clock(schedule['wakes_at'])}, {schedule['queued']} queued"
         for schedule in found["schedules"]
     ]
-    for lane, state in found["lanes_paused"].items():
-        text.append(f"lane         {lane or '(none)'} is {state}")
+    text += [f"LANES        {told}" for told in found["lanes_told"]]
+    if found["disk"]:
+        text.append(f"DISK         {found['disk']}")
     for repo, paths in found["orphans"].items():
         shown = ", ".join(paths[:5]) + (" …" if len(paths) > 5 else "")
         text.append(f"orphans      {repo}: uncommitted, of no session: {shown}")

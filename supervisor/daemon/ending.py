@@ -13,6 +13,7 @@ from supervisor.core.sessions.lifecycle import Kill, Stop, Wish
 from supervisor.core.tasks.standing import Cooling, Parked
 from supervisor.daemon.authority import Authority
 from supervisor.daemon.feeds import Sources
+from supervisor.daemon.verbs.turn import would_run
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,9 @@ class Ending:
         for work in sorted(tables.backlog.works(), key=lambda work: tables.backlog.rank(work.task.key)):
             if not tables.backlog.closed(work.task.key):
                 found = explain(tables, work, now)
-                lines.append(f"{work.task.key}: {'may run' if isinstance(found, Fit) else found.sentence}")
+                lines.append(
+                    f"{work.task.key}: {would_run(tables, now) if isinstance(found, Fit) else found.sentence}"
+                )
         for key, track in tables.backlog.tracks():
             if key not in tables.backlog and isinstance(track.standing, Parked | Cooling):
                 lines.append(f"{key}: {track.standing.why}; no source offers it any more")
@@ -129,7 +132,7 @@ class Ending:
             or any(True for _ in tables.backlog.cooling())
         ):
             return False
-        if not isinstance(tables.admission, Open):
+        if not isinstance(tables.admission, Open) or tables.shortage is not None:
             return True
         decision = decide(tables, now)
         return decision.chosen is None and all(skip.until is None for skip in decision.skipped)

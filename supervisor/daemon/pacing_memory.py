@@ -81,9 +81,14 @@ class PacingMemory:
     def settle_canaries(self) -> None:
         """Let another session try where the canary is on nobody's list any more; after adoption."""
         tables, now = self._tables, self._now().wall
-        for name, lane in tables.lane_state.items():
+
+        def settled(lane: retry.Lane) -> retry.Lane:
             if isinstance(lane, retry.Probing) and lane.session not in tables.roster:
-                tables.lane_state[name] = retry.Paused(lane.since, now, lane.failures)
+                return retry.Paused(lane.since, now, lane.failures)
+            return lane
+
+        tables.lane_state = {name: settled(lane) for name, lane in tables.lane_state.items()}
+        tables.all_lanes = settled(tables.all_lanes)
 
     def changes(self) -> list[PacingRow | PacingDrop]:
         """Return what differs from what was written last; it counts as written from now on."""
@@ -111,6 +116,8 @@ class PacingMemory:
         if not isinstance(self._admission, Open):
             found["admission", ""] = self._admission
         found |= {("lane", name): lane for name, lane in tables.lane_state.items() if lane != _NOTHING}
+        if tables.all_lanes != _NOTHING:
+            found["all_lanes", ""] = tables.all_lanes
         found |= {("harness", name): rest for name, rest in tables.resting.items()}
         if tables.slot_requests:
             found["slots", ""] = tuple(tables.slot_requests)
@@ -131,7 +138,7 @@ class PacingMemory:
             case "admission":
                 name = "paused" if isinstance(value, Paused) else "draining"
                 return {"state": name, **asdict(value)}
-            case "lane":
+            case "lane" | "all_lanes":
                 return {"state": _LANE_NAMES[type(value)], **asdict(value)}
             case "collisions":
                 return self._tables.collisions.as_json()
@@ -153,6 +160,9 @@ class PacingMemory:
             case "lane":
                 fields, of = _untagged(value)
                 tables.lane_state[name] = msgspec.convert(fields, _LANES[of])
+            case "all_lanes":
+                fields, of = _untagged(value)
+                tables.all_lanes = msgspec.convert(fields, _LANES[of])
             case "harness":
                 rest = msgspec.convert(value, Rest)
                 # Whoever starts the supervisor again may have mended the harness: one try shows it.

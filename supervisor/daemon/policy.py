@@ -62,8 +62,11 @@ def policy_from(settings: Settings, repos: Mapping[str, Repository]) -> Policy:
             base=settings.retry.backoff,
             cap=settings.retry.backoff_max,
             jitter_share=settings.retry.jitter,
+            spawns=settings.retry.spawns,
+            spawn_window=settings.retry.spawn_window,
         ),
         intensity=Intensity(window=settings.retry.window, limit=settings.retry.intensity),
+        overall=Intensity(window=settings.retry.window, limit=settings.retry.intensity_all),
         leases=Leases(
             ttl=settings.leases.ttl,
             max_wait=settings.leases.max_wait,

@@ -56,6 +56,7 @@ from supervisor.world.config.models import Settings
 from supervisor.world.control.access import Access
 from supervisor.world.control.methods import Method
 from supervisor.world.early_signals import EarlySignals
+from supervisor.world.disk import shortage
 from supervisor.world.failpoint import failpoint
 from supervisor.world.git.hooks import install_hooks
 from supervisor.world.git.repository import Repository
@@ -216,6 +217,11 @@ def _build(
         sockets=places.sockets,
         control=socket_path(settings),
         level=level,
+    )
+    tables.room = lambda was_short: shortage(
+        [settings.supervisor.state_dir, *(repo.root for repo in shop.repos.values())],
+        shop.settings.supervisor.disk_floor,
+        was_short=was_short,
     )
     settler = Settler(tables, repos, clock.now)
     workers = Workers(

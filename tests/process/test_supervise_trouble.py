@@ -51,17 +51,22 @@ def small_disk(site):
     subprocess.run(["umount", "-l", str(state)], check=True)
 
 
-def test_a_full_disk_pauses_the_supervisor_and_nothing_recorded_is_lost(site, small_disk):
-    site.configure(WAIT)
-    site.start()
-    filler = small_disk / "filler"
+def fill_up(disk):
+    """Leave no room on a disk; return the file to remove."""
+    filler = disk / "filler"
     with filler.open("wb") as file:
         while True:
             try:
                 file.write(b"x" * 65536)
                 file.flush()
             except OSError:
-                break
+                return filler
+
+
+def test_a_full_disk_pauses_the_supervisor_and_nothing_recorded_is_lost(site, small_disk):
+    site.configure(WAIT, supervisor={"disk_floor": "0B"})
+    site.start()
+    filler = fill_up(small_disk)
 
     added = site.run("task", "add", "Do it", "--path", "x", code=1)
     status = site.ask("status")
@@ -76,6 +81,47 @@ def test_a_full_disk_pauses_the_supervisor_and_nothing_recorded_is_lost(site, sm
     assert site.ask("task", "list")["tasks"] == []  # refused is refused, also after the disk has room
     again = site.ask("task", "add", "Do it", "--path", "x")
     assert site.wait_for("session.running")["task"] == again["id"]
+
+
+def test_below_the_floor_nothing_starts_and_running_sessions_go_on(site, small_disk):
+    site.configure(WAIT, supervisor={"disk_floor": "2MiB", "max_sessions": 2})
+    site.task("a", "a.txt")
+    site.start()
+    running = site.wait_for("session.running")
+    filler = small_disk / "filler"
+    filler.write_bytes(b"x" * (3 << 20))
+
+    site.task("b", "b.txt")
+
+    low = site.wait_for("disk.low")
+    assert low["data"]["why"].startswith(f"{small_disk} has ")
+    assert "supervisor.disk_floor is 2MiB" in site.run("explain", "b").stdout
+    assert "DISK " in site.run("status").stdout
+    refused = site.run("launch", "--task", "b", code=1)
+    assert "supervisor.disk_floor is 2MiB; free space there" in refused.stderr
+    filler.unlink()
+    site.run("session", "stop", running["session"])
+    assert site.wait_for("session.running", task="b")
+    assert len(site.events("disk.low")) == len(site.events("disk.freed")) == 1
+
+
+def test_intents_that_a_full_disk_does_not_take_start_nothing_and_blame_nobody(site, small_disk):
+    site.configure(WAIT, supervisor={"disk_floor": "0B", "max_sessions": 4})
+    site.start()
+    filler = fill_up(small_disk)
+
+    for key in "abcd":
+        site.task(key, f"{key}.txt")
+    site.wait_for("supervisor.admission", now="paused")
+    assert "resumes by itself" in site.run("resume", code=1).stderr
+    filler.unlink()
+
+    site.wait_for("session.running", count=4)
+    ended = site.events("session.ended")
+    assert {event["data"]["outcome"] for event in ended} <= {"unspawned"}
+    assert not site.events("harness.resting")
+    started = [event["task"] for event in site.events("session.running")]
+    assert sorted(started) == list("abcd")
 
 
 def test_a_harness_that_does_not_exist_or_exits_at_once_or_floods_is_an_ending_not_a_crash(site):

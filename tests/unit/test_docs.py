@@ -179,6 +179,8 @@ def kinds() -> Iterator[str]:
                     yield kind
                 case [ast.JoinedStr([ast.Constant("lane."), _])]:
                     yield from (f"lane.{notice.value}" for notice in Notice)
+                case [ast.JoinedStr([ast.Constant("intensity."), _])]:
+                    yield from (f"intensity.{notice.value}" for notice in Notice if notice is not Notice.HELD)
                 case [ast.Name("kind")]:
                     yield from ("task.released", "task.retried")  # handed on by the two orders that do so
                 case other:

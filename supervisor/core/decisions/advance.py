@@ -6,15 +6,16 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
+from supervisor.core.decisions import intensity
 from supervisor.core.decisions.assign import fill
 from supervisor.core.decisions.effects import Effect, Entrust, Note, SaveSession, SaveTask, Settle, Tell, Wake
-from supervisor.core.decisions.tables import Tables
+from supervisor.core.decisions.tables import SlotRequest, Tables
 from supervisor.core.duration import format_duration
 from supervisor.core.history.recent import Touch
 from supervisor.core.leases.lease import Woken
 from supervisor.core.moment import Moment
 from supervisor.core.pacing import retry
-from supervisor.core.pacing.rest import asked_for, not_started
+from supervisor.core.pacing.rest import asked_for, held_up, not_started
 from supervisor.core.sessions import lifecycle
 from supervisor.core.sessions.outcome import Ending, Outcome
 from supervisor.core.sessions.roster import Session
@@ -119,6 +120,8 @@ def _close(tables: Tables, session: Session, ending: Ending, now: Moment) -> lis
         effects.append(Note("task.parked", session.id, session.key, {"why": after.standing.why}))
     effects += _rest_harness(tables, session, ending, now)
     effects += _lane_after(tables, session, ending, now)
+    effects += intensity.ended(tables, session.id, ending.outcome, now)
+    _give_slot_back(tables, session, ending)
     return effects + answers + fill(tables, now)
 
 
@@ -134,9 +137,12 @@ def _track_after(tables: Tables, session: Session, track: Track, ending: Ending,
     )
     weight = retry.weigh(ending.outcome)
     failures = track.attempts + (weight in {retry.Weight.FAILURE, retry.Weight.BARREN})
-    return replace(
-        track, standing=_standing_after(tables, session, ending, failures, now), attempts=failures, last=last
-    )
+    standing = _standing_after(tables, session, ending, failures, now)
+    starts = tables.policy.retry.lately(track.starts, now.wall)
+    if isinstance(standing, Ready | Cooling) and len(starts) >= tables.policy.retry.spawns:
+        restless = retry.Restless(len(starts), tables.policy.retry.spawn_window)
+        standing = Parked(f"{restless.sentence()}; last: {ending.sentence}", now.wall)
+    return replace(track, standing=standing, attempts=failures, last=last, starts=starts)
 
 
 def _standing_after(tables: Tables, session: Session, ending: Ending, failures: int, now: Moment) -> Standing:
@@ -155,6 +161,21 @@ def _standing_after(tables: Tables, session: Session, ending: Ending, failures: 
                     return Cooling(now.wall + delay, ending.sentence)
                 case retry.Park(_) as park:
                     return Parked(f"{park.sentence()}; last: {ending.sentence}", now.wall)
+
+
+def _give_slot_back(tables: Tables, session: Session, ending: Ending) -> None:
+    """Let a schedule's slot wait again whose session never began through no fault of its own."""
+    for planned in tables.policy.schedules:
+        if _abandoned(ending) and planned.schedule.name == session.intent.schedule:
+            slot = SlotRequest(
+                planned.schedule.name,
+                session.intent.created.wall,
+                1,
+                planned.harness,
+                planned.lane,
+                planned.tag,
+            )
+            tables.slot_requests.append(slot)
 
 
 def _abandoned(ending: Ending) -> bool:
@@ -182,10 +203,14 @@ def _rest_harness(tables: Tables, session: Session, ending: Ending, now: Moment)
     before = tables.resting.get(name)
     if ending.outcome is Outcome.RATE_LIMITED:
         rest = asked_for(before, policy, session.id, now.wall)
+    elif ending.evidence.get("cause") == "unlaunched":
+        rest = held_up(before, policy, ending.sentence, session.id, now.wall)
     elif ending.outcome is Outcome.UNSPAWNED and not _abandoned(ending):
         rest = not_started(before, policy, ending.sentence, session.id, now.wall)
     else:
         tables.resting.pop(name, None)
+        return []
+    if rest == before:
         return []
     tables.resting[name] = rest
     data = {"harness": name, "until": rest.until, "failures": rest.failures, "why": rest.why}

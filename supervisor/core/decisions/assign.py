@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from supervisor.core.decisions import intensity, room
 from supervisor.core.decisions.admission import Open
 from supervisor.core.decisions.effects import Effect, Launch, Note, Reread, SaveSession, SaveTask
 from supervisor.core.decisions.selection import Decision, Fit, Reason, counts, decide, explain
@@ -29,15 +30,16 @@ class NotAssigned:
 def fill(tables: Tables, now: Moment) -> list[Effect]:
     """Start sessions until no slot is free or nothing may run; return what is to be carried out."""
     effects: list[Effect] = []
+    room.nothing_to_start(tables)  # unless something is found below
     if not isinstance(tables.admission, Open) or tables.wait_for_reports:
         return effects
     tables.slot_requests = [
         request for request in tables.slot_requests if not _serve(tables, request, now, effects)
     ]
-    while tables.policy.pool and len(tables.roster) < tables.policy.max_sessions:
+    while tables.policy.pool and _is_a_slot_free(tables, now):
         decision = decide(tables, now)
         _reread(tables, decision, now, effects)
-        if decision.chosen is None:
+        if decision.chosen is None or not room.has_room(tables, now, effects):
             break
         effects += assign(tables, decision.chosen, now, decision=decision)
     return effects
@@ -78,7 +80,9 @@ def assign(
     tables.roster.add(
         Session(intent, Life(Starting(now)), intent.budget, progress_at=now.mono),
     )
-    tables.backlog.put(task.key, track.moved(Assigned(session_id)))
+    starts = tables.policy.retry.lately((*track.starts, now.wall), now.wall)
+    tables.backlog.put(task.key, replace(track, standing=Assigned(session_id), starts=starts))
+    intensity.started(tables, session_id, now)
     tables.remember_lane(task.lane)
     tables.starts.add(fit.harness, now.wall)
     if task.lane in tables.lane_state:
@@ -118,7 +122,7 @@ def assign(
 def launch(tables: Tables, key: str | None, harness: str, now: Moment) -> list[Effect] | NotAssigned:
     """Start one session now, at an operator's word: of the task `key`, or of the best that may run.
 
-    A pause or drain does not stop it; a missing slot, a lease in the way or a closed task does.
+    A pause or drain does not stop it; a missing slot, a full disk, a lease in the way or a closed task does.
     """
     if tables.wait_for_reports:
         names = ", ".join(sorted(tables.wait_for_reports))
@@ -127,6 +131,8 @@ def launch(tables: Tables, key: str | None, harness: str, now: Moment) -> list[E
         return NotAssigned(
             f"all {tables.policy.max_sessions} slots are taken; stop a session or raise supervisor.max_sessions"
         )
+    if why := tables.room(tables.shortage is not None):
+        return NotAssigned(why)
     if key is None:
         decision = decide(tables, now, harness=harness)
         if decision.chosen is None:
@@ -143,7 +149,7 @@ def launch(tables: Tables, key: str | None, harness: str, now: Moment) -> list[E
 
 def _serve(tables: Tables, request: SlotRequest, now: Moment, effects: list[Effect]) -> bool:
     """Start what a schedule asked for; tell whether the request is done with."""
-    while request.slots and len(tables.roster) < tables.policy.max_sessions:
+    while request.slots and _is_a_slot_free(tables, now):
         decision = decide(tables, now, harness=request.harness, accepts=_accepts(request))
         _reread(tables, decision, now, effects)
         if decision.chosen is None:
@@ -159,9 +165,15 @@ def _serve(tables: Tables, request: SlotRequest, now: Moment, effects: list[Effe
                 )
             )
             return True
+        if not room.has_room(tables, now, effects):
+            return False
         effects += assign(tables, decision.chosen, now, decision=decision, schedule=request.schedule)
         request = replace(request, slots=request.slots - 1)
     return request.slots == 0
+
+
+def _is_a_slot_free(tables: Tables, now: Moment) -> bool:
+    return len(tables.roster) < tables.policy.max_sessions and intensity.verdict(tables, now) is None
 
 
 def _accepts(request: SlotRequest) -> Callable[[Work], bool]:

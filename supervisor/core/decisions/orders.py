@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from supervisor.core.decisions import intensity
 from supervisor.core.decisions.admission import Admission, Closing, Draining, Open, admission_name
 from supervisor.core.decisions.advance import advance
 from supervisor.core.decisions.assign import fill
@@ -60,7 +61,7 @@ def retry(tables: Tables, key: str, by: str, now: Moment) -> Result:
     track = tables.backlog.track(key)
     if isinstance(track.standing, Assigned):
         return NotDone(f"{key} is with session {track.standing.session} now")
-    tables.backlog.put(key, replace(track, attempts=0))
+    tables.backlog.put(key, replace(track, attempts=0, starts=()))
     return _make_ready(tables, key, by, "task.retried", now)
 
 
@@ -112,12 +113,17 @@ def admit(tables: Tables, admission: Admission, by: str, now: Moment) -> list[Ef
     return effects + fill(tables, now)
 
 
+def resume(tables: Tables, by: str, now: Moment) -> list[Effect]:
+    """End a pause, a drain, and the pause that failures over all lanes brought."""
+    return [*intensity.resume(tables, by, now), *admit(tables, Open(), by, now)]
+
+
 def toggle_drain(tables: Tables, by: str, now: Moment) -> list[Effect]:
     """Begin to drain, or end it; a supervisor that is about to end does neither."""
     if isinstance(tables.admission, Closing):
         return []
     draining = isinstance(tables.admission, Draining)
-    return admit(tables, Open() if draining else Draining(by, now.wall), by, now)
+    return resume(tables, by, now) if draining else admit(tables, Draining(by, now.wall), by, now)
 
 
 def reprioritize(tables: Tables, by: str, now: Moment) -> list[Effect]:
@@ -160,6 +166,7 @@ __all__ = [
     "hold",
     "release",
     "reprioritize",
+    "resume",
     "retry",
     "set_priority",
     "toggle_drain",

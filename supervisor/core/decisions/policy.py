@@ -97,6 +97,7 @@ class Policy:
     selection: Selection = Selection()
     retry: RetryPolicy = RetryPolicy(3, 30.0, 1800.0, 0.25)  # noqa: RUF009  - frozen
     intensity: Intensity = Intensity(600.0, 5)  # noqa: RUF009  - frozen
+    overall: Intensity = Intensity(600.0, 20)  # noqa: RUF009  - frozen
     leases: Leases = Leases()
     quotas: tuple[Quota, ...] = ()
     schedules: tuple[Planned, ...] = ()

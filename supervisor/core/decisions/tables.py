@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from supervisor.core.decisions.admission import Admission, Open
 from supervisor.core.decisions.collisions import Collisions
 from supervisor.core.decisions.policy import Policy
+from supervisor.core.decisions.room import Room, Shortage, plenty
 from supervisor.core.history.quota import Starts
 from supervisor.core.history.recent import Recent
 from supervisor.core.leases.broker import Broker
 from supervisor.core.leases.lease import Lease, Want
 from supervisor.core.pacing.rest import Rest
-from supervisor.core.pacing.retry import Lane
+from supervisor.core.pacing.retry import Flowing, Lane
 from supervisor.core.sessions.roster import Roster
 from supervisor.core.tasks.backlog import Backlog
 
@@ -38,7 +39,8 @@ class Tables:
     """Everything that decisions are made from.
 
     `lanes` holds the lanes of the latest assignments, oldest first. `resting` has the harnesses
-    that cannot be used just now. `conflict_of` remembers what a task wanted
+    that cannot be used just now. `all_lanes` is the state of all lanes together. `room` tells whether there is
+    room on the disks, `shortage` that there is none. `conflict_of` remembers what a task wanted
     and which lease kept it back, so that the same is not tested again while that lease is held. `ranking` grows with
     each re-ranking that an operator asked for.
     """
@@ -51,6 +53,9 @@ class Tables:
     roster: Roster = field(default_factory=Roster)
     admission: Admission = Open()  # noqa: RUF009  - frozen
     lanes: deque[str] = field(default_factory=deque)
+    all_lanes: Lane = Flowing()  # noqa: RUF009  - frozen
+    room: Room = plenty
+    shortage: Shortage | None = None
     lane_state: dict[str, Lane] = field(default_factory=dict)
     resting: dict[str, Rest] = field(default_factory=dict)
     starts: Starts = field(default_factory=Starts)

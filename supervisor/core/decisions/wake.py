@@ -49,13 +49,14 @@ def next_wake(tables: Tables, now: Moment) -> float | None:
     mono = [tables.broker.deadline(tables.policy.leases.ttl)]
     mono += [_probe_at(session) for session in tables.roster]
     mono += [session.turn_over_at for session in tables.roster]
+    mono.append(tables.shortage.look_at if tables.shortage else None)
     wall = [until for _, until in tables.backlog.cooling()]
     wall += [
         rest.until for rest in tables.resting.values() if rest.until is not None and not rest.over(now.wall)
     ]
     wall += [
         state.until
-        for state in tables.lane_state.values()
+        for state in (*tables.lane_state.values(), tables.all_lanes)
         if isinstance(state, retry.Paused) and state.until > now.wall
     ]
     for name in tables.policy.harnesses:

@@ -1,4 +1,7 @@
-"""A harness that cannot be used just now rests: it asked for it, or its program could not be started."""
+"""A harness that cannot be used just now rests: it asked for it, or no session of it could be started.
+
+Sessions that started before the rest began, and end alike, tell no news: they make it no longer.
+"""
 
 from __future__ import annotations
 
@@ -25,9 +28,15 @@ class Rest:
 
 def asked_for(before: Rest | None, policy: RetryPolicy, seed: str, now: float) -> Rest:
     """Return the rest of a harness that asked to be tried later; it grows each time in a row."""
+    return held_up(before, policy, "it asked to be tried later", seed, now)
+
+
+def held_up(before: Rest | None, policy: RetryPolicy, why: str, seed: str, now: float) -> Rest:
+    """Return the rest after a start that the host had no means for; it is tried again for ever."""
+    if before is not None and not before.over(now):
+        return before
     failures = before.failures + 1 if before else 1
-    until = now + backoff(failures, policy.base, policy.cap, policy.jitter_share, seed)
-    return Rest(failures, until, "it asked to be tried later")
+    return Rest(failures, now + backoff(failures, policy.base, policy.cap, policy.jitter_share, seed), why)
 
 
 def not_started(before: Rest | None, policy: RetryPolicy, why: str, seed: str, now: float) -> Rest:
@@ -36,7 +45,5 @@ def not_started(before: Rest | None, policy: RetryPolicy, why: str, seed: str, n
     It is the harness that is at fault, not the task: after as many failures as a task has attempts,
     nothing is tried before an operator has looked and reloaded.
     """
-    failures = before.failures + 1 if before else 1
-    if failures >= policy.attempts:
-        return Rest(failures, None, why)
-    return Rest(failures, now + backoff(failures, policy.base, policy.cap, policy.jitter_share, seed), why)
+    rest = held_up(before, policy, why, seed, now)
+    return rest if rest is before or rest.failures < policy.attempts else Rest(rest.failures, None, why)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import enum
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -55,13 +56,20 @@ class RetryPolicy:
     """How often a task is tried, and how long it waits in between.
 
     `attempts` is the cap, the first one counted; `base` and `cap` are the first and the longest
-    delay in seconds; up to `jitter_share` of a delay, in [0, 1], is taken off.
+    delay in seconds; up to `jitter_share` of a delay, in [0, 1], is taken off. Whatever its sessions come
+    to, no task is started more than `spawns` times within `spawn_window` seconds.
     """
 
     attempts: int
     base: float
     cap: float
     jitter_share: float
+    spawns: int = 30
+    spawn_window: float = 21_600.0
+
+    def lately(self, starts: Iterable[float], now: float) -> tuple[float, ...]:
+        """Return the instants that count for the cap on starts, oldest first."""
+        return tuple(at for at in starts if at > now - self.spawn_window)[-self.spawns :]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +83,21 @@ class TryAgain:
         """Return the one line that a user reads."""
         return (
             f"tried again in {format_duration(self.delay)}; {self.left} attempt{'s' * (self.left != 1)} left"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Restless:
+    """The task was started as often as it may within a while, whatever came of it; it waits for an operator."""
+
+    starts: int
+    within: float
+
+    def sentence(self) -> str:
+        """Return the one line that a user reads."""
+        return (
+            f"parked: it was started {self.starts} times within {format_duration(self.within)}, "
+            "whatever came of it; `leasehold task retry` lets it run again"
         )
 
 
@@ -281,6 +304,12 @@ class MustWait:
 def admit(name: str, lane: Lane, now: float) -> MayStart | MayProbe | MustWait:
     """Return whether a session of the lane `name` may start at `now`, and if not, why."""
     named = f'lane "{name}" is' if name else "tasks without a lane are"
+    way_out = f"`leasehold resume --lane {name}`" if name else "`leasehold resume --lane ''`"
+    return admit_named(named, way_out, lane, now)
+
+
+def admit_named(named: str, way_out: str, lane: Lane, now: float) -> MayStart | MayProbe | MustWait:
+    """Return the same for something that sentences call `named`, verb included, and that `way_out` resumes."""
     match lane:
         case Flowing():
             return MayStart()
@@ -293,5 +322,4 @@ def admit(name: str, lane: Lane, now: float) -> MayStart | MayProbe | MustWait:
             return MustWait(None, f"{named} paused; {session} tries whether it works again")
         case Held(_, by, why):
             reason = f" ({why})" if why else ""
-            way_out = f"`leasehold resume --lane {name}`" if name else "`leasehold resume --lane ''`"
             return MustWait(None, f"{named} paused by {by}{reason}; {way_out} ends it")

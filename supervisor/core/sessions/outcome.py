@@ -34,7 +34,7 @@ TRY_LATER = 75  # EX_TEMPFAIL of sysexits.h: a harness that exits with it asks f
 class ExitRecord:
     """What the worker wrote about the end of its harness; times are Unix seconds, `elapsed` seconds.
 
-    `cause` says what began the end: "exited" (by itself), "unspawned", "budget", "startup",
+    `cause` says what began the end: "exited" (by itself), "unspawned", "unlaunched", "abandoned", "budget", "startup",
     "resident", "stall", "stop", "kill" or "preempt". Exactly one of `code` and `signal` is set once
     the harness was started. `leaked` are descendants that outlived the harness and were killed,
     `survivors` those that could not be.
@@ -102,6 +102,7 @@ class Ending:
 
 _BY_CAUSE = {
     "unspawned": Outcome.UNSPAWNED,
+    "unlaunched": Outcome.UNSPAWNED,  # the host had no worker to give; the harness is not at fault
     "abandoned": Outcome.UNSPAWNED,  # the supervisor ended between intent and start; nobody failed
     "budget": Outcome.TIMED_OUT,
     "startup": Outcome.STALLED,

@@ -95,12 +95,17 @@ class LastRun:
 
 @dataclass(frozen=True, slots=True)
 class Track:
-    """The record of one task. `attempts` counts those that failed; `priority` is an operator's override."""
+    """The record of one task.
+
+    `attempts` counts those that failed, `starts` has the instants of the latest starts (Unix seconds), however
+    they ended; `priority` is an operator's override.
+    """
 
     standing: Standing = Ready()
     attempts: int = 0
     last: LastRun | None = None
     priority: int | None = None
+    starts: tuple[float, ...] = ()
 
     def interrupted(self) -> bool:
         """Tell whether its latest session left work under way.
@@ -121,6 +126,8 @@ class Track:
         data["attempts"] = self.attempts
         if self.priority is not None:
             data["priority"] = self.priority
+        if self.starts:
+            data["starts"] = list(self.starts)
         if self.last is not None:
             data["last"] = {**asdict(self.last), "outcome": self.last.outcome.value}
         return data
@@ -141,6 +148,7 @@ class Track:
             standing=standing,
             attempts=int(data.get("attempts", 0)),
             priority=data.get("priority"),
+            starts=tuple(data.get("starts", ())),
             last=last
             and LastRun(
                 session=last["session"],

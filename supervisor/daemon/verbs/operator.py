@@ -134,7 +134,9 @@ class OperatorVerbs:
             raise RpcError(
                 Code.REFUSED, f"{failure}; the supervisor resumes by itself once it can record again"
             )
-        authority.do(orders.admit(authority.tables, admission, who(caller), authority.now()))
+        tables, by, now = authority.tables, who(caller), authority.now()
+        opened = isinstance(admission, Open)
+        authority.do(orders.resume(tables, by, now) if opened else orders.admit(tables, admission, by, now))
 
     def _lane(self, lane: str, event: retry.Hold | retry.Resume) -> object:
         authority, now = self._authority, self._authority.now()

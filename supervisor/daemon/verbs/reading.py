@@ -7,7 +7,8 @@ import time
 from typing import Any
 
 from supervisor import __version__
-from supervisor.core.decisions.admission import Open, admission_name
+from supervisor.core.decisions import intensity
+from supervisor.core.decisions.admission import admission_name
 from supervisor.core.decisions.selection import (
     Decision,
     Fit,
@@ -17,6 +18,10 @@ from supervisor.core.decisions.selection import (
     plateau_warning,
     unranked,
 )
+from supervisor.core.decisions.standstill import standstill
+from supervisor.core.decisions.tables import Tables
+from supervisor.core.moment import Moment
+from supervisor.core.pacing import retry
 from supervisor.core.tasks.standing import standing_name
 from supervisor.daemon.authority import Authority
 from supervisor.daemon.outcomes import by_harness
@@ -118,6 +123,9 @@ class ReadingVerbs:
                 for lane, state in tables.lane_state.items()
                 if type(state).__name__ != "Flowing"
             },
+            "lanes_told": _lanes_told(tables, now),
+            "disk": tables.shortage.why if tables.shortage else None,
+            "standstill": standstill(tables, now),
             "schedules": situation.schedules(now),
             "orphans": {repo: list(paths) for repo, paths in situation.orphans.items()},
             "problems": [problem.sentence() for problem in tables.backlog.problems()],
@@ -132,10 +140,8 @@ class ReadingVerbs:
         shown = decision_json(decision)
         shown["unranked_counts"] = unranked(tables, now)
         shown["slots"] = {"taken": len(tables.roster), "of": tables.policy.max_sessions}
-        if not isinstance(tables.admission, Open):
-            shown["not_now"] = f"the supervisor is {admission_name(tables.admission)}"
-        elif len(tables.roster) >= tables.policy.max_sessions:
-            shown["not_now"] = f"all {tables.policy.max_sessions} slots are taken"
+        if (why := standstill(tables, now)) is not None:
+            shown["not_now"] = why
         return shown
 
     def explain(self, _caller: Caller, params: Explain) -> object:
@@ -152,7 +158,7 @@ class ReadingVerbs:
             answer |= {
                 "runs_now": True,
                 "harness": found.harness,
-                "sentence": f"{would_run(tables)}; it is number {place(tables, params.key)} in the ranking",
+                "sentence": f"{would_run(tables, now)}; it is number {place(tables, params.key)} in the ranking",
             }
         else:
             answer |= {**found.as_json(), "runs_now": False}
@@ -223,3 +229,14 @@ def decision_json(decision: Decision) -> dict[str, Any]:
         "skipped_counts": counts(decision.skipped),
         "plateau_warning": decision.plateau.as_json() if decision.plateau else None,
     }
+
+
+def _lanes_told(tables: Tables, now: Moment) -> list[str]:
+    """Return a sentence for each lane that does not flow, and one for all lanes if they are paused as one."""
+    together = intensity.verdict(tables, now)
+    found = [together.why] if together else []
+    for lane, state in tables.lane_state.items():
+        verdict = retry.admit(lane, state, now.wall)
+        if isinstance(verdict, retry.MustWait):
+            found.append(verdict.why)
+    return found

@@ -194,7 +194,9 @@ class TaskVerbs:
             "session": session.id if session else None,
             "runs_now": isinstance(found, Fit),
             "reason": "" if isinstance(found, Fit) else found.reason.value,
-            "sentence": would_run(tables) if isinstance(found, Fit) else found.sentence,
+            "sentence": would_run(tables, self._authority.now())
+            if isinstance(found, Fit)
+            else found.sentence,
         }
 
 

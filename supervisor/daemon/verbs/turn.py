@@ -1,18 +1,16 @@
-"""Whether a task that may run has its turn now: the supervisor may be paused, or its slots taken."""
+"""Whether a task that may run has its turn now: something may keep every task from starting."""
 
 from __future__ import annotations
 
-from supervisor.core.decisions.admission import Open, admission_name
+from supervisor.core.decisions.standstill import standstill
 from supervisor.core.decisions.tables import Tables
+from supervisor.core.moment import Moment
 
 
-def would_run(tables: Tables) -> str:
+def would_run(tables: Tables, now: Moment) -> str:
     """Return the sentence for a task that nothing of its own keeps from running."""
-    if not isinstance(tables.admission, Open):
-        return f"could run, but the supervisor is {admission_name(tables.admission)}"
-    if len(tables.roster) >= tables.policy.max_sessions:
-        return f"could run, but all {tables.policy.max_sessions} slots are taken"
-    return "may run now"
+    why = standstill(tables, now)
+    return f"could run, but {why}" if why else "may run now"
 
 
 def place(tables: Tables, key: str) -> int:

@@ -34,6 +34,7 @@ class SupervisorSettings(Section):
     runtime_dir: Place = Path()
     log_format: Literal["auto", "console", "json"] = "auto"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    disk_floor: Size = Field(500 << 20, ge=0)
     retain_days: Count = Field(90, ge=1, le=36_500)
 
 
@@ -162,6 +163,9 @@ class RetrySettings(Section):
     jitter: float = Field(0.25, ge=0, le=1)
     intensity: Count = Field(5, ge=1)
     window: Duration = Field(600.0, gt=0)
+    intensity_all: Count = Field(20, ge=1)
+    spawns: Count = Field(30, ge=1)
+    spawn_window: Duration = Field(21_600.0, gt=0)
 
     @model_validator(mode="after")
     def _backoff_fits(self) -> RetrySettings:
