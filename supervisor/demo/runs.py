@@ -107,6 +107,7 @@ def _configuration(scene: Scene, terms: Terms, sockets: Path, ear: Path) -> str:
             "state_dir": str(scene.state),
             "runtime_dir": str(sockets / "run"),
             "log_format": "json",
+            "disk_floor": "0B",
         },
         "repos.cascade": {"path": str(scene.repo), "orphans": "hand-off"},
         "sources.backlog": {"kind": "markdown", "path": str(scene.repo / "tasks")},
