@@ -55,8 +55,8 @@ from supervisor.world.config.discover import socket_path
 from supervisor.world.config.models import Settings
 from supervisor.world.control.access import Access
 from supervisor.world.control.methods import Method
-from supervisor.world.early_signals import EarlySignals
 from supervisor.world.disk import shortage
+from supervisor.world.early_signals import EarlySignals
 from supervisor.world.failpoint import failpoint
 from supervisor.world.git.hooks import install_hooks
 from supervisor.world.git.repository import Repository
