@@ -71,6 +71,9 @@ def show(ctx: click.Context, session_id: str, as_json: bool) -> None:  # noqa: F
         click.echo(f"{'pids':<12} harness {found['pid']}, worker {found['worker_pid']}")
     for scope in found.get("leases") or ():
         click.echo(f"{'lease':<12} {scope}")
+    evidence = found.get("evidence") or {}
+    if salvage := evidence.get("salvage"):
+        click.echo(f"{'salvage':<12} {salvage['id']} ({salvage['ref']})")
     for name in ("brief", "out_log", "err_log"):
         click.echo(f"{name:<12} {found[name]}")
 

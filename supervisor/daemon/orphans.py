@@ -9,13 +9,14 @@ from pathlib import Path
 import structlog
 
 from supervisor.core.decisions.effects import Effect, Note, Wake
-from supervisor.core.decisions.holders import ORPHANS
+from supervisor.core.decisions.holders import ORPHANS, UNDER_WAY
 from supervisor.core.decisions.policy import Orphans
 from supervisor.core.leases.lease import Mode, Want
 from supervisor.core.leases.scope import Scope, covers, file_scope
 from supervisor.core.tasks.backlog import Offer, Work
 from supervisor.core.tasks.task import Task, Tier
 from supervisor.daemon.authority import Authority
+from supervisor.daemon.salvaging import move_orphans
 from supervisor.daemon.situation import Situation
 from supervisor.world.git.facts import dirty
 from supervisor.world.git.repository import Repository
@@ -23,7 +24,7 @@ from supervisor.world.git.run import GitError
 
 log = structlog.get_logger("leasehold")
 
-SOURCE = "under-way"  # the source of hand-off tasks
+SOURCE = UNDER_WAY
 _HAND_OFF = "hand-off-"  # begins their keys
 
 
@@ -35,6 +36,7 @@ async def look_for_orphans(
     Files in the folders `tasks` are the operator's own way of giving work, not work left behind.
     """
     tasks = tuple(tasks)
+    await _salvage(authority, repos, tasks)
     files = {
         name: found for name, repo in repos.items() if (found := await _files(name, repo, tasks)) is not None
     }
@@ -73,6 +75,32 @@ async def look_for_orphans(
     effects += [Wake(woken) for woken in authority.tables.broker.release(ORPHANS, over, authority.now().mono)]
     authority.tables.backlog.offer(Offer(SOURCE, tuple(works), (), authority.now().wall))
     authority.do(effects)
+
+
+async def _salvage(authority: Authority, repos: Mapping[str, Repository], tasks: tuple[Path, ...]) -> None:
+    """Move orphans into a salvage where the configuration says so; nobody gets their paths meanwhile.
+
+    What cannot be kept, or changes meanwhile, stays held like any other orphan.
+    """
+    for name, repo in repos.items():
+        if authority.tables.policy.repos[name].orphans is not Orphans.SALVAGE:
+            continue
+        files = await _files(name, repo, tasks)
+        orphans = _unowned(authority, name, files or [])
+        if not orphans:
+            continue
+        for path in orphans:
+            want = Want(file_scope(path, name, fold_case=repo.fold_case), Mode.EXCLUSIVE)
+            authority.tables.broker.acquire(ORPHANS, (want,), authority.now().mono)
+        limit = authority.tables.policy.repos[name].salvage_limit
+        try:
+            salvage = await move_orphans(repo, orphans, authority.now().wall, limit)
+        except (GitError, OSError) as error:
+            log.error("worktree.unsalvaged", repo=name, why=str(error))
+            continue
+        if salvage is not None:
+            data = {"repo": name, **salvage.as_json()}
+            authority.do([Note("worktree.salvaged", data=data)])
 
 
 def _handed_off(authority: Authority, repo: str) -> list[Work]:

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from supervisor.core.decisions.policy import (
     Harness,
     Leases,
+    Leftovers,
     Orphans,
     Planned,
     Policy,
@@ -46,6 +47,8 @@ def policy_from(settings: Settings, repos: Mapping[str, Repository]) -> Policy:
                     for scope in parse_scopes(text, name, fold_case=repos[name].fold_case)
                 ),
                 orphans=Orphans(repo.orphans),
+                leftovers=Leftovers(repo.leftovers),
+                salvage_limit=repo.salvage_limit,
             )
             for name, repo in settings.repos.items()
         },

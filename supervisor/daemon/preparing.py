@@ -27,6 +27,7 @@ from supervisor.world.git.hooks import environment as gate_environment
 from supervisor.world.git.hooks import install_hooks
 from supervisor.world.git.paths import ScopePathError, resolve_scope_texts
 from supervisor.world.git.repository import Repository
+from supervisor.world.git.salvage.keep import find
 from supervisor.world.git.turns import install_turns, turns_environment
 from supervisor.world.launch.environment import session_base
 from supervisor.world.launch.launcher import LaunchError
@@ -134,6 +135,7 @@ async def session_spec(shop: Workshop, tables: Tables, session: Session) -> Sess
     if intent.repo and repo is None:
         raise LaunchError(f'repository "{intent.repo}" is no longer configured')
     folder = shop.sessions / session.id
+    salvages = await _salvages(tables, session, repo)
     env = session_base(os.environ)
     passed = pass_through(harness.env_from, os.environ)
     for name in passed.missing:
@@ -149,6 +151,8 @@ async def session_spec(shop: Workshop, tables: Tables, session: Session) -> Sess
             "LEASEHOLD_NOTICE": str(folder / NOTICE),
         }
     )
+    if salvages:
+        env["LEASEHOLD_SALVAGES"] = " ".join(salvages)
     if repo is not None:
         env["LEASEHOLD_REPO"] = str(repo.root)
         env.update(gate_environment(repo, shop.hooks, env))
@@ -157,7 +161,9 @@ async def session_spec(shop: Workshop, tables: Tables, session: Session) -> Sess
         session=session.id,
         task=session.key,
         command=harness.command,
-        prompt=render(brief_of(tables, session, await _dirty_in_scope(tables, session, repo), shop.level)),
+        prompt=render(
+            brief_of(tables, session, await _dirty_in_scope(tables, session, repo), salvages, shop.level)
+        ),
         env=env,
         cwd=repo.root if repo is not None else Path(env.get("HOME", "/")),
         budget=session.budget,
@@ -179,7 +185,17 @@ async def _dirty_in_scope(tables: Tables, session: Session, repo: Repository | N
     )
 
 
-def brief_of(tables: Tables, session: Session, inherited: tuple[str, ...], level: Level) -> Brief:
+async def _salvages(tables: Tables, session: Session, repo: Repository | None) -> tuple[str, ...]:
+    """Return which of the salvages that the task left are still there: an operator may have dropped some."""
+    last = tables.backlog.track(session.key).last
+    if repo is None or last is None:
+        return ()
+    return tuple([name for name in last.salvages if await find(repo, name) is not None])
+
+
+def brief_of(
+    tables: Tables, session: Session, inherited: tuple[str, ...], salvages: tuple[str, ...], level: Level
+) -> Brief:
     """Return the facts that a session is told, as they are now."""
     now = clock.now()
     task = session.intent.task
@@ -212,5 +228,6 @@ def brief_of(tables: Tables, session: Session, inherited: tuple[str, ...], level
         ),
         dirty=inherited,
         last=track.last,
+        salvages=salvages,
         plateau=plateau_warning(tables),
     )

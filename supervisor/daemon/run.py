@@ -36,6 +36,7 @@ from supervisor.daemon.quota_memory import remember_starts
 from supervisor.daemon.recorder import Recorder, fresh_id
 from supervisor.daemon.reload import Reloader, open_repositories
 from supervisor.daemon.retention import Retention
+from supervisor.daemon.salvaging import Salvager
 from supervisor.daemon.self_test import probe_level
 from supervisor.daemon.service import Service
 from supervisor.daemon.settling import Settler, remember_history
@@ -223,7 +224,8 @@ def _build(
         shop.settings.supervisor.disk_floor,
         was_short=was_short,
     )
-    settler = Settler(tables, repos, clock.now)
+    salvager = Salvager(tables, lambda: sources.folders().values())
+    settler = Settler(tables, repos, clock.now, salvager)
     workers = Workers(
         authority,
         group,

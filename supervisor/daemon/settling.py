@@ -1,8 +1,9 @@
-"""Settling a session: what it committed, what it left, and what others landed meanwhile."""
+"""Settling a session: what it committed, what it left and where that is kept, what others landed meanwhile."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import anyio.to_thread
@@ -12,16 +13,19 @@ from supervisor.core.decisions.advance import landed
 from supervisor.core.decisions.tables import Tables
 from supervisor.core.history.recent import Touch
 from supervisor.core.leases.lease import Lease
-from supervisor.core.leases.scope import covers
+from supervisor.core.leases.scope import Kind, covers
 from supervisor.core.moment import Moment
 from supervisor.core.sessions.lifecycle import Settling
-from supervisor.core.sessions.outcome import Ending, ExitRecord, Landed, Remains, judge, judge_lost
+from supervisor.core.sessions.outcome import Ending, ExitRecord, Landed, Outcome, Remains, judge, judge_lost
 from supervisor.core.sessions.roster import Session
+from supervisor.core.sessions.salvage import Salvage, Unsalvaged
 from supervisor.daemon.authority import Authority
-from supervisor.world.git.facts import dirty, fingerprint
+from supervisor.daemon.salvaging import Rescued, Salvager
+from supervisor.world.git.facts import DirtyFile, dirty, fingerprint
 from supervisor.world.git.history import Commit, commits_since
 from supervisor.world.git.repository import Repository
 from supervisor.world.git.run import GitError
+from supervisor.world.git.underway import Present, Removed, free_index, operations
 from supervisor.world.git.writers import last_write, open_writers
 from supervisor.world.processes import descendants
 
@@ -31,22 +35,33 @@ _SLACK = 2.0  # seconds: git dates commits in whole seconds
 
 
 class Settler:
-    """Reads repositories about sessions. `repos` is replaced at a reload."""
+    """Reads repositories about sessions, and keeps their work. `repos` is replaced at a reload."""
 
-    def __init__(self, tables: Tables, repos: Mapping[str, Repository], now: Callable[[], Moment]) -> None:
+    def __init__(
+        self,
+        tables: Tables,
+        repos: Mapping[str, Repository],
+        now: Callable[[], Moment],
+        salvager: Salvager,
+    ) -> None:
         self._tables = tables
         self.repos = repos
         self._now = now
+        self._salvager = salvager
 
     async def settle(self, session: Session) -> Ending:
-        """Return how the session ended; remember every commit that landed while it ran."""
+        """Return how the session ended; remember every commit that landed, keep what it left uncommitted."""
         found = (
             session.life.state.found if isinstance(session.life.state, Settling) else "it was not settling"
         )
-        remains = await self._remains(session)
-        if isinstance(found, ExitRecord):
-            return judge(found, remains, session.expects(), refused=session.refused)
-        return judge_lost(found, remains)
+
+        def ending(remains: Remains) -> Ending:
+            if isinstance(found, ExitRecord):
+                return judge(found, remains, session.expects(), refused=session.refused)
+            return judge_lost(found, remains)
+
+        remains = await self._committed(session)
+        return ending(await self._keep(session, remains, ending(remains).outcome))
 
     async def fingerprint(self, session: Session, folder: Path) -> str:
         """Return a text that changes when the session's HEAD, tree or log do."""
@@ -69,28 +84,69 @@ class Settler:
         worker = session.worker() if session else None
         return await anyio.to_thread.run_sync(_last_write, lease, repo, worker.pid if worker else None, now)
 
-    async def _remains(self, session: Session) -> Remains:
+    async def _committed(self, session: Session) -> Remains:
         repo = self.repos.get(session.intent.repo)
         if repo is None:
             return Remains()
         try:
             commits = await commits_since(repo, session.intent.created.wall - _SLACK)
-            files = await dirty(repo)
         except GitError as error:
             log.warning("git.failed", session=session.id, why=str(error))
             return Remains(unread=str(error))
         landed(self._tables, session.intent.repo, map(touch, reversed(commits)), self._now())
         own = [commit for commit in commits if commit.session == session.id]
+        return Remains(tuple(Landed(c.sha, c.subject, c.at_wall, c.paths) for c in reversed(own)))
+
+    async def _keep(self, session: Session, remains: Remains, outcome: Outcome) -> Remains:
+        """Add what the session left uncommitted, and the salvage that has it by now."""
+        repo = self.repos.get(session.intent.repo)
+        if repo is None:
+            return remains
+        began = session.intent.created.wall
+        lock = _lock_sentence(await anyio.to_thread.run_sync(free_index, repo, began))
+        try:
+            files = await dirty(repo)
+        except GitError as error:
+            log.warning("git.failed", session=session.id, why=str(error))
+            held = tuple(
+                lease.scope.key
+                for lease in self._tables.broker.held(session.id)
+                if lease.scope.kind is Kind.FILE
+            )
+            why = f"git could not be asked for uncommitted files: {error}"
+            return replace(remains, unread=str(error), salvage=Unsalvaged(why, held, held=held), lock=lock)
+        rescued = await self._salvager.rescue(session, repo, files, outcome)
+        alone = not any(s.intent.repo == session.intent.repo for s in self._tables.roster if s is not session)
+        return replace(
+            remains,
+            dirty=self._still_dirty(session, repo, files, rescued),
+            salvage=rescued.result,
+            salvages=rescued.open_,
+            under_way=operations(repo, began) if alone else (),
+            lock=lock,
+        )
+
+    def _still_dirty(
+        self, session: Session, repo: Repository, files: tuple[DirtyFile, ...], rescued: Rescued
+    ) -> tuple[str, ...]:
         scopes = [lease.scope for lease in self._tables.broker.held(session.id)]
-        left = tuple(
+        cleaned = set(rescued.result.cleaned) if isinstance(rescued.result, Salvage) else set()
+        return tuple(
             file.path
             for file in files
-            if any(covers(scope, file.path, fold_case=repo.fold_case) for scope in scopes)
+            if file.path not in cleaned
+            and any(covers(scope, file.path, fold_case=repo.fold_case) for scope in scopes)
         )
-        return Remains(
-            tuple(Landed(c.sha, c.subject, c.at_wall, c.paths) for c in reversed(own)),
-            left,
-        )
+
+
+def _lock_sentence(found: Removed | Present | None) -> str:
+    match found:
+        case Removed():
+            return "the index.lock of a git that died was removed"
+        case Present(why):
+            return f"the index is locked by index.lock, which was left because {why}"
+        case None:
+            return ""
 
 
 def _last_write(lease: Lease, repo: Repository, worker: int | None, now: Moment) -> float | None:

@@ -9,10 +9,12 @@ from typing import Any
 from supervisor.core.decisions import intensity
 from supervisor.core.decisions.assign import fill
 from supervisor.core.decisions.effects import Effect, Entrust, Note, SaveSession, SaveTask, Settle, Tell, Wake
+from supervisor.core.decisions.holders import ORPHANS
 from supervisor.core.decisions.tables import SlotRequest, Tables
 from supervisor.core.duration import format_duration
 from supervisor.core.history.recent import Touch
 from supervisor.core.leases.lease import Woken
+from supervisor.core.leases.scope import file_scope
 from supervisor.core.moment import Moment
 from supervisor.core.pacing import retry
 from supervisor.core.pacing.rest import asked_for, held_up, not_started
@@ -94,7 +96,11 @@ def _close(tables: Tables, session: Session, ending: Ending, now: Moment) -> lis
     """Release, record and hand on: the last thing that happens to a session."""
     tables.roster.close(session)
     freed = [lease.scope.text for lease in tables.broker.held(session.id)]
-    answers = woken(tables.broker.forget(session.id, now.mono))
+    kept_back = [
+        file_scope(path.rstrip("/"), session.intent.repo)
+        for path in ending.evidence.get("unsalvaged", {}).get("held", ())
+    ]
+    answers = woken(tables.broker.bequeath(session.id, ORPHANS, kept_back, now.mono))
     track = tables.backlog.track(session.key)
     after = _track_after(tables, session, track, ending, now)
     tables.backlog.put(session.key, after)
@@ -112,6 +118,7 @@ def _close(tables: Tables, session: Session, ending: Ending, now: Moment) -> lis
         "task_standing": _standing_sentence(after),
     }
     effects: list[Effect] = [
+        *_note_salvage(session, ending),
         Note("session.ended", session.id, session.key, data),
         SaveSession(session.id),
         SaveTask(session.key),
@@ -125,6 +132,14 @@ def _close(tables: Tables, session: Session, ending: Ending, now: Moment) -> lis
     return effects + answers + fill(tables, now)
 
 
+def _note_salvage(session: Session, ending: Ending) -> list[Effect]:
+    if salvage := ending.evidence.get("salvage"):
+        return [Note("session.salvaged", session.id, session.key, salvage)]
+    if unsalvaged := ending.evidence.get("unsalvaged"):
+        return [Note("session.unsalvaged", session.id, session.key, unsalvaged)]
+    return []
+
+
 def _track_after(tables: Tables, session: Session, track: Track, ending: Ending, now: Moment) -> Track:
     evidence = ending.evidence
     last = LastRun(
@@ -134,6 +149,7 @@ def _track_after(tables: Tables, session: Session, track: Track, ending: Ending,
         now.wall,
         tuple(evidence.get("commits", ())),
         tuple(evidence.get("dirty", ())),
+        tuple(evidence.get("salvages", ())),
     )
     weight = retry.weigh(ending.outcome)
     failures = track.attempts + (weight in {retry.Weight.FAILURE, retry.Weight.BARREN})

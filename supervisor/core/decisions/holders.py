@@ -9,6 +9,7 @@ from supervisor.core.moment import Moment
 
 OPERATOR = "operator"  # the holder of leases that a human took at the command line
 ORPHANS = "worktree"  # the holder of uncommitted changes that belong to no session
+UNDER_WAY = "under-way"  # the source of the tasks by which such changes are handed to a session
 
 
 def describe(tables: Tables, conflict: Conflict, now: Moment) -> str:

@@ -33,6 +33,14 @@ class Orphans(enum.Enum):
 
     HOLD = "hold"
     HAND_OFF = "hand-off"
+    SALVAGE = "salvage"
+
+
+class Leftovers(enum.Enum):
+    """What becomes of a session's uncommitted changes in the checkout, once they are kept as a salvage."""
+
+    KEEP = "keep"
+    CLEAN = "clean"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +56,13 @@ class Harness:
 
 @dataclass(frozen=True, slots=True)
 class Repo:
-    """A repository. Nobody may touch its `exclude` scopes."""
+    """A repository. Nobody may touch its `exclude` scopes; files over `salvage_limit` bytes are not salvaged."""
 
     name: str
     exclude: tuple[Scope, ...] = ()
     orphans: Orphans = Orphans.HOLD
+    leftovers: Leftovers = Leftovers.KEEP
+    salvage_limit: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -203,10 +203,22 @@ class Broker:
 
     def forget(self, holder: str, now: float) -> tuple[Woken, ...]:
         """Drop all that is known of `holder`, whose session is gone; return who was woken thereby."""
+        return self.bequeath(holder, "", (), now)
+
+    def bequeath(self, holder: str, heir: str, scopes: Iterable[Scope], now: float) -> tuple[Woken, ...]:
+        """Drop all that is known of `holder`; these scopes go to `heir`, ahead of everybody who waits.
+
+        A scope that somebody else holds as well is passed over, and so is one that cannot be numbered.
+        """
         followers: set[int] = set()
         for waiter in self._queue.of(holder):
             followers |= self._leave(waiter)
         ended = self._holdings.forget(holder)
+        for scope in scopes:
+            if self._tokens.left and self._index.decisive(heir, scope, Mode.EXCLUSIVE) is None:
+                lease = self._holdings.put(heir, scope, Mode.EXCLUSIVE, self._tokens.take(), now)
+                if self._queue.waiters:
+                    self._contention.granted(lease)
         return self._wake_after(ended, now, followers) if self._queue.waiters else ()
 
     def cancel(self, waiter_id: int, now: float) -> tuple[Woken, ...]:

@@ -39,6 +39,7 @@ class Brief:
     recent: tuple[Touch, ...] = ()
     dirty: tuple[str, ...] = ()  # now, in its scope
     last: LastRun | None = None
+    salvages: tuple[str, ...] = ()  # ids of uncommitted work kept from earlier sessions of the task
     plateau: Plateau | None = None
 
 
@@ -94,6 +95,11 @@ def _inherited_lines(brief: Brief) -> list[str]:
     lines = []
     if brief.last is not None:
         lines.append(f"- the last attempt (session {brief.last.session}): {brief.last.sentence}")
+    lines += [
+        f"- work of an earlier session is kept as salvage {name}: look with `leasehold salvage show {name} "
+        f"--patch`, put it into the checkout with `leasehold salvage apply {name}`"
+        for name in brief.salvages[-SHOWN:]
+    ]
     if brief.dirty:
         lines.append(f"- uncommitted changes in your scope, yours to finish or discard: {_list(brief.dirty)}")
     return lines

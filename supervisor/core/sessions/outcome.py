@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from supervisor.core.duration import format_duration
+from supervisor.core.sessions.salvage import Salvage, Unsalvaged
 from supervisor.core.tasks.task import Expects
 
 
@@ -84,10 +85,19 @@ class Landed:
 
 @dataclass(frozen=True, slots=True)
 class Remains:
-    """What settling found in the repository: commits with the session's trailer, and its dirty files."""
+    """What settling found in the repository: commits with the session's trailer, and its dirty files.
+
+    `dirty` are those still in the checkout, `salvage` is what was kept of the uncommitted work, and
+    `salvages` names all that the task's next session has to look at. `under_way` are operations of git
+    that were left half done; `lock` is what became of a locked index.
+    """
 
     commits: tuple[Landed, ...] = ()
     dirty: tuple[str, ...] = ()
+    salvage: Salvage | Unsalvaged | None = None
+    salvages: tuple[str, ...] = ()
+    under_way: tuple[str, ...] = ()
+    lock: str = ""
     unread: str = ""  # why the repository could not be asked, if it could not
 
 
@@ -127,9 +137,8 @@ def judge(record: ExitRecord, remains: Remains, expects: Expects, *, refused: in
 
 def judge_lost(why: str, remains: Remains) -> Ending:
     """Name the ending of a session whose worker died without writing a record."""
-    left = f"; {_left(remains)}" if remains.commits or remains.dirty else ""
-    evidence = {"why": why, "commits": [c.sha for c in remains.commits], "dirty": list(remains.dirty)}
-    return Ending(Outcome.LOST, f"lost: {why}{left}", evidence)
+    left = f"; {_left(remains)}" if remains != Remains() else ""
+    return Ending(Outcome.LOST, f"lost: {why}{left}", {"why": why, **_repository_evidence(remains)})
 
 
 def _judge_exit(record: ExitRecord, remains: Remains, expects: Expects) -> Outcome:
@@ -155,9 +164,14 @@ def _left(remains: Remains) -> str:
     if remains.commits:
         count = len(remains.commits)
         parts.append(f"{count} commit{'s' * (count > 1)} landed ({remains.commits[-1].sha[:10]})")
-    if remains.dirty:
+    if remains.salvage is not None:
+        parts.append(remains.salvage.sentence())
+    elif remains.dirty:
         shown = ", ".join(remains.dirty[:3]) + (" …" if len(remains.dirty) > 3 else "")
         parts.append(f"uncommitted changes left in {shown}")
+    parts += [f"a {operation} was left under way" for operation in remains.under_way]
+    if remains.lock:
+        parts.append(remains.lock)
     if remains.unread:
         parts.append(f"the repository could not be read: {remains.unread}")
     return "; ".join(parts) or "nothing was committed"
@@ -168,7 +182,8 @@ def _sentence(outcome: Outcome, record: ExitRecord, remains: Remains) -> str:
     by = f" by {record.by}" if record.by else ""
     match outcome:
         case Outcome.UNSPAWNED:
-            return f"could not be started: {record.why}"
+            kept = f"; {remains.salvage.sentence()}" if remains.salvage is not None else ""
+            return f"could not be started: {record.why}{kept}"
         case Outcome.TIMED_OUT:
             text = f"its budget ran out{after}; {_how_it_exited(record)}"
         case Outcome.STALLED:
@@ -198,10 +213,24 @@ def _evidence(record: ExitRecord, remains: Remains) -> Mapping[str, Any]:
         "code": record.code,
         "signal": record.signal,
         "elapsed": record.elapsed,
-        "commits": [c.sha for c in remains.commits],
-        "dirty": list(remains.dirty),
+        **_repository_evidence(remains),
         "leaked": [dict(p) for p in record.leaked],
         "survivors": [dict(p) for p in record.survivors],
         "log": dict(record.log),
         "usage": dict(record.usage),
     }
+
+
+def _repository_evidence(remains: Remains) -> dict[str, Any]:
+    found: dict[str, Any] = {"commits": [c.sha for c in remains.commits], "dirty": list(remains.dirty)}
+    if isinstance(remains.salvage, Salvage):
+        found["salvage"] = remains.salvage.as_json()
+    elif remains.salvage is not None:
+        found["unsalvaged"] = remains.salvage.as_json()
+    if remains.salvages:
+        found["salvages"] = list(remains.salvages)
+    if remains.under_way:
+        found["under_way"] = list(remains.under_way)
+    if remains.lock:
+        found["index_lock"] = remains.lock
+    return found

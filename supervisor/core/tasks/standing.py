@@ -83,7 +83,10 @@ _INTERRUPTED = frozenset({Outcome.LOST, Outcome.TIMED_OUT})
 
 @dataclass(frozen=True, slots=True)
 class LastRun:
-    """The latest session of a task, as the next one is told about it; `at` is Unix seconds."""
+    """The latest session of a task, as the next one is told about it; `at` is Unix seconds.
+
+    `salvages` are the ids of uncommitted work kept from this session and those before it.
+    """
 
     session: str
     outcome: Outcome
@@ -91,6 +94,7 @@ class LastRun:
     at: float
     commits: tuple[str, ...] = ()
     dirty: tuple[str, ...] = ()
+    salvages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +118,7 @@ class Track:
         """
         if self.last is None or self.last.outcome is Outcome.PREEMPTED:
             return False
-        return bool(self.last.dirty) or self.last.outcome in _INTERRUPTED
+        return bool(self.last.dirty or self.last.salvages) or self.last.outcome in _INTERRUPTED
 
     def moved(self, standing: Standing) -> Track:
         """Return the same record at another standing."""
@@ -157,6 +161,7 @@ class Track:
                 at=last["at"],
                 commits=tuple(last["commits"]),
                 dirty=tuple(last["dirty"]),
+                salvages=tuple(last.get("salvages", ())),
             ),
         )
 

@@ -164,6 +164,7 @@ class ReadingVerbs:
             answer |= {**found.as_json(), "runs_now": False}
         answer["last"] = track.last.sentence if track.last else None
         answer["last_outcome"] = track.last.outcome.value if track.last else None
+        answer["salvages"] = list(track.last.salvages) if track.last else []
         answer["history"] = [
             entry for entry in history if entry["kind"].startswith(("session.", "task.", "commit."))
         ]

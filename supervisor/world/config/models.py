@@ -13,7 +13,7 @@ from supervisor.core.leases.scope import ScopeError, parse_scopes
 from supervisor.core.pacing.cadence import Cron, ScheduleError
 from supervisor.world.config.faults import fault
 from supervisor.world.config.harness import check_command, check_variable
-from supervisor.world.config.values import Count, Duration, Limit, Name, Place, Size, Words
+from supervisor.world.config.values import Count, Duration, Limit, Name, Place, Size, SizeLimit, Words
 
 PREFIX = "LEASEHOLD__"
 
@@ -53,7 +53,9 @@ class RepoSettings(Section):
     path: Place
     isolation: Literal["shared"] = "shared"
     exclude: tuple[str, ...] = ()
-    orphans: Literal["hold", "hand-off"] = "hold"
+    orphans: Literal["hold", "hand-off", "salvage"] = "hold"
+    leftovers: Literal["keep", "clean"] = "keep"
+    salvage_limit: SizeLimit = Field(None, gt=0)
 
     @field_validator("isolation", mode="before")
     @classmethod

@@ -75,6 +75,8 @@ def _seconds(value: Any) -> Any:
 
 
 def _bytes(value: Any) -> Any:
+    if value is None:
+        return None
     if not isinstance(value, str):
         raise ValueError(f'{value!r} has no unit; write for instance "16MiB"')  # noqa: TRY004  - as above
     return parse_size(value)
@@ -106,6 +108,7 @@ def _place(value: Path) -> Path:
 Duration = Annotated[float, BeforeValidator(_seconds), Unit.SECONDS]
 Limit = Annotated[float | None, BeforeValidator(_seconds), Unit.SECONDS]
 Size = Annotated[int, BeforeValidator(_bytes), Unit.BYTES]
+SizeLimit = Annotated[int | None, BeforeValidator(_bytes), Unit.BYTES]
 Count = Annotated[int, BeforeValidator(_whole)]
 Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
 Place = Annotated[Path, AfterValidator(_place)]

@@ -1,0 +1,120 @@
+"""Restore paths to the last commit, once they are safe in a salvage and still exactly what it has."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable
+
+import anyio
+import anyio.to_thread
+
+from supervisor.world.git.repository import Repository
+from supervisor.world.git.run import GitError, git
+from supervisor.world.git.salvage.index import (
+    Entry,
+    ask,
+    differences,
+    environment,
+    parse_raw,
+    temporary_index,
+)
+from supervisor.world.git.salvage.keep import Kept
+from supervisor.world.git.salvage.snapshot import GITLINK, take
+
+_LOCK_WAITS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)  # seconds between tries while somebody else has index.lock
+
+
+async def clean(repo: Repository, kept: Kept, paths: Iterable[str]) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Restore `paths` in index and work tree; return those restored, and why others were left.
+
+    The salvage must be durable. A path is left as it is when it differs from the salvage by now, and so
+    is a submodule: its files are a repository of their own.
+
+    Raises:
+        GitError: git cannot read the repository or write into it.
+        OSError: there is no room for a temporary file.
+    """
+    wanted = tuple(dict.fromkeys(paths))
+    now = await take(repo, wanted)
+    left = dict(now.unkept)
+    changed = set(await differences(repo, kept.tree, now.tree))
+    moved = await differences(repo, now.base_tree, now.tree)
+    for path in wanted:
+        if path in changed:
+            left.setdefault(path, "it changed after it was salvaged")
+        elif any(entry and entry.mode == GITLINK for entry in moved.get(path, ())):
+            left.setdefault(path, "a submodule; its files are a repository of their own")
+    restored = [path for path in wanted if path not in left]
+    try:
+        await _reset_index(repo, now.base_tree, restored)
+    except GitError as error:
+        return (), left | dict.fromkeys(restored, str(error))
+    wrong = await _restore_files(
+        repo, now.base_tree, {path: moved[path][0] for path in restored if path in moved}
+    )
+    return tuple(path for path in restored if path not in wrong), left | wrong
+
+
+async def _reset_index(repo: Repository, base_tree: str, paths: list[str]) -> None:
+    """Set what is staged of `paths` back to the commit, waiting a little for whoever has the index."""
+    wanted = set(paths)
+    output = await ask(
+        repo, "diff-index", "--cached", "--raw", "-r", "-z", "--no-renames", "--no-abbrev", base_tree
+    )
+    staged = [(path, old) for path, (old, _) in parse_raw(output).items() if path in wanted]
+    if not staged:
+        return
+    zero = "0" * len(base_tree)
+    lines = "".join(
+        f"{entry.mode} {entry.oid} 0\t{path}\0" if entry else f"000000 {zero} 0\t{path}\0"
+        for path, entry in staged
+    )
+    for wait in (*_LOCK_WAITS, None):
+        try:
+            await git(
+                repo.root,
+                *("update-index", "-z", "--index-info"),
+                stdin=os.fsencode(lines),
+                extra_env=environment(),
+            )
+        except GitError as error:
+            if wait is None or "index.lock" not in error.stderr:
+                raise
+            await anyio.sleep(wait)
+        else:
+            return
+
+
+async def _restore_files(repo: Repository, tree: str, wanted: dict[str, Entry | None]) -> dict[str, str]:
+    """Write the commit's version of each path, or remove the file; return what went wrong."""
+    wrong = await anyio.to_thread.run_sync(
+        _remove, repo, [path for path, entry in wanted.items() if entry is None]
+    )
+    present = [path for path, entry in wanted.items() if entry is not None]
+    if present:
+        with temporary_index(repo) as index:
+            await index.run("read-tree", tree)
+            try:
+                await index.write_out(present)
+            except GitError as error:
+                wrong |= dict.fromkeys(present, str(error))
+    return wrong
+
+
+def _remove(repo: Repository, paths: list[str]) -> dict[str, str]:
+    wrong: dict[str, str] = {}
+    for path in paths:
+        try:
+            os.unlink(f"{repo.root}/{path}")  # noqa: PTH108  - a path of 4,095 bytes passes through unchanged
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            wrong[path] = f"it cannot be removed: {error.strerror}"
+            continue
+        folder = path
+        with contextlib.suppress(OSError):  # git knows no empty folders, so those that became empty go too
+            while "/" in folder:
+                folder = folder.rpartition("/")[0]
+                os.rmdir(f"{repo.root}/{folder}")  # noqa: PTH106
+    return wrong
