@@ -167,7 +167,7 @@ async def supervise(
             failpoint("supervisor.started")
             daemon.ending.begin()
             await daemon.ending.over.wait()
-            left = daemon.ending.left_over() if until_idle else []
+            left = [*daemon.ending.survivors, *(daemon.ending.left_over() if until_idle else [])]
             _say_that_it_ends(daemon)
         sessions.cancel_scope.cancel()  # detaches: the watchers end, the workers do not
         signalled.cancel_scope.cancel()
@@ -254,7 +254,7 @@ def _build(
         workers=workers,
         sources=sources,
         queue=queue,
-        ending=Ending(authority, sources, plan),
+        ending=Ending(authority, sources, plan, lambda: shop.settings),
         adoption=Adoption(authority, workers, places, group),
         tokens=blocks,
         memory=memory,

@@ -12,7 +12,7 @@ from supervisor.core.decisions import orders
 from supervisor.core.decisions.admission import Closing, Draining, admission_name
 from supervisor.core.decisions.effects import Note
 from supervisor.daemon.authority import Authority
-from supervisor.daemon.ending import Ending
+from supervisor.daemon.ending import Ending, WhenEmpty
 from supervisor.daemon.preparing import Workshop
 from supervisor.daemon.reload import Reloader
 from supervisor.daemon.situation import Situation
@@ -76,15 +76,16 @@ class SignalOrders:
         return f"the supervisor is {admission_name(tables.admission)}"
 
     async def terminate(self) -> str:
-        """SIGTERM: end as `supervisor.on_stop` says."""
+        """SIGTERM: end as `supervisor.on_stop` says; again, unless sessions are left: one step harder."""
         on_stop = self.shop.settings.supervisor.on_stop
-        match on_stop:
-            case "leave":
-                self.ending.leave()
-            case "drain":
-                self.ending.drain("SIGTERM")
-            case "stop":
-                self.ending.stop("SIGTERM")
+        if on_stop == "leave":
+            self.ending.leave()
+        elif isinstance(self.ending.plan, WhenEmpty):
+            return self.ending.climb("SIGTERM")
+        elif on_stop == "drain":
+            self.ending.drain("SIGTERM")
+        else:
+            self.ending.stop("SIGTERM")
         return f"on_stop is {on_stop}"
 
     async def leave(self) -> str:
@@ -94,7 +95,7 @@ class SignalOrders:
 
     async def interrupt(self) -> str:
         """SIGINT: drain; again: stop; again: kill."""
-        return self.ending.interrupted()
+        return self.ending.climb("SIGINT")
 
     async def dump(self) -> str:
         """SIGQUIT: write the whole state to the log."""

@@ -68,3 +68,48 @@ def test_a_worker_that_dies_before_it_reports_holds_nobody_up(site):
     (other,) = {"a", "b"} - {running["task"]}
     assert site.wait_for("session.running", task=other)["at"] - lost["at"] < 5
     assert not site.events("session.no_report")
+
+
+STUBBORN = """
+    import signal
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    print("up", flush=True)
+    while True:
+        signal.pause()
+"""
+
+
+def test_a_second_term_stops_a_drain_and_a_third_kills(site, tagged):
+    site.task("a", "a.txt")
+    site.configure(STUBBORN, supervisor={"on_stop": "drain"}, harness={"grace": "10m", "budget": "20m"})
+    process = site.start()
+    session = site.wait_for("session.running")["session"]
+    printed = site.root / ".leasehold/state/sessions" / session / "out.log"
+    site.until(lambda: "up" in printed.read_text(), process)
+    process.send_signal(signal.SIGTERM)
+    site.wait_for("supervisor.signal", answer="on_stop is drain")
+    process.send_signal(signal.SIGTERM)
+    site.wait_for("session.stopping")
+
+    assert site.end(process, signal.SIGTERM) == 0
+
+    assert tagged(session) == []
+    ended = site.events("session.ended")[0]["data"]
+    assert (ended["outcome"], ended["evidence"]["signal"]) == (
+        "stopped",
+        signal.SIGKILL,
+    )  # long before its grace
+
+
+def test_a_drain_at_the_end_is_cut_short_by_its_timeout(site, tagged):
+    site.task("a", "a.txt")
+    site.configure(WAIT, supervisor={"on_stop": "drain", "drain_timeout": "500ms"})
+    process = site.start()
+    session = site.wait_for("session.running")["session"]
+
+    assert site.end(process, signal.SIGTERM) == 0
+
+    assert tagged(session) == []
+    assert site.events("session.ended")[0]["data"]["outcome"] == "stopped"
+    site.start()
+    assert site.ask("status")["admission"] == "open"

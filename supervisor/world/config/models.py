@@ -30,6 +30,7 @@ class SupervisorSettings(Section):
     max_sessions: Count = Field(4, ge=1, le=10_000)
     pool: bool = True
     on_stop: Literal["leave", "drain", "stop"] = "leave"
+    drain_timeout: Limit = Field(None, gt=0)
     state_dir: Place = Path()
     runtime_dir: Place = Path()
     log_format: Literal["auto", "console", "json"] = "auto"
