@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any, cast
 
 import pytest
 
@@ -20,7 +21,7 @@ class Stage:
     def __init__(self, house, settings):
         self.house = house
         self.after = []
-        self.ending = Ending(self, None, Serve(), lambda: settings)
+        self.ending = Ending(cast("Any", self), cast("Any", None), Serve(), lambda: settings)
         self.ending.begin()
 
     @property
