@@ -3,42 +3,128 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from supervisor.cli.show import json_option, print_json
 
+if TYPE_CHECKING:
+    from supervisor.world.config.models import Settings
+    from supervisor.world.launch.ladder import Ladder
+    from supervisor.world.level import Finding
+
 
 @click.command()
 @json_option
-def doctor(as_json: bool) -> None:  # noqa: FBT001
+@click.pass_context
+def doctor(ctx: click.Context, as_json: bool) -> None:  # noqa: FBT001
     """Say what this host can enforce, and what it cannot.
 
-    Tries a commit that must be refused in a throw-away repository. Exit code 1 when the gate does not hold.
+    Tries a commit that must be refused in a throw-away repository, and each way to hold a session's processes
+    together. Exit code 1 when the gate, or the launcher that is configured, does not hold.
     """
     import anyio
 
     from supervisor.daemon.self_test import probe_level
+    from supervisor.world.launch.ladder import LadderError
     from supervisor.world.level import Level, look_at_tools
 
     level, seen = anyio.run(probe_level)
-    findings = look_at_tools()
+    settings = _settings(ctx)
+    try:
+        ladder = anyio.run(_climb, settings)
+    except LadderError as error:
+        raise click.ClickException(str(error)) from error
+    findings = [*look_at_tools(), *_limits(settings, ladder)]
     if as_json:
-        document: dict[str, Any] = {
-            "level": level.name.lower(),
-            "told": level.told,
-            "seen": seen,
-            "findings": [
-                {"name": f.name, "good": f.good, "told": f.told, "way_out": f.way_out} for f in findings
-            ],
-        }
-        print_json(document)
+        print_json(
+            {"level": level.name.lower(), "told": level.told, "seen": seen, **_document(ladder, findings)}
+        )
     else:
         click.echo(f"enforcement: {level.told}")
         click.echo(f"  seen: {seen}")
+        for line in _lines(ladder):
+            click.echo(line)
         for finding in findings:
             mark = "ok " if finding.good else "NO "
             fix = f"; {finding.way_out}" if finding.way_out else ""
             click.echo(f"{mark} {finding.name}: {finding.told}{fix}")
     sys.exit(0 if level >= Level.HOOKS else 1)
+
+
+def _settings(ctx: click.Context) -> Settings | None:
+    """Return the configuration, or `None` where there is none: the host can be looked at all the same."""
+    import os
+    from pathlib import Path
+
+    from supervisor.world.config.discover import DiscoverError, find_config
+    from supervisor.world.config.load import ConfigError, load
+
+    try:
+        return load(find_config(ctx.find_root().obj.get("config"), os.environ, Path.cwd()), os.environ)
+    except DiscoverError:
+        return None
+    except ConfigError as error:
+        raise click.ClickException(str(error)) from error
+
+
+async def _climb(settings: Settings | None) -> Ladder:
+    import tempfile
+    from pathlib import Path
+
+    from supervisor.world.launch.climb import climb
+    from supervisor.world.launch.installation import installation_of
+
+    if settings is not None:
+        place = settings.supervisor
+        return await climb(place.launcher, installation_of(place.state_dir, place.runtime_dir / "workers"))
+    with tempfile.TemporaryDirectory(prefix="leasehold-doctor-") as folder:
+        return await climb("auto", installation_of(Path(folder), Path(folder)))
+
+
+def _limits(settings: Settings | None, ladder: Ladder) -> list[Finding]:
+    from supervisor.daemon.harness_limits import not_kept
+    from supervisor.world.level import Finding
+
+    if settings is None:
+        return []
+    return [
+        Finding(
+            key,
+            good=False,
+            told=f"no session is limited: the rung of {ladder.rung.value} has no controller for it here",
+            way_out="run sessions as units, or where cgroup2 has the controllers memory and pids",
+        )
+        for key in not_kept(settings, ladder)
+    ]
+
+
+def _lines(ladder: Ladder) -> list[str]:
+    from supervisor.world.launch.rung import Rung
+
+    lines = [f"processes: {ladder.rung.told}"]
+    if ladder.rung.cannot:
+        lines.append(f"  cannot: {ladder.rung.cannot}")
+    for trial in ladder.trials:
+        kept = f"; limits {' and '.join(sorted(trial.limits)) or 'neither memory nor pids'}"
+        if not trial.holds or trial.rung is Rung.SWEEP:
+            kept = ""
+        used = " (chosen)" if trial.rung is ladder.rung else ""
+        lines.append(f"  {'ok ' if trial.holds else 'NO '} {trial.rung.value}{used}: {trial.told}{kept}")
+    return lines
+
+
+def _document(ladder: Ladder, findings: list[Finding]) -> dict[str, Any]:
+    return {
+        "rung": ladder.rung.value,
+        "rung_told": ladder.rung.told,
+        "rung_cannot": ladder.rung.cannot,
+        "rungs": [
+            {"rung": t.rung.value, "holds": t.holds, "told": t.told, "limits": sorted(t.limits)}
+            for t in ladder.trials
+        ],
+        "findings": [
+            {"name": f.name, "good": f.good, "told": f.told, "way_out": f.way_out} for f in findings
+        ],
+    }

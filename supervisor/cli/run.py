@@ -40,6 +40,7 @@ def run(ctx: click.Context, config: str | None, until_idle: bool, recover: bool)
     from supervisor.world.git.hooks import HooksError
     from supervisor.world.git.repository import RepositoryError
     from supervisor.world.journal.errors import JournalError
+    from supervisor.world.launch.ladder import LadderError
     from supervisor.world.level import LevelError
     from supervisor.world.logs import configure_logs
     from supervisor.world.systemd.attached import attach
@@ -56,7 +57,7 @@ def run(ctx: click.Context, config: str | None, until_idle: bool, recover: bool)
     configure_logs(settings.supervisor.log_format, settings.supervisor.log_level)
     expected = (
         *(JournalError, ListenError, RepositoryError, HooksError),
-        *(LevelError, ScopeError, ScheduleError),
+        *(LadderError, LevelError, ScopeError, ScheduleError),
     )
     try:
         attached = attach(os.environ, os.getpid())

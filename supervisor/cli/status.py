@@ -33,6 +33,7 @@ def lines(found: dict[str, Any]) -> list[str]:
         f"config       {found['config']} (generation {found['generation']})",
         f"admission    {found['admission']}{why}; {slots['taken']} of {slots['of']} slots taken",
         f"enforcement  {found['level_told']}",
+        f"processes    {found['rung_told']}",
         f"tasks        {_counts(found['tasks'])}",
         f"leases       {found['leases']} held, {found['lease_waiters']} waiting",
         f"collisions   {_counts(found['collisions'])}",

@@ -19,9 +19,11 @@ from supervisor.core.sessions.brief import Brief, Neighbour, render
 from supervisor.core.sessions.roster import Session
 from supervisor.core.tasks.backlog import Work
 from supervisor.core.tasks.task import Problem, Task
+from supervisor.daemon.harness_limits import limits_of
 from supervisor.world import clock
 from supervisor.world.config.credentials import pass_through
 from supervisor.world.config.models import Settings
+from supervisor.world.footing import Footing
 from supervisor.world.git.facts import dirty
 from supervisor.world.git.hooks import environment as gate_environment
 from supervisor.world.git.hooks import install_hooks
@@ -32,7 +34,6 @@ from supervisor.world.git.turns import install_turns, turns_environment
 from supervisor.world.launch.environment import session_base
 from supervisor.world.launch.launcher import LaunchError
 from supervisor.world.launch.spec import NOTICE, SessionSpec
-from supervisor.world.level import Level
 
 log = structlog.get_logger("leasehold")
 
@@ -47,7 +48,7 @@ class Workshop:
     sessions: Path
     sockets: Path
     control: Path
-    level: Level
+    footing: Footing
     _resolved: dict[tuple[str, tuple[str, ...], tuple[str, ...], tuple[str, ...]], tuple[Want, ...]] = field(
         default_factory=dict
     )
@@ -162,7 +163,7 @@ async def session_spec(shop: Workshop, tables: Tables, session: Session) -> Sess
         task=session.key,
         command=harness.command,
         prompt=render(
-            brief_of(tables, session, await _dirty_in_scope(tables, session, repo), salvages, shop.level)
+            brief_of(tables, session, await _dirty_in_scope(tables, session, repo), salvages, shop)
         ),
         env=env,
         cwd=repo.root if repo is not None else Path(env.get("HOME", "/")),
@@ -171,6 +172,7 @@ async def session_spec(shop: Workshop, tables: Tables, session: Session) -> Sess
         socket=shop.sockets / f"{session.id}.sock",
         model=intent.model,
         repo=repo.root if repo is not None else None,
+        limits=limits_of(harness),
     )
 
 
@@ -194,7 +196,7 @@ async def _salvages(tables: Tables, session: Session, repo: Repository | None) -
 
 
 def brief_of(
-    tables: Tables, session: Session, inherited: tuple[str, ...], salvages: tuple[str, ...], level: Level
+    tables: Tables, session: Session, inherited: tuple[str, ...], salvages: tuple[str, ...], shop: Workshop
 ) -> Brief:
     """Return the facts that a session is told, as they are now."""
     now = clock.now()
@@ -206,7 +208,8 @@ def brief_of(
         task=task,
         now=now.wall,
         budget=session.budget.wall,
-        level=level.told,
+        level=shop.footing.level.told,
+        rung=shop.footing.ladder.rung.told,
         holds=tuple(lease.scope.text + (" (shared)" if lease.mode is Mode.SHARED else "") for lease in held),
         may_discover=not declares_paths(session) and tables.policy.leases.undeclared is Undeclared.GRANT,
         neighbours=tuple(
@@ -215,7 +218,6 @@ def brief_of(
                 other.key,
                 other.intent.task.title,
                 tuple(lease.scope.text for lease in tables.broker.held(other.id)),
-                other.state_name,
             )
             for other in tables.roster
             if other.id != session.id

@@ -26,6 +26,7 @@ from supervisor.daemon.authority import Authority
 from supervisor.daemon.ending import Ending, Plan, Serve, UntilIdle
 from supervisor.daemon.feeds import Sources
 from supervisor.daemon.fleet import Places, Workers
+from supervisor.daemon.footing import find_footing
 from supervisor.daemon.journal_watch import JournalWatch
 from supervisor.daemon.orphans import SOURCE, look_for_orphans
 from supervisor.daemon.pacing_memory import PacingMemory
@@ -37,7 +38,6 @@ from supervisor.daemon.recorder import Recorder, fresh_id
 from supervisor.daemon.reload import Reloader, open_repositories
 from supervisor.daemon.retention import Retention
 from supervisor.daemon.salvaging import Salvager
-from supervisor.daemon.self_test import probe_level
 from supervisor.daemon.service import Service
 from supervisor.daemon.settling import Settler, remember_history
 from supervisor.daemon.signals import SignalOrders, answer_signals, meanings
@@ -59,14 +59,13 @@ from supervisor.world.control.methods import Method
 from supervisor.world.disk import shortage
 from supervisor.world.early_signals import EarlySignals
 from supervisor.world.failpoint import failpoint
+from supervisor.world.footing import Footing
 from supervisor.world.git.hooks import install_hooks
 from supervisor.world.git.repository import Repository
 from supervisor.world.git.turns import install_turns
 from supervisor.world.journal.errors import JournalError
 from supervisor.world.journal.journal import Journal
 from supervisor.world.journal.reader import Snapshot
-from supervisor.world.launch.local import LocalLauncher
-from supervisor.world.level import Level, LevelError
 from supervisor.world.processes import parent
 from supervisor.world.systemd.attached import Attached
 
@@ -109,7 +108,7 @@ async def supervise(
     manager; signals that came `early` are answered first.
 
     Raises:
-        JournalError, ListenError, RepositoryError, HooksError, LevelError: it cannot start; one line says why.
+        JournalError, ListenError, RepositoryError, HooksError, LevelError, LadderError: it cannot start; one line says why.
     """
     state_dir = settings.supervisor.state_dir
     attached = attached or Attached()
@@ -123,7 +122,7 @@ async def supervise(
             watcher.failed(error)
 
     plan: Plan = UntilIdle() if until_idle else Serve()
-    level = await _level(settings)
+    footing = await find_footing(settings)
     if recover:
         refuse_while_workers_live(state_dir / "sessions")
     journal = Journal.open(state_dir, on_failure=journal_failed, recover=recover)
@@ -135,7 +134,7 @@ async def supervise(
         signalled = await stack.enter_async_context(anyio.create_task_group())
         sessions = await stack.enter_async_context(anyio.create_task_group())
         snapshot = journal.load()
-        daemon = _build(settings, journal, snapshot, repos, sessions, plan, level, attached)
+        daemon = _build(settings, journal, snapshot, repos, sessions, plan, footing, attached)
         watch.append(JournalWatch(daemon.authority))
         watch[0].watch(journal)
         await daemon.tokens.first()
@@ -189,7 +188,7 @@ def _build(
     repos: dict[str, Repository],
     group: TaskGroup,
     plan: Plan,
-    level: Level,
+    footing: Footing,
     attached: Attached,
 ) -> Daemon:
     policy = policy_from(settings, repos)
@@ -203,6 +202,7 @@ def _build(
         ),
         mint=lambda: (fresh_id(), secrets.token_urlsafe(24)),
         recent=Recent(policy.selection.recent_window),
+        rung=footing.ladder.rung.value,
     )
     memory = PacingMemory(tables, snapshot.pacing, clock.now)
     memory.restore()
@@ -217,7 +217,7 @@ def _build(
         sessions=places.sessions,
         sockets=places.sockets,
         control=socket_path(settings),
-        level=level,
+        footing=footing,
     )
     tables.room = lambda was_short: shortage(
         [settings.supervisor.state_dir, *(repo.root for repo in shop.repos.values())],
@@ -232,14 +232,14 @@ def _build(
         places,
         lambda session: session_spec(shop, tables, session),
         settler,
-        LocalLauncher(places.sessions),
+        footing.ladder,
     )
     sources = Sources(authority, group, shop.work)
     queue = Queue(tables, recorder, shop.work, snapshot.queue, snapshot.meta)
     sources.configure(*make_sources(settings, queue))
     authority.attach(workers, sources)
     timetable = Timetable(authority, recorder, snapshot.schedules)
-    situation = Situation(settings.path, clock.now().wall, level, schedules=timetable.describe)
+    situation = Situation(settings.path, clock.now().wall, footing, schedules=timetable.describe)
     service = Service(authority, situation, attached)
     blocks = TokenBlocks(tokens, recorder, authority.tick)
     authority.after.append(blocks.look)
@@ -261,22 +261,6 @@ def _build(
         reloader=Reloader(authority, situation, shop, settler, sources, queue, service),
         service=service,
     )
-
-
-async def _level(settings: Settings) -> Level:
-    """Return the level that holds on this host.
-
-    Raises:
-        LevelError: the configuration requires a higher one.
-    """
-    level, seen = await probe_level()
-    required = Level[settings.leases.required_level.upper()]
-    if level < required:
-        raise LevelError(
-            f"leases.required_level is {required.name.lower()}, but this host holds {level.name.lower()}: {seen}; "
-            "`leasehold doctor` says more"
-        )
-    return level
 
 
 async def _begin(daemon: Daemon, snapshot: Snapshot, repos: dict[str, Repository]) -> None:

@@ -8,20 +8,21 @@ from pathlib import Path
 from typing import Any
 
 from supervisor.core.moment import Moment
-from supervisor.world.level import Level
+from supervisor.world.footing import Footing
 
 
 @dataclass(slots=True)
 class Situation:
     """`generation` counts the configurations in force since the start, refused ones not.
 
-    `started_at` is in Unix seconds, `level` what was found to enforce leases. `last_signal` says which signal was acknowledged last, when, and
+    `started_at` is in Unix seconds, `footing` what the host
+    was found to offer. `last_signal` says which signal was acknowledged last, when, and
     what came of it. `orphans` are the uncommitted files per repository that belong to no session.
     """
 
     config: Path
     started_at: float
-    level: Level
+    footing: Footing
     generation: int = 1
     last_signal: dict[str, Any] | None = None
     orphans: dict[str, tuple[str, ...]] = field(default_factory=dict)

@@ -228,6 +228,25 @@ def _end_sessions(made: Site) -> None:
             ours = process.environ().get("LEASEHOLD_NOTICE", "").startswith(mark)
             if ours or any(mark in word for word in process.cmdline()):
                 process.kill()
+    _remove_cgroups(made.root / ".leasehold/state")
+
+
+def _remove_cgroups(state: Path) -> None:
+    """Kill and remove what is left of an installation's groups; its own supervisor may be dead for good."""
+    from supervisor.world.cgroups import group
+    from supervisor.world.cgroups.hierarchy import MARK, CgroupError, look
+    from supervisor.world.launch.installation import installation_of
+
+    if not (state / "installation").exists():
+        return
+    try:
+        left = look().mount / f"{MARK}{installation_of(state, state).id}"
+    except CgroupError:
+        return
+    if left.is_dir():
+        group.kill(left)
+        assert group.wait_empty(left, LIMIT)
+        group.remove(left)
 
 
 @pytest.fixture

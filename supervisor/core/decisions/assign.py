@@ -76,6 +76,7 @@ def assign(
         model=task.model or tables.policy.harnesses[fit.harness].model,
         schedule=schedule,
         attempt=track.attempts + 1,
+        rung=tables.rung,
     )
     tables.roster.add(
         Session(intent, Life(Starting(now)), intent.budget, progress_at=now.mono),

@@ -22,18 +22,18 @@ class Neighbour:
     task: str
     title: str
     holds: tuple[str, ...]
-    state: str = "running"
 
 
 @dataclass(frozen=True, slots=True)
 class Brief:
-    """The facts. `now` is Unix seconds, `budget` seconds, `level` how leases are enforced here."""
+    """The facts. `now` is Unix seconds, `budget` seconds, `level` how leases are enforced here, `rung` what holds a session together."""
 
     session: str
     task: Task
     now: float
     budget: float
     level: str
+    rung: str = ""
     holds: tuple[str, ...] = ()
     may_discover: bool = False
     neighbours: tuple[Neighbour, ...] = ()
@@ -68,14 +68,14 @@ def _session_lines(brief: Brief) -> list[str]:
         lines.append("- you hold no paths yet: a path that nobody holds becomes yours when you commit it")
     if task.repo:
         lines.append(f"- leases are enforced by: {brief.level}")
+    if brief.rung:
+        lines.append(f"- what you start ends with this session: {brief.rung}")
     return lines
 
 
 def _neighbour_lines(neighbours: Sequence[Neighbour]) -> list[str]:
     lines = [
-        f"- {n.session}: {n.title} (task {n.task})"
-        + (f", {n.state}" if n.state != "running" else "")
-        + (f", holds {_list(n.holds)}" if n.holds else "")
+        f"- {n.session}: {n.title} (task {n.task})" + (f", holds {_list(n.holds)}" if n.holds else "")
         for n in neighbours[:SHOWN]
     ]
     return lines + _rest(len(neighbours))

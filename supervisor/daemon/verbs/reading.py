@@ -110,8 +110,11 @@ class ReadingVerbs:
             "tasks": standings,
             "leases": len(tables.broker),
             "lease_waiters": len(tables.broker.waiting()),
-            "level": situation.level.name.lower(),
-            "level_told": situation.level.told,
+            "level": situation.footing.level.name.lower(),
+            "level_told": situation.footing.level.told,
+            "rung": situation.footing.ladder.rung.value,
+            "rung_told": situation.footing.ladder.rung.told,
+            "rung_cannot": situation.footing.ladder.rung.cannot,
             "collisions": tables.collisions.as_json(),
             "ranking": tables.ranking,
             "ranked_first": [

@@ -31,6 +31,7 @@ class SupervisorSettings(Section):
     pool: bool = True
     on_stop: Literal["leave", "drain", "stop"] = "leave"
     drain_timeout: Limit = Field(None, gt=0)
+    launcher: Literal["auto", "systemd", "cgroup", "sweep"] = "auto"
     state_dir: Place = Path()
     runtime_dir: Place = Path()
     log_format: Literal["auto", "console", "json"] = "auto"
@@ -91,6 +92,8 @@ class HarnessSettings(Section):
     env: dict[str, str] = Field({}, repr=False)
     env_from: tuple[str, ...] = ()
     log_limit: Size = Field(16 << 20, ge=64 << 10)
+    memory: SizeLimit = Field(None, ge=16 << 20)
+    processes: Count | None = Field(None, ge=1, le=4_000_000)
 
     @field_validator("command")
     @classmethod

@@ -2,53 +2,17 @@
 
 from __future__ import annotations
 
-import enum
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from supervisor.core.sessions.lifecycle import ProcessId
+from supervisor.world.launch.rung import Rung
 from supervisor.world.launch.spec import SessionSpec
 
 
 class LaunchError(Exception):
     """The worker could not be started; one line says why."""
-
-
-class Rung(enum.Enum):
-    """What holds the processes of one session together; the first is the strongest."""
-
-    SYSTEM_UNITS = "system units"
-    USER_UNITS = "user units"
-    CGROUP = "cgroup"
-    SWEEP = "sweep"
-
-    @property
-    def told(self) -> str:
-        """The sentence for status, doctor and the session's own record."""
-        return _TOLD[self]
-
-    @property
-    def cannot(self) -> str:
-        """What it cannot promise, as a sentence; empty for the strongest."""
-        return _CANNOT[self]
-
-
-_TOLD = {
-    Rung.SYSTEM_UNITS: "each session is a unit of the system's service manager, in a cgroup of its own",
-    Rung.USER_UNITS: "each session is a unit of the user's service manager, in a cgroup of its own",
-    Rung.CGROUP: "each session is in a cgroup of its own, which is killed as one",
-    Rung.SWEEP: "each worker sweeps its own descendants; after a worker's death they are found by their environment",
-}
-_CANNOT = {
-    Rung.SYSTEM_UNITS: "",
-    Rung.USER_UNITS: "sessions end with the user's service manager; keep it with `loginctl enable-linger`",
-    Rung.CGROUP: "nothing restarts the supervisor itself, and nobody but the worker keeps a session's exit status",
-    Rung.SWEEP: (
-        "once a worker was killed, a process that cleared its environment is not found; "
-        "memory and processes of a session have no limit"
-    ),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +61,9 @@ class Launcher(Protocol):
 
     async def clear(self, session: str, folder: Path) -> Cleared:
         """End every process that is left of a session whose worker is gone, and say what was found."""
+
+    async def tidy(self, session: str, folder: Path) -> Cleared:
+        """Let go of what is held for a session that ended by its worker's own record; end what still runs."""
 
     async def found(self) -> frozenset[str]:
         """Return the ids of the sessions of this installation that the rung holds something of."""

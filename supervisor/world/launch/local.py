@@ -16,7 +16,8 @@ import anyio.to_thread
 import workers
 from supervisor.core.sessions.lifecycle import ProcessId
 from supervisor.world.failpoint import failpoint, inherited_by_workers
-from supervisor.world.launch.launcher import Cleared, LaunchError, Rung, StartedWorker
+from supervisor.world.launch.launcher import Cleared, LaunchError, StartedWorker
+from supervisor.world.launch.rung import Rung
 from supervisor.world.launch.spec import SessionSpec, write_session_folder
 from supervisor.world.launch.sweep import sweep_tagged, tagged_sessions
 from supervisor.world.processes import boot_id, start_ticks
@@ -46,6 +47,10 @@ class LocalLauncher:
     async def clear(self, session: str, folder: Path) -> Cleared:  # noqa: ARG002  - the protocol's
         """Kill what names the session in its environment."""
         return await sweep_tagged(session)
+
+    async def tidy(self, session: str, folder: Path) -> Cleared:  # noqa: ARG002  - the protocol's
+        """Believe the worker, whose own sweep found the tree empty."""
+        return Cleared()
 
     async def found(self) -> frozenset[str]:
         """Return the sessions that living processes name in their environment."""
@@ -77,8 +82,8 @@ def reap(pidfd: int) -> None:
     """Collect the status of a worker that has ended, if it was our child, and close its pidfd."""
     try:
         os.waitid(os.P_PIDFD, pidfd, os.WEXITED | os.WNOHANG)
-    except ChildProcessError:
-        pass  # started by an earlier supervisor: pid 1 reaps it
+    except OSError:
+        pass  # no child of ours: who started it collects it
     finally:
         os.close(pidfd)
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from supervisor.core.sessions.lifecycle import ProcessId
 from supervisor.core.sessions.outcome import ExitRecord
+from supervisor.world.launch.rung import Rung
 
 _LARGEST = 16 << 20  # bytes
 
@@ -60,6 +61,29 @@ def read_harness(folder: Path, worker: ProcessId) -> ProcessId | None:
         raise RecordError(f"{folder / 'worker.json'} is not a worker's record: {error!r}") from error
 
 
+def read_rung(folder: Path) -> Rung:
+    """Return the rung on which a session was started.
+
+    Raises:
+        RecordError: its specification is missing, or cannot be used.
+    """
+    spec = _read_spec(folder)
+    try:
+        return Rung(spec.get("rung", Rung.SWEEP.value))
+    except ValueError as error:
+        raise RecordError(f"{folder / 'spec.json'}: {error}") from error
+
+
+def read_cgroup(folder: Path) -> str | None:
+    """Return the group that was made for a session, as its specification says.
+
+    Raises:
+        RecordError: its specification is missing, or cannot be used.
+    """
+    found = _read_spec(folder).get("cgroup")
+    return found if isinstance(found, str) and found.startswith("/") else None
+
+
 def holder(folder: Path) -> str:
     """Return the pid that the lock's holder wrote into it, for people to read."""
     try:
@@ -87,6 +111,15 @@ def lock_is_held(folder: Path) -> bool:
     finally:
         os.close(descriptor)
     return False
+
+
+def _read_spec(folder: Path) -> dict[str, Any]:
+    try:
+        return _read(folder / "spec.json", "it has no specification")
+    except RecordError:
+        if not (withdrawn := folder / "spec.json.withdrawn").exists():
+            raise
+        return _read(withdrawn, "it has no specification")
 
 
 def _read(path: Path, missing: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from supervisor.core.sessions.budget import Budget
+from supervisor.world.launch.rung import Rung
 
 SCHEMA = 1
 PROMPT = "prompt.md"
@@ -31,7 +32,7 @@ class SessionSpec:
 
     `cgroup` is the launcher's to fill in: `None` for none, `OWN_CGROUP` for the one in which the worker is
     started, or the directory of one that was made for the session and that the worker is to enter. `limits`
-    hold where the launcher's rung can hold them.
+    hold where the launcher's rung can hold them. `rung` is the one on which the session is started.
     """
 
     session: str
@@ -47,6 +48,7 @@ class SessionSpec:
     repo: Path | None = None
     cgroup: str | None = None
     limits: Limits = Limits()
+    rung: Rung = Rung.SWEEP
 
 
 def fill_command(spec: SessionSpec, folder: Path) -> tuple[list[str], bool]:
@@ -89,6 +91,7 @@ def write_session_folder(spec: SessionSpec, folder: Path) -> None:
         "socket": str(spec.socket),
         "soft_signal": "TERM",
         "cgroup": spec.cgroup,
+        "rung": spec.rung.value,
     }
     path = folder / "spec.json"
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)

@@ -1,0 +1,47 @@
+"""Trying what the host offers to sessions, before any is started."""
+
+from __future__ import annotations
+
+from supervisor.daemon.harness_limits import say_what_is_not_kept
+from supervisor.daemon.self_test import probe_level
+from supervisor.world.config.models import Settings
+from supervisor.world.footing import Footing
+from supervisor.world.launch.climb import climb
+from supervisor.world.launch.installation import installation_of
+from supervisor.world.launch.ladder import Ladder, LadderError
+from supervisor.world.level import Level, LevelError
+
+
+async def find_footing(settings: Settings) -> Footing:
+    """Try what holds on this host.
+
+    Raises:
+        LevelError: the configuration requires a higher level.
+        LadderError: it names a launcher that does not hold.
+    """
+    return Footing(await _level(settings), await _ladder(settings))
+
+
+async def _level(settings: Settings) -> Level:
+    level, seen = await probe_level()
+    required = Level[settings.leases.required_level.upper()]
+    if level < required:
+        raise LevelError(
+            f"leases.required_level is {required.name.lower()}, but this host holds {level.name.lower()}: {seen}; "
+            "`leasehold doctor` says more"
+        )
+    return level
+
+
+async def _ladder(settings: Settings) -> Ladder:
+    place = settings.supervisor
+    try:
+        here = installation_of(place.state_dir, place.runtime_dir / "workers")
+    except OSError as error:
+        raise LadderError(
+            f"{error.filename} cannot be used: {error.strerror}; supervisor.state_dir must be a directory that "
+            "this user may write to"
+        ) from error
+    ladder = await climb(place.launcher, here)
+    say_what_is_not_kept(settings, ladder)
+    return ladder

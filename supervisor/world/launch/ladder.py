@@ -1,0 +1,83 @@
+"""The ladder: the strongest rung that was proven here starts sessions; each is cleared on the rung it was started on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from supervisor.world.launch.launcher import Cleared, Launcher, StartedWorker
+from supervisor.world.launch.records import RecordError, read_rung
+from supervisor.world.launch.rung import Rung
+from supervisor.world.launch.spec import SessionSpec
+
+
+class LadderError(Exception):
+    """The configured rung does not hold here; one line says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A rung that was tried: whether it holds, where or why not, and which limits of a session it can keep."""
+
+    rung: Rung
+    holds: bool
+    told: str
+    limits: frozenset[str] = frozenset()
+
+
+class Ladder:
+    """The launcher that the supervisor uses.
+
+    `rung` is where new sessions start. `trials` are the rungs that were tried, strongest first; those above
+    `rung` say why they do not hold. `limits` names the controllers that new sessions have.
+    """
+
+    def __init__(self, rung: Rung, launchers: Mapping[Rung, Launcher], trials: tuple[Trial, ...]) -> None:
+        self.rung = rung
+        self.trials = trials
+        self.limits = next(trial.limits for trial in trials if trial.rung is rung)
+        self._launchers = launchers
+
+    async def start(self, spec: SessionSpec, folder: Path) -> StartedWorker:
+        """Start a session on the strongest rung.
+
+        Raises:
+            LaunchError: it could not be started.
+        """
+        return await self._launchers[self.rung].start(spec, folder)
+
+    async def clear(self, session: str, folder: Path) -> Cleared:
+        """Clear a session away on the rung on which it was started."""
+        rung = _rung_of(folder)
+        if rung is None:  # a stray without a folder: whoever holds something of it
+            everywhere = [await launcher.clear(session, folder) for launcher in self._launchers.values()]
+            return Cleared(
+                tuple(pid for cleared in everywhere for pid in cleared.killed),
+                tuple(survivor for cleared in everywhere for survivor in cleared.survivors),
+                "; ".join(filter(None, (cleared.why for cleared in everywhere))),
+            )
+        if rung not in self._launchers:
+            return Cleared(survivors=(f"what its {rung.value} holds, which is out of reach now",))
+        return await self._launchers[rung].clear(session, folder)
+
+    async def tidy(self, session: str, folder: Path) -> Cleared:
+        """Let go of what the rung of a session's start holds for it."""
+        rung = _rung_of(folder)
+        if rung is None or rung not in self._launchers:
+            return Cleared()
+        return await self._launchers[rung].tidy(session, folder)
+
+    async def found(self) -> frozenset[str]:
+        """Return the sessions that any rung holds something of."""
+        found: frozenset[str] = frozenset()
+        for launcher in self._launchers.values():
+            found |= await launcher.found()
+        return found
+
+
+def _rung_of(folder: Path) -> Rung | None:
+    try:
+        return read_rung(folder)
+    except RecordError:
+        return None

@@ -1,0 +1,101 @@
+"""Whether sessions can run as units here: tried with an instance that does nothing."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import secrets
+import shutil
+from pathlib import Path
+
+import anyio
+
+from supervisor.core.sessions.budget import Budget
+from supervisor.world.launch import records
+from supervisor.world.launch.installation import Installation
+from supervisor.world.launch.ladder import Trial
+from supervisor.world.launch.launcher import LaunchError
+from supervisor.world.launch.local import reap
+from supervisor.world.launch.spec import SessionSpec
+from supervisor.world.launch.units import PROBE, UnitLauncher, unit_of
+from supervisor.world.systemd.bus import BusError
+from supervisor.world.systemd.manager import Manager, Scope, Unit
+
+_TO_END = 10.0  # seconds for a program that does nothing
+
+
+async def try_units(launcher: UnitLauncher, manager: Manager, here: Installation) -> Trial:
+    """Return whether the template that is installed starts sessions of this installation."""
+    rung = launcher.rung
+    session = f"{PROBE}{secrets.token_hex(4)}"
+    try:
+        unit = await manager.unit(unit_of(session), load=True)
+    except BusError as error:
+        return Trial(rung, holds=False, told=str(error))
+    if why := _unfit(unit, manager.scope, here.sessions / session):
+        return Trial(rung, holds=False, told=why)
+    try:
+        await _run(launcher, session, here)
+    except (LaunchError, records.RecordError) as error:
+        return Trial(rung, holds=False, told=f"a unit that does nothing was tried: {error}")
+    return Trial(rung, holds=True, told="a unit that does nothing was started and ended", limits=_limits())
+
+
+def _unfit(unit: Unit | None, scope: Scope, folder: Path) -> str:
+    template = unit_of("")
+    flag = " --user" if scope is Scope.USER else ""
+    if unit is None or unit.load == "not-found":
+        return f"{template} is not installed; `leasehold systemd install{flag}` puts it in place"
+    if unit.load != "loaded":
+        return f"{template} cannot be used, systemd calls it {unit.load}"
+    if str(folder) not in unit.command:
+        other = Path(unit.command[-1]).parent.parent if unit.command else "nothing"
+        return f"{template} is installed for another state directory, {other}"
+    me = pwd.getpwuid(os.geteuid()).pw_name
+    if scope is Scope.SYSTEM and (unit.user or "root") not in {me, str(os.geteuid())}:
+        return f"{template} runs sessions as {unit.user or 'root'}, and this is {me}"
+    return ""
+
+
+async def _run(launcher: UnitLauncher, session: str, here: Installation) -> None:
+    folder = here.sessions / session
+    spec = SessionSpec(
+        session=session,
+        task="probe",
+        command=["true"],
+        prompt="",
+        env={"PATH": os.defpath},
+        cwd=Path("/"),
+        budget=Budget(wall=_TO_END, warn=0.0, grace=1.0),
+        log_limit=64 << 10,
+        socket=here.sockets / f"{session}.sock",
+    )
+    try:
+        started = await launcher.start(spec, folder)
+        try:
+            with anyio.move_on_after(_TO_END):
+                await anyio.wait_readable(started.pidfd)
+        finally:
+            reap(started.pidfd)
+        records.read_exit(folder)
+    finally:
+        with anyio.CancelScope(shield=True):
+            await launcher.tidy(session, folder)
+        shutil.rmtree(folder, ignore_errors=True)
+        spec.socket.unlink(missing_ok=True)
+
+
+def _limits() -> frozenset[str]:
+    """Return the controllers that the host has in either version: a manager uses those that it finds."""
+    mounts = Path("/proc/mounts").read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+    found: set[str] = set()
+    for line in mounts:
+        _, place, kind, options, *_ = line.split(" ")
+        if kind == "cgroup":
+            found |= set(options.split(","))
+        elif kind == "cgroup2":
+            try:
+                found |= set(Path(place, "cgroup.controllers").read_text(encoding="ascii").split())
+            except OSError:
+                continue
+    return frozenset({"memory", "pids"} & found)
