@@ -25,7 +25,7 @@ VERBS: dict[str, tuple[str, str, str]] = {
     "task": ("task", "task", "Add, list, show and steer tasks."),
     "next": ("next", "next_", "Show what would run next, and why others would not."),
     "explain": ("explain", "explain", "Say why a task would or would not run now."),
-    "session": ("session", "session", "List, show, stop, kill and extend sessions."),
+    "session": ("session", "session", "List, show, stop, kill, extend and pause sessions."),
     "lease": ("lease", "lease", "List, find, acquire and release leases."),
     "launch": ("launch", "launch", "Start one session now."),
     "pause": ("pause", "pause", "Start nothing new until `resume`."),

@@ -1,4 +1,4 @@
-"""leasehold session: list, show, logs, stop, kill, extend."""
+"""leasehold session: list, show, logs, stop, kill, extend, pause, resume."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import click
 
 from supervisor.cli.connect import client
 from supervisor.cli.offline import ask_or_read
-from supervisor.cli.show import DURATION, clock, json_option, print_json, span, table
+from supervisor.cli.show import DURATION, ago, clock, json_option, print_json, span, table
 
 if TYPE_CHECKING:
     from supervisor.world.journal.reader import Reader
@@ -33,7 +33,7 @@ def row(session: dict[str, Any]) -> tuple[object, ...]:
 
 @click.group()
 def session() -> None:
-    """List, show, stop, kill and extend sessions."""
+    """List, show, stop, kill, extend and pause sessions."""
 
 
 @session.command("list")
@@ -78,6 +78,8 @@ def show(ctx: click.Context, session_id: str, as_json: bool) -> None:  # noqa: F
         if found.get(name) not in (None, ""):
             click.echo(f"{name:<12} {found[name]}")
     click.echo(f"{'started':<12} {clock(found['started_at'])}")
+    if paused := found.get("paused"):
+        click.echo(f"{'paused':<12} {ago(paused['since'])} by {paused['by']}: {paused['why']}")
     click.echo(f"{'elapsed':<12} {span(found['elapsed'])} of {span(found['budget'])}")
     if found.get("pid"):
         click.echo(f"{'pids':<12} harness {found['pid']}, worker {found['worker_pid']}")
@@ -145,6 +147,38 @@ def extend(ctx: click.Context, session_id: str, duration: float, as_json: bool) 
         print_json(found)
         return
     click.echo(f"session {found['session']}: budget {span(found['budget'])}, {span(found['left'])} left")
+
+
+@session.command()
+@click.argument("session_id", metavar="SESSION")
+@click.option("--why", default="", help="Shown to whoever meets the session meanwhile.")
+@json_option
+@click.pass_context
+def pause(ctx: click.Context, session_id: str, why: str, as_json: bool) -> None:  # noqa: FBT001
+    """Halt a session with all of its processes; its time budget stands still, its leases stay held."""
+    with client(ctx) as supervisor:
+        found = supervisor.call("session.pause", session=session_id, why=why)
+    if as_json:
+        print_json(found)
+        return
+    paused = found["paused"]
+    click.echo(
+        f"session {found['id']} is paused by {paused['by']} ({paused['why']}), {span(found['left'])} left"
+    )
+
+
+@session.command()
+@click.argument("session_id", metavar="SESSION")
+@json_option
+@click.pass_context
+def resume(ctx: click.Context, session_id: str, as_json: bool) -> None:  # noqa: FBT001
+    """Let a paused session go on."""
+    with client(ctx) as supervisor:
+        found = supervisor.call("session.resume", session=session_id)
+    if as_json:
+        print_json(found)
+        return
+    click.echo(f"session {found['id']} is {found['state']}, {span(found['left'])} left")
 
 
 def _one(reader: Reader, name: str) -> dict[str, Any]:

@@ -20,10 +20,18 @@ from anyio.abc import TaskGroup
 
 from supervisor.core.decisions import wake
 from supervisor.core.decisions.advance import advance
-from supervisor.core.decisions.effects import CheckIdle, Entrust, Notify, Probe, Settle, Tell
+from supervisor.core.decisions.effects import CheckIdle, Entrust, Note, Notify, Probe, Settle, Tell
 from supervisor.core.leases.lease import Lease
 from supervisor.core.sessions import lifecycle
-from supervisor.core.sessions.lifecycle import HarnessStarted, ProcessId, StopBegan, WorkerEnded, WorkerLost
+from supervisor.core.sessions.lifecycle import (
+    HarnessPaused,
+    HarnessResumed,
+    HarnessStarted,
+    ProcessId,
+    StopBegan,
+    WorkerEnded,
+    WorkerLost,
+)
 from supervisor.core.sessions.outcome import ExitRecord
 from supervisor.core.sessions.roster import Session
 from supervisor.daemon.authority import Authority
@@ -212,14 +220,22 @@ class Workers:
             case "hello":
                 self._reported(session, message.get("leases"))
                 harness = message.get("harness")
-                if message.get("state") in {"running", "stopping"} and isinstance(harness, dict):
+                running = message.get("state") in {"running", "paused", "stopping"}
+                if running and isinstance(harness, dict):
                     self._event(session, HarnessStarted(worker, _process(harness, worker)))
+                self._take_pauses(session, message)
                 if message.get("state") == "stopping":
                     self._event(session, StopBegan(str(message.get("cause")), str(message.get("why"))))
             case "started":
                 failpoint("start.told")
                 self._event(session, HarnessStarted(worker, _process(message, worker)))
                 failpoint("start.queued")
+            case "paused":
+                self._event(session, HarnessPaused(str(message.get("by")), str(message.get("why"))))
+            case "resumed":
+                self._event(session, HarnessResumed())
+            case "exited":
+                self._exited(session, message)
             case "stopping":
                 self._event(session, StopBegan(str(message.get("cause")), str(message.get("why"))))
             case "ended" if isinstance(message.get("record"), dict):
@@ -227,6 +243,21 @@ class Workers:
                 self._told[session] = ExitRecord.from_json(message["record"])
             case _:
                 pass
+
+    def _take_pauses(self, session_id: str, hello: Mapping[str, Any]) -> None:
+        """Take over how long a session has stood still so far, and whether it does so now."""
+        session = self._authority.tables.roster.get(session_id)
+        if session is None:
+            return
+        session.paused_for = float(hello.get("paused_for") or 0.0)
+        if hello.get("state") == "paused":
+            self._event(session_id, HarnessPaused(str(hello.get("by")), str(hello.get("why"))))
+
+    def _exited(self, session_id: str, message: Mapping[str, Any]) -> None:
+        session = self._authority.tables.roster.get(session_id)
+        if session is not None:
+            data = {"code": message.get("code"), "signal": message.get("signal")}
+            self._authority.do([Note("session.exited", session.id, session.key, data)])
 
     def _unreachable(self, session: str, worker: ProcessId) -> None:
         """Take from its record what a worker cannot tell, so that a stop finds somebody to signal."""

@@ -218,6 +218,7 @@ def brief_of(
                 other.key,
                 other.intent.task.title,
                 tuple(lease.scope.text for lease in tables.broker.held(other.id)),
+                other.state_name,
             )
             for other in tables.roster
             if other.id != session.id

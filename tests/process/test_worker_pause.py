@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import select
 import signal
 from pathlib import Path
@@ -102,7 +103,9 @@ def test_the_budget_does_not_run_while_paused(tmp_path: Path, how: dict[str, Any
 
 def test_a_pause_is_seen_by_whoever_connects_later(tmp_path: Path, how: dict[str, Any]) -> None:
     with Session(tmp_path, "ignores_term", **how) as session:
-        session.connect().call("pause", by="anna", why="lunch")
+        client = session.connect()
+        session.wait_ready()
+        client.call("pause", by="anna", why="lunch")
 
         hello = session.connect().next()
 
@@ -178,6 +181,27 @@ def test_the_leader_of_a_paused_session_dies_with_a_killed_worker(
         gone, _, _ = select.select([harness], [], [], 5)
         os.close(harness)
         assert gone
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_whatever_is_asked_in_whatever_order_the_session_can_be_ended(
+    tmp_path: Path, how: dict[str, Any], seed: int
+) -> None:
+    """From the very start on: a pause before the harness's program runs is put off, never lost in between."""
+    chance = random.Random(seed)  # noqa: S311  - a seed to repeat it
+    with Session(tmp_path, "hops_below_a_leader", **how) as session:
+        client = session.connect()
+        for _ in range(30):
+            op = chance.choice(["pause", "resume", "extend", "state", "pause"])
+            answer = client.call(op, **({"seconds": 1} if op == "extend" else {}))
+            assert answer["ok"] or answer["try_later"]
+            if op == "pause" and answer["ok"]:
+                assert stands_still(session)
+
+        assert client.call(chance.choice(["stop", "kill"]), grace=0.1)["ok"] is True
+
+        assert session.tagged() == []
+        assert session.wait()["survivors"] == []
 
 
 def test_what_had_stopped_itself_stays_so_over_a_pause(tmp_path: Path) -> None:

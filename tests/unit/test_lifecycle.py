@@ -11,9 +11,12 @@ from supervisor.core.sessions.lifecycle import (
     BeginSettling,
     Close,
     Ended,
+    HarnessPaused,
+    HarnessResumed,
     HarnessStarted,
     Kill,
     Life,
+    Paused,
     ProcessId,
     Run,
     Running,
@@ -39,6 +42,7 @@ KILL = Kill("op", "why")
 STATES = [
     Starting(NOW),
     Running(NOW, WORKER, HARNESS),
+    Paused(NOW, WORKER, HARNESS, "op", "lunch"),
     Stopping(NOW, WORKER, "stop", ""),
     Settling(NOW, "lost"),
     Ended(NOW, ENDING),
@@ -48,19 +52,21 @@ EVENTS = [
     Wanted(KILL),
     Wanted(Run()),
     HarnessStarted(WORKER, HARNESS),
+    HarnessPaused("op", "tea"),
+    HarnessResumed(),
     StopBegan("budget", "over"),
     WorkerEnded(ExitRecord("exited", code=0)),
     WorkerLost("gone"),
     Settled(ENDING),
 ]
-ORDER = [Starting, Running, Stopping, Settling, Ended]
+ORDER = {Starting: 0, Running: 1, Paused: 1, Stopping: 2, Settling: 3, Ended: 4}
 
 
 @pytest.mark.parametrize(("state", "event"), list(itertools.product(STATES, EVENTS)))
 def test_every_state_answers_every_event_and_no_life_goes_back(state, event):
     after, effects = step(Life(state), event, NOW)
 
-    assert ORDER.index(type(after.state)) >= ORDER.index(type(state))
+    assert ORDER[type(after.state)] >= ORDER[type(state)]
     if isinstance(state, Ended):
         assert (after, effects) == (Life(state), ())
 
@@ -103,3 +109,25 @@ def test_promise_4_leases_end_only_after_settling():
 
     assert isinstance(life.state, Settling)
     assert not any(isinstance(effect, Close) for effect in effects)
+
+
+def test_a_session_is_paused_and_goes_on_when_its_worker_says_so():
+    life = Life(Running(NOW, WORKER, HARNESS))
+    life, effects = step(life, HarnessPaused("op", "lunch"), NOW)
+    assert (life.state, effects) == (Paused(NOW, WORKER, HARNESS, "op", "lunch"), ())
+    life, _ = step(life, HarnessPaused("other", "tea"), NOW)
+    assert life.state == Paused(NOW, WORKER, HARNESS, "op", "lunch")
+
+    life, effects = step(life, HarnessResumed(), NOW)
+
+    assert (life.state, effects) == (Running(NOW, WORKER, HARNESS), ())
+
+
+def test_a_paused_session_is_stopped_like_a_running_one():
+    life = Life(Paused(NOW, WORKER, HARNESS, "op", "lunch"))
+    life, effects = step(life, Wanted(STOP), NOW)
+    assert effects == (TellWorker(STOP),)
+
+    life, _ = step(life, StopBegan("stop", "why"), NOW)
+
+    assert isinstance(life.state, Stopping)

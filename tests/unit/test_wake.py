@@ -10,7 +10,7 @@ from supervisor.core.decisions.policy import Harness, Leases
 from supervisor.core.leases.lease import TimedOut, Waiting, Want, Woken
 from supervisor.core.leases.scope import parse_scopes
 from supervisor.core.sessions.budget import Budget
-from supervisor.core.sessions.lifecycle import Stop
+from supervisor.core.sessions.lifecycle import HarnessPaused, HarnessResumed, Stop
 
 
 def wants(*texts: str) -> tuple[Want, ...]:
@@ -125,3 +125,70 @@ def test_a_lease_that_was_written_to_lately_is_kept(contended):
 
     assert contended.tables.broker.lease(lease.token) is not None
     assert wake.next_wake(contended.tables, contended.now) == pytest.approx(90.0)
+
+
+def test_a_paused_session_is_not_probed_and_a_pause_does_not_count_as_standing_still(stalling):
+    stalling.pass_time(20)
+    stalling.news("a", HarnessPaused("op", "lunch"))
+    assert wake.next_wake(stalling.tables, stalling.now) is None
+    stalling.pass_time(500)
+    stalling.news("a", HarnessResumed())
+    assert wake.next_wake(stalling.tables, stalling.now) == 30.0
+    session = stalling.session("a")
+
+    wake.probed(stalling.tables, session.id, session.fingerprint, stalling.now.later(39))
+
+    assert stalling.now.mono - session.progress_at == 20
+
+
+def test_the_budget_stands_still_while_a_session_is_paused(stalling):
+    stalling.pass_time(20)
+    stalling.news("a", HarnessPaused("op", "lunch"))
+    stalling.pass_time(500)
+    session = stalling.session("a")
+    assert session.elapsed(stalling.now) == 20
+
+    stalling.news("a", HarnessResumed())
+    stalling.pass_time(5)
+
+    assert session.elapsed(stalling.now) == 25
+    [paused] = stalling.notes("session.paused")
+    [resumed] = stalling.notes("session.resumed")
+    assert (paused.data["by"], paused.data["why"]) == ("op", "lunch")
+    assert (resumed.data["paused_for"], resumed.data["elapsed"]) == (500, 20)
+
+
+def test_a_paused_session_keeps_a_lease_that_another_waits_for_and_its_idleness_begins_at_the_resume(
+    new_house, work
+):
+    house = new_house(leases=Leases(ttl=100.0))
+    house.offer(work("a", "a"))
+    house.fill()
+    house.started("a")
+    session = house.session("a")
+    house.news("a", HarnessPaused("op", "lunch"))
+    waiting = house.tables.broker.acquire("op", wants("a"), house.now.mono, wait=10_000.0)
+    assert isinstance(waiting, Waiting)
+
+    house.pass_time(150)
+    house.pass_time(150)
+
+    assert not [effect for effect in house.effects if isinstance(effect, CheckIdle)]
+    house.news("a", HarnessResumed())
+    house.pass_time(99)
+    assert not [effect for effect in house.effects if isinstance(effect, CheckIdle)]
+    house.pass_time(2)
+    [asked] = [effect for effect in house.effects if isinstance(effect, CheckIdle)]
+    assert house.tables.broker.lease(asked.token).holder == session.id
+
+
+def test_a_look_that_comes_back_while_its_holder_is_paused_expires_nothing(new_house, work):
+    house = new_house(leases=Leases(ttl=100.0))
+    house.offer(work("a", "a"))
+    house.fill()
+    house.started("a")
+    [lease] = house.tables.broker.held(house.session("a").id)
+    house.news("a", HarnessPaused("op", "lunch"))
+
+    assert wake.still_idle(house.tables, lease.token, None, house.now.later(500)) == []
+    assert house.tables.broker.lease(lease.token) is not None

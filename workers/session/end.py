@@ -9,7 +9,7 @@ from workers.session.clock import FOREVER, boottime, wall
 from workers.session.durable import write_durable
 from workers.session.failpoint import failpoint
 from workers.session.place import note
-from workers.session.record import Times, exit_record
+from workers.session.record import Times, exit_record, met
 from workers.session.sweep import Sweep, Swept
 
 _FAREWELL = 0.5  # seconds that slow clients have to read the last event
@@ -82,6 +82,7 @@ class End:
             times = Times(self._started[1], wall(), boottime() - self._started[0])
             return {
                 **exit_record(ending, times, swept),
+                "why": ending.why + met(limits),
                 "session": self._spec.session,
                 "task": self._spec.task,
                 "harness_pid": harness.pid if harness else None,

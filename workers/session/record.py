@@ -42,3 +42,13 @@ def exit_record(ending: Ending, times: Times, swept: Swept) -> dict[str, object]
         "unkillable": swept.unkillable,
         "usage": {"user": used.ru_utime, "sys": used.ru_stime, "max_rss_kib": used.ru_maxrss},
     }
+
+
+def met(limits: dict[str, int]) -> str:
+    """Return what the limits of its cgroup did to a session, to be put behind why it ended."""
+    text = ""
+    if killed := limits.get("oom_kills"):
+        text += f"; the kernel killed {killed} of its processes for want of memory"
+    if refused := limits.get("refused_forks"):
+        text += f"; the kernel refused it a new process {refused} times"
+    return text

@@ -32,8 +32,10 @@ def advance(tables: Tables, session_id: str, event: lifecycle.Event, now: Moment
     before = session.life
     session.life, consequences = lifecycle.step(session.life, event, now)
     effects: list[Effect] = []
+    if isinstance(before.state, lifecycle.Paused) and session.life.state is not before.state:
+        _count_pause(tables, session, now.mono - before.state.since.mono, now)
     if session.life.state is not before.state:
-        effects += _note_state(session, now)
+        effects += _note_state(session, before.state, now)
     for consequence in consequences:
         match consequence:
             case lifecycle.TellWorker(wish):
@@ -73,9 +75,22 @@ def entrust(tables: Tables, holder: str) -> list[Effect]:
     return [Entrust(holder)] if holder in tables.roster else []
 
 
-def _note_state(session: Session, now: Moment) -> list[Effect]:
+def _count_pause(tables: Tables, session: Session, length: float, now: Moment) -> None:
+    """Let a pause count for nothing: neither against the budget nor as standing still nor as an idle lease."""
+    session.paused_for += length
+    session.progress_at += length
+    tables.broker.touch(session.id, now.mono)
+
+
+def _note_state(session: Session, before: lifecycle.State, now: Moment) -> list[Effect]:
     data: dict[str, Any]
     match session.life.state:
+        case lifecycle.Running() if isinstance(before, lifecycle.Paused):
+            data = {"paused_for": now.mono - before.since.mono, "elapsed": session.elapsed(now)}
+            return [Note("session.resumed", session.id, session.key, data), SaveSession(session.id)]
+        case lifecycle.Paused(_, _, _, by, why):
+            data = {"by": by, "why": why, "elapsed": session.elapsed(now)}
+            return [Note("session.paused", session.id, session.key, data), SaveSession(session.id)]
         case lifecycle.Running(_, worker, harness):
             data = {
                 "worker_pid": worker.pid,

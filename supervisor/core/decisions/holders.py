@@ -6,6 +6,7 @@ from supervisor.core.decisions.tables import Tables
 from supervisor.core.duration import format_duration
 from supervisor.core.leases.lease import Conflict, Lease
 from supervisor.core.moment import Moment
+from supervisor.core.sessions.lifecycle import Paused
 
 OPERATOR = "operator"  # the holder of leases that a human took at the command line
 ORPHANS = "worktree"  # the holder of uncommitted changes that belong to no session
@@ -24,4 +25,6 @@ def describe(tables: Tables, conflict: Conflict, now: Moment) -> str:
         return f"{word} by {conflict.holder} since {age}"
     worker = holder.worker()
     pid = f", worker pid {worker.pid}" if worker else ""
-    return f"{word} by session {holder.id} (task {holder.key}{pid}) since {age}"
+    state = holder.life.state
+    paused = f", paused by {state.by}" if isinstance(state, Paused) else ""
+    return f"{word} by session {holder.id} (task {holder.key}{pid}{paused}) since {age}"

@@ -9,7 +9,7 @@ from supervisor.core.decisions.tables import Tables
 from supervisor.core.leases.lease import TimedOut
 from supervisor.core.moment import Moment
 from supervisor.core.pacing import retry
-from supervisor.core.sessions.lifecycle import Running, Stop, Wanted
+from supervisor.core.sessions.lifecycle import Paused, Running, Stop, Wanted
 from supervisor.core.sessions.roster import Session
 from supervisor.core.tasks.standing import Ready
 
@@ -27,6 +27,9 @@ def tick(tables: Tables, now: Moment) -> list[Effect]:
             effects += woken([result])
     ttl = tables.policy.leases.ttl
     for lease in tables.broker.idle(now.mono, ttl):
+        if _is_paused(tables, lease.holder):
+            tables.broker.touch(lease.holder, now.mono)
+            continue
         effects.append(CheckIdle(lease.token))
         # The look takes a moment; should it not come back, the lease is looked at again.
         tables.broker.touch(lease.holder, now.mono - ttl + min(LOOK_AGAIN, ttl))
@@ -89,7 +92,7 @@ def still_idle(tables: Tables, token: int, last_write: float | None, now: Moment
     process of the holder has it open for writing; `None` when neither was found.
     """
     lease = tables.broker.lease(token)
-    if lease is None:
+    if lease is None or _is_paused(tables, lease.holder):
         return []
     if last_write is not None and last_write > now.mono - tables.policy.leases.ttl:
         tables.broker.touch(lease.holder, last_write)
@@ -103,6 +106,12 @@ def still_idle(tables: Tables, token: int, last_write: float | None, now: Moment
         effects.append(Notify(session.id, f"{text}; ask again before you write there"))
     woken_now = woken(tables.broker.expire(token, now.mono))
     return effects + woken_now + entrust(tables, lease.holder) + fill(tables, now)
+
+
+def _is_paused(tables: Tables, holder: str) -> bool:
+    """Tell whether a holder is a session that cannot write just now, so that its idleness says nothing."""
+    session = tables.roster.get(holder)
+    return session is not None and isinstance(session.life.state, Paused)
 
 
 def _probe_at(session: Session) -> float | None:

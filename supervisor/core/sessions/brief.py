@@ -22,6 +22,7 @@ class Neighbour:
     task: str
     title: str
     holds: tuple[str, ...]
+    state: str = "running"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,9 @@ def _session_lines(brief: Brief) -> list[str]:
 
 def _neighbour_lines(neighbours: Sequence[Neighbour]) -> list[str]:
     lines = [
-        f"- {n.session}: {n.title} (task {n.task})" + (f", holds {_list(n.holds)}" if n.holds else "")
+        f"- {n.session}: {n.title} (task {n.task})"
+        + (f", {n.state}" if n.state != "running" else "")
+        + (f", holds {_list(n.holds)}" if n.holds else "")
         for n in neighbours[:SHOWN]
     ]
     return lines + _rest(len(neighbours))

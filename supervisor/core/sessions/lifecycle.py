@@ -1,6 +1,6 @@
 """The whole life of a session on one screen: every state, every event, every answer.
 
-    starting -> running -> stopping -> settling -> ended(outcome)
+    starting -> running (<-> paused) -> stopping -> settling -> ended(outcome)
 
 What an operator or a policy *wants* of a session (its wish) is kept apart from what it *is*: a stop
 asked while the worker is still starting is carried out once there is somebody to tell.
@@ -72,6 +72,17 @@ class Running:
 
 
 @dataclass(frozen=True, slots=True)
+class Paused:
+    """Nothing of it runs, and its clocks stand still, until an operator resumes it; it keeps all that it holds."""
+
+    since: Moment
+    worker: ProcessId
+    harness: ProcessId
+    by: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Stopping:
     """Somebody began its end: the operator, the budget, a policy."""
 
@@ -97,7 +108,7 @@ class Ended:
     ending: Ending
 
 
-State = Starting | Running | Stopping | Settling | Ended
+State = Starting | Running | Paused | Stopping | Settling | Ended
 
 
 # --- events ---------------------------------------------------------------------------------------
@@ -116,6 +127,19 @@ class HarnessStarted:
 
     worker: ProcessId
     harness: ProcessId
+
+
+@dataclass(frozen=True, slots=True)
+class HarnessPaused:
+    """The worker reports that nothing of the session runs any more."""
+
+    by: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class HarnessResumed:
+    """The worker reports that the session goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +171,9 @@ class Settled:
     ending: Ending
 
 
-Event = Wanted | HarnessStarted | StopBegan | WorkerEnded | WorkerLost | Settled
+Event = (
+    Wanted | HarnessStarted | HarnessPaused | HarnessResumed | StopBegan | WorkerEnded | WorkerLost | Settled
+)
 
 
 # --- effects --------------------------------------------------------------------------------------
@@ -197,7 +223,7 @@ def step(life: Life, event: Event, now: Moment) -> tuple[Life, tuple[Effect, ...
                 case HarnessStarted(worker, harness):
                     running = replace(life, state=Running(now, worker, harness))
                     return (running, ()) if isinstance(wish, Run) else (running, (TellWorker(wish),))
-                case StopBegan():
+                case StopBegan() | HarnessPaused() | HarnessResumed():
                     return life, ()
                 case WorkerEnded(record):
                     return _settle(life, record, now)
@@ -209,8 +235,10 @@ def step(life: Life, event: Event, now: Moment) -> tuple[Life, tuple[Effect, ...
             match event:
                 case Wanted(new):
                     return _want(life, new)
-                case HarnessStarted():
+                case HarnessStarted() | HarnessResumed():
                     return life, ()
+                case HarnessPaused(by, why):
+                    return replace(life, state=Paused(now, state.worker, state.harness, by, why)), ()
                 case StopBegan(cause, why):
                     return replace(life, state=Stopping(now, state.worker, cause, why)), ()
                 case WorkerEnded(record):
@@ -219,11 +247,25 @@ def step(life: Life, event: Event, now: Moment) -> tuple[Life, tuple[Effect, ...
                     return _settle(life, why, now)
                 case Settled():
                     return life, ()
+        case Paused():
+            match event:
+                case Wanted(new):
+                    return _want(life, new)
+                case HarnessResumed():
+                    return replace(life, state=Running(now, state.worker, state.harness)), ()
+                case StopBegan(cause, why):
+                    return replace(life, state=Stopping(now, state.worker, cause, why)), ()
+                case WorkerEnded(record):
+                    return _settle(life, record, now)
+                case WorkerLost(why):
+                    return _settle(life, why, now)
+                case HarnessStarted() | HarnessPaused() | Settled():
+                    return life, ()
         case Stopping():
             match event:
                 case Wanted(new):
                     return _want(life, new)
-                case HarnessStarted() | StopBegan():
+                case HarnessStarted() | HarnessPaused() | HarnessResumed() | StopBegan():
                     return life, ()
                 case WorkerEnded(record):
                     return _settle(life, record, now)
@@ -235,7 +277,9 @@ def step(life: Life, event: Event, now: Moment) -> tuple[Life, tuple[Effect, ...
             match event:
                 case Settled(ending):
                     return replace(life, state=Ended(now, ending)), (Close(ending),)
-                case Wanted() | HarnessStarted() | StopBegan() | WorkerEnded() | WorkerLost():
+                case Wanted() | HarnessStarted() | HarnessPaused() | HarnessResumed():
+                    return life, ()
+                case StopBegan() | WorkerEnded() | WorkerLost():
                     return life, ()
         case Ended():
             return life, ()

@@ -38,7 +38,8 @@ class ExitRecord:
     `cause` says what began the end: "exited" (by itself), "unspawned", "unlaunched", "abandoned", "budget", "startup",
     "resident", "stall", "stop", "kill" or "preempt". Exactly one of `code` and `signal` is set once
     the harness was started. `leaked` are descendants that outlived the harness and were killed,
-    `survivors` those that could not be.
+    `survivors` those that could not be. `paused` are the seconds that it stood still, `limits` how often
+    the kernel held it to a limit of its cgroup.
     """
 
     cause: str
@@ -51,6 +52,8 @@ class ExitRecord:
     elapsed: float = 0.0
     leaked: tuple[Mapping[str, Any], ...] = ()
     survivors: tuple[Mapping[str, Any], ...] = ()
+    paused: float = 0.0
+    limits: Mapping[str, int] = field(default_factory=dict)
     log: Mapping[str, Any] = field(default_factory=dict)
     usage: Mapping[str, Any] = field(default_factory=dict)
 
@@ -68,6 +71,8 @@ class ExitRecord:
             elapsed=float(data.get("elapsed") or 0.0),
             leaked=tuple(data.get("leaked") or ()),
             survivors=tuple(data.get("survivors") or ()),
+            paused=float(data.get("paused") or 0.0),
+            limits=data.get("limits") or {},
             log=data.get("log") or {},
             usage=data.get("usage") or {},
         )
@@ -178,7 +183,9 @@ def _left(remains: Remains) -> str:
 
 
 def _sentence(outcome: Outcome, record: ExitRecord, remains: Remains) -> str:
-    after = f" after {format_duration(record.elapsed)}"
+    after = f" after {format_duration(max(0.0, record.elapsed - record.paused))}"
+    if record.paused:
+        after += f" (and {format_duration(record.paused)} paused)"
     by = f" by {record.by}" if record.by else ""
     match outcome:
         case Outcome.UNSPAWNED:
@@ -198,6 +205,8 @@ def _sentence(outcome: Outcome, record: ExitRecord, remains: Remains) -> str:
         case _:
             text = f"{_how_it_exited(record)}{after}"
     text += f"; {_left(remains)}"
+    if killed := record.limits.get("oom_kills"):
+        text += f"; {killed} of its processes killed by the kernel for want of memory"
     if record.leaked:
         text += f"; {len(record.leaked)} leaked process{'es' * (len(record.leaked) > 1)} swept"
     if record.survivors:
@@ -213,6 +222,8 @@ def _evidence(record: ExitRecord, remains: Remains) -> Mapping[str, Any]:
         "code": record.code,
         "signal": record.signal,
         "elapsed": record.elapsed,
+        "paused": record.paused,
+        "limits": dict(record.limits),
         **_repository_evidence(remains),
         "leaked": [dict(p) for p in record.leaked],
         "survivors": [dict(p) for p in record.survivors],

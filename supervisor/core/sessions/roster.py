@@ -8,7 +8,16 @@ from dataclasses import dataclass
 from supervisor.core.leases.lease import Lease
 from supervisor.core.moment import Moment
 from supervisor.core.sessions.budget import Budget
-from supervisor.core.sessions.lifecycle import Ended, Life, ProcessId, Running, Settling, Starting, Stopping
+from supervisor.core.sessions.lifecycle import (
+    Ended,
+    Life,
+    Paused,
+    ProcessId,
+    Running,
+    Settling,
+    Starting,
+    Stopping,
+)
 from supervisor.core.sessions.outcome import Ending
 from supervisor.core.tasks.task import Expects, Task
 
@@ -52,7 +61,8 @@ class Session:
 
     `budget` is the intent's, plus extensions. `progress_at` (CLOCK_BOOTTIME seconds) and `fingerprint`
     say when HEAD, tree or log last changed, `probed_at` when that was last looked at. `after_turn` says why it is to be
-    stopped after its next commit, `turn_over_at` (CLOCK_BOOTTIME seconds) when, once that has come.
+    stopped after its next commit, `turn_over_at` (CLOCK_BOOTTIME seconds) when, once that has come. `paused_for` are the
+    seconds of its pauses that are over.
     """
 
     intent: Intent
@@ -64,6 +74,7 @@ class Session:
     refused: int = 0  # commits the gate refused
     after_turn: str | None = None
     turn_over_at: float | None = None
+    paused_for: float = 0.0
 
     @property
     def id(self) -> str:
@@ -85,14 +96,18 @@ class Session:
         return not isinstance(self.life.state, Ended)
 
     def elapsed(self, now: Moment) -> float:
-        """Return the seconds since it was started, on the clock its budget runs on."""
-        end = self.life.state.at if isinstance(self.life.state, Ended) else now
-        return max(0.0, end.mono - self.intent.created.mono)
+        """Return the seconds since it was started, on the clock its budget runs on: pauses do not count."""
+        match self.life.state:
+            case Ended(at=end) | Paused(since=end):
+                pass
+            case _:
+                end = now
+        return max(0.0, end.mono - self.intent.created.mono - self.paused_for)
 
     def worker(self) -> ProcessId | None:
         """Return its worker, once that is known and until it is gone."""
         state = self.life.state
-        return state.worker if isinstance(state, Running | Stopping) else None
+        return state.worker if isinstance(state, Running | Paused | Stopping) else None
 
     def ending(self) -> Ending | None:
         """Return how it ended, once it has."""
@@ -106,6 +121,7 @@ class Session:
 _STATES = {
     Starting: "starting",
     Running: "running",
+    Paused: "paused",
     Stopping: "stopping",
     Settling: "settling",
     Ended: "ended",

@@ -1,4 +1,4 @@
-"""session.list, show, stop, kill and extend."""
+"""session.list, show, stop, kill, extend, pause and resume."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from supervisor.core.decisions import orders
 from supervisor.core.decisions.effects import Note
 from supervisor.core.leases.lease import Lease
 from supervisor.core.moment import Moment
-from supervisor.core.sessions.lifecycle import Kill, Stop
+from supervisor.core.sessions.lifecycle import Kill, Paused, Starting, Stop
 from supervisor.core.sessions.roster import Session
 from supervisor.daemon.authority import Authority
 from supervisor.daemon.fleet import Places, Workers
@@ -47,6 +47,12 @@ class StopSession(OneSession, kw_only=True):
     grace: float | None = None
 
 
+class PauseSession(OneSession, kw_only=True):
+    """`why` is shown to whoever meets the session meanwhile."""
+
+    why: str = ""
+
+
 class Extend(OneSession, kw_only=True):
     """`seconds` more wall clock."""
 
@@ -70,6 +76,8 @@ class SessionVerbs:
             Method("session.stop", StopSession, self.stop),
             Method("session.kill", StopSession, self.kill),
             Method("session.extend", Extend, self.extend),
+            Method("session.pause", PauseSession, self.pause),
+            Method("session.resume", OneSession, self.resume),
         ]
 
     def list_(self, _caller: Caller, params: ListSessions) -> object:
@@ -121,10 +129,35 @@ class SessionVerbs:
             later.answer({"session": session.id, "budget": session.budget.wall, "left": left})
 
         if not self._workers.order(session.id, "extend", answered, seconds=params.seconds):
-            raise RpcError(Code.TRY_LATER, _BEFORE_START)
+            raise _unreached(session)
         return later
 
+    def pause(self, caller: Caller, params: PauseSession) -> object:
+        """Halt a session; answered when none of its processes runs and its clocks stand still."""
+        why = params.why or "asked at the command line"
+        return self._halt_or_go_on(params.session, "pause", by=who(caller), why=why)
+
+    def resume(self, _caller: Caller, params: OneSession) -> object:
+        """Let a paused session go on; answered when it does. One that is not paused is left as it is."""
+        return self._halt_or_go_on(params.session, "resume")
+
     # --- shared steps -------------------------------------------------------------------------------
+
+    def _halt_or_go_on(self, name: str, op: str, **fields: str) -> Later:
+        session = self._living(name)
+        later = Later()
+
+        def answered(message: Mapping[str, Any]) -> None:
+            if message.get("ok"):  # its event came first, so the state here is that of the worker
+                later.answer(summary(self._authority, session, self._authority.now()))
+                return
+            code = Code.TRY_LATER if message.get("try_later") else Code.REFUSED
+            told = str(message.get("error") or message.get("why"))
+            later.refuse(RpcError(code, f"session {session.id}: {told}"))
+
+        if not self._workers.order(session.id, op, answered, **fields):
+            raise _unreached(session)
+        return later
 
     def _end(self, name: str, wish: Stop | Kill) -> Later:
         session = self._living(name)
@@ -200,6 +233,8 @@ def summary(authority: Authority, session: Session, now: Moment) -> dict[str, An
         "commits_refused": session.refused,
         "rung": session.intent.rung,
     }
+    if isinstance(state, Paused):
+        found["paused"] = {"by": state.by, "why": state.why, "since": state.since.wall}
     if session.intent.schedule:
         found["schedule"] = session.intent.schedule
     if ending is not None:
@@ -248,6 +283,14 @@ def _when_gone(session: Session) -> object | RpcError | None:
             Code.REFUSED, f"some processes of session {session.id} could not be killed: {named}", answer
         )
     return answer
+
+
+def _unreached(session: Session) -> RpcError:
+    if isinstance(session.life.state, Starting):
+        return RpcError(Code.TRY_LATER, _BEFORE_START)
+    return RpcError(
+        Code.REFUSED, f"session {session.id} is {session.state_name}, and its worker cannot be reached"
+    )
 
 
 def _no_session(name: str) -> RpcError:

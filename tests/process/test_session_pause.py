@@ -1,0 +1,103 @@
+"""`session pause` and `session resume`, from the command line down to the processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.process
+
+AGENT = """
+    import os, sys, time
+    os.fork()
+    while True:
+        time.sleep(0.001)
+"""
+
+
+def states(pids: list[int]) -> set[str]:
+    return {Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] for pid in pids}
+
+
+def running(site: Any) -> dict[str, Any]:
+    site.configure(AGENT, harness={"budget": "30s", "warn": "5s", "grace": "1s"})
+    site.task("fix", "a.txt")
+    site.start()
+    session = site.wait_for("session.running")["session"]
+    shown: dict[str, Any]
+    [shown] = site.ask("ps")["sessions"]
+    assert shown["id"] == session
+    return shown
+
+
+def test_a_paused_session_stands_still_and_keeps_its_leases_until_it_is_resumed(
+    site: Any, tagged: Any
+) -> None:
+    session = running(site)["id"]
+    site.until(lambda: len(tagged(session)) == 2)
+
+    paused = site.run("session", "pause", "fix", "--why", "lunch").stdout
+
+    assert paused.startswith(f"session {session} is paused by operator (lunch), ")
+    assert states(tagged(session)) == {"T"}
+    [shown] = site.ask("ps")["sessions"]
+    assert (shown["state"], shown["leases_held"]) == ("paused", 1)
+    [again] = site.ask("ps")["sessions"]
+    assert (again["left"], again["elapsed"]) == (shown["left"], shown["elapsed"])
+    assert " by operator: lunch\n" in site.run("session", "show", session).stdout
+    refused = site.run("lease", "acquire", "a.txt", code=1).stderr
+    assert (
+        f"held by session {session} (task fix, worker pid {shown['worker_pid']}, paused by operator)"
+        in refused
+    )
+    resumed = site.run("session", "resume", session).stdout
+    assert resumed.startswith(f"session {session} is running, ")
+    assert states(tagged(session)) <= {"S", "R"}
+    assert [event["kind"] for event in site.events("session.paused", "session.resumed")] == [
+        "session.paused",
+        "session.resumed",
+    ]
+    site.run("session", "kill", session)
+    assert tagged(session) == []
+
+
+def test_a_session_stays_paused_over_a_kill_of_the_supervisor(site: Any, tagged: Any) -> None:
+    before = running(site)
+    session = before["id"]
+    site.run("session", "pause", session, "--why", "lunch")
+    [paused] = site.ask("ps")["sessions"]
+    site.end(site.running[-1], signal.SIGKILL)
+
+    site.start()
+    site.wait_for("session.paused", count=2)
+
+    [shown] = site.ask("ps")["sessions"]
+    assert (shown["state"], shown["pid"], shown["paused"]["why"]) == ("paused", before["pid"], "lunch")
+    assert shown["left"] == pytest.approx(paused["left"], abs=0.2)
+    assert states(tagged(session)) == {"T"}
+    stopped = site.run("session", "stop", session).stdout
+    assert f"session {session} stopped: stopped by operator after" in stopped
+    assert "paused)" in stopped
+    assert tagged(session) == []
+
+
+def test_a_worker_killed_while_paused_takes_its_session_along(site: Any, tagged: Any) -> None:
+    shown = running(site)
+    site.run("session", "pause", shown["id"])
+
+    os.kill(shown["worker_pid"], signal.SIGKILL)
+
+    assert site.wait_for("session.ended")["data"]["outcome"] == "lost"
+    assert tagged(shown["id"]) == []
+
+
+def test_a_session_that_has_ended_is_not_paused(site: Any) -> None:
+    session = running(site)["id"]
+    site.run("session", "kill", session)
+
+    assert f"session {session} has ended: killed" in site.run("session", "pause", session, code=1).stderr
+    assert 'no session "nobody"' in site.run("session", "pause", "nobody", code=1).stderr
