@@ -33,6 +33,7 @@ VERBS: dict[str, tuple[str, str, str]] = {
     "drain": ("drain", "drain", "Let what runs finish and start nothing new."),
     "reload": ("reload", "reload", "Read configuration and task sources again."),
     "reprioritize": ("reload", "reprioritize", "Re-rank now, and preempt by policy."),
+    "systemd": ("systemd", "systemd", "Install or uninstall the systemd units."),
     "completion": ("completion", "completion", "Print the shell completion script."),
 }
 

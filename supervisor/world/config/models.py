@@ -222,6 +222,17 @@ class QuotaSettings(Section):
     harness: tuple[str, ...] = ()
 
 
+class SystemdSettings(Section):
+    """[systemd]: what `leasehold systemd install` writes into the units."""
+
+    memory: Size | None = Field(None, ge=64 << 20)
+    processes: Count | None = Field(None, ge=16)
+    session_memory: Size | None = Field(None, ge=64 << 20)
+    session_processes: Count | None = Field(4096, ge=16)
+    overtime: Duration = Field(86_400.0, ge=60)
+    watchdog: Duration = Field(60.0, ge=5)
+
+
 class Settings(BaseSettings):
     """The whole configuration. `path` is its file, `directory` what relative paths in it start from."""
 
@@ -240,6 +251,7 @@ class Settings(BaseSettings):
     retry: RetrySettings = RetrySettings()
     schedule: tuple[ScheduleSettings, ...] = ()
     quotas: dict[Name, QuotaSettings] = {}
+    systemd: SystemdSettings = SystemdSettings()
 
     @classmethod
     def settings_customise_sources(

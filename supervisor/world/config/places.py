@@ -11,6 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 FOLDER = ".leasehold"
+SYSTEM = Path("/etc/leasehold")  # a configuration here is the host's: its places do not depend on who asks
+SYSTEM_STATE = Path("/var/lib/leasehold")
+SYSTEM_RUNTIME = Path("/run/leasehold")
 NAME = "config.toml"
 SOCKET = "ctl.sock"
 _SOCKET_PATH = 100  # bytes; the kernel allows 107
@@ -45,23 +48,30 @@ def home(environ: Mapping[str, str]) -> Path:
 
 
 def state_directory(config: Path, chosen: str | None, environ: Mapping[str, str]) -> Path:
-    """Return the state directory: `chosen` in the file, .leasehold/state beside it, or the user's."""
+    """Return the state directory: `chosen` in the file, .leasehold/state beside it, the host's or the user's."""
     if chosen is not None:
         return absolute(chosen, base_directory(config), environ)
     folder = folder_of(config)
     if folder.name == FOLDER:
         return folder / "state"
+    if folder == SYSTEM:
+        return SYSTEM_STATE
     return Path(environ.get("XDG_STATE_HOME") or home(environ) / ".local" / "state", "leasehold").resolve()
 
 
 def runtime_directory(config: Path, chosen: str | None, state_dir: Path, environ: Mapping[str, str]) -> Path:
-    """Return the runtime directory: `chosen` in the file, or a short one of its own per state directory."""
+    """Return the runtime directory: `chosen` in the file, the host's, or a short one per state directory."""
     if chosen is not None:
         return absolute(chosen, base_directory(config), environ)
+    if folder_of(config) == SYSTEM:
+        return SYSTEM_RUNTIME
     mark = hashlib.sha256(os.fsencode(state_dir)).hexdigest()[:12]
     run = environ.get("XDG_RUNTIME_DIR")
     if run and Path(run).is_dir():
         return Path(run, "leasehold", mark)
+    own = Path(f"/run/user/{os.getuid()}", "leasehold", mark)
+    if (own / SOCKET).exists():  # of a user's service; a shell without a login lacks the variable
+        return own
     return Path(f"/tmp/leasehold-{os.getuid()}", mark)  # noqa: S108  - made with mode 0700 by its owner
 
 

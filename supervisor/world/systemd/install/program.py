@@ -13,17 +13,17 @@ import workers
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """`command` starts the command line, `python` and `workers` a worker; `version` is Leasehold's."""
+    """`command` starts the command line, `python` and `workers` a worker; `package` is what both import."""
 
     version: str
     command: tuple[str, ...]
     python: Path
     workers: Path
+    package: Path
 
     def places(self) -> tuple[Path, ...]:
         """Return what an account must be able to read to run it."""
-        package = Path(supervisor.__file__).resolve().parent
-        return (self.python, self.python.resolve(), Path(self.command[0]), package, self.workers)
+        return (self.python, self.python.resolve(), Path(self.command[0]), self.package, self.workers)
 
 
 def this_program() -> Program:
@@ -35,4 +35,10 @@ def this_program() -> Program:
         if os.access(script, os.X_OK)
         else (os.fspath(python), "-I", "-m", "supervisor.cli.main")
     )
-    return Program(supervisor.__version__, command, python, Path(workers.__file__).resolve().parent)
+    return Program(
+        version=supervisor.__version__,
+        command=command,
+        python=python,
+        workers=Path(workers.__file__).resolve().parent,
+        package=Path(supervisor.__file__).resolve().parent,
+    )

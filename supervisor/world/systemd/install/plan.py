@@ -1,0 +1,82 @@
+"""An installation as data: the files that change and the commands around them. Nothing is done here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from supervisor.world.systemd.install.files import UnitFile, wanted_files
+from supervisor.world.systemd.install.installed import Installation
+from supervisor.world.systemd.install.site import CHECK, SERVICE, SOCKET, TIMERS, Site
+from supervisor.world.systemd.install.values import Wanted
+
+_QUICK = 60.0  # seconds for a command that only writes
+_START = 150.0  # seconds; the unit's own TimeoutStartSec is shorter
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A command to run, for at most so many seconds."""
+
+    argv: tuple[str, ...]
+    seconds: float = _QUICK
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """`changed` files are written; `before` runs; `gate` must succeed, else the files are put back; then `after`."""
+
+    site: Site
+    files: tuple[UnitFile, ...]
+    changed: tuple[UnitFile, ...]
+    before: tuple[Step, ...]
+    gate: Step
+    after: tuple[Step, ...]
+
+    def steps(self) -> tuple[Step, ...]:
+        """Return every command in its order."""
+        return (*self.before, self.gate, *self.after)
+
+
+def plan_install(site: Site, wanted: Wanted, *, running: bool) -> Plan:
+    """Return what an installation does; `running` says whether the service runs now."""
+    files = wanted_files(site, wanted)
+    changed = tuple(file for file in files if not file.current)
+    before = [Step(site.systemctl("daemon-reload"))]
+    if not site.user:
+        before = [
+            Step(("systemd-sysusers", str(site.path("/etc/sysusers.d/leasehold.conf")))),
+            Step(("systemd-tmpfiles", "--create", str(site.path("/etc/tmpfiles.d/leasehold.conf")))),
+            *before,
+        ]
+    after = [Step(site.systemctl("enable", SOCKET, SERVICE))]
+    if not running:
+        after.append(Step(site.systemctl("start", SOCKET, SERVICE), _START))
+    elif any(file.path.name == SOCKET for file in changed):
+        # A socket cannot be made anew below its service; the restart of both is one transaction.
+        after.append(Step(site.systemctl("restart", SOCKET, SERVICE), _START))
+    elif changed:
+        after.append(Step(site.systemctl("try-restart", SERVICE), _START))
+    gate = Step(site.systemctl("start", CHECK), _START)
+    return Plan(site, files, changed, tuple(before), gate, tuple(after))
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """`stop` runs, then the files go, then `after` runs."""
+
+    stop: tuple[Step, ...]
+    after: tuple[Step, ...]
+
+
+def plan_uninstall(site: Site, installed: Installation, timers: Sequence[str]) -> Removal:
+    """Return what taking the units out does; the service ends by its on_stop."""
+    patience = installed.stop_seconds + _QUICK
+    stop = [Step(site.systemctl("disable", "--now", *timers))] if timers else []
+    stop.append(Step(site.systemctl("disable", "--now", SOCKET, SERVICE), patience))
+    return Removal(tuple(stop), (Step(site.systemctl("daemon-reload")),))
+
+
+def timers_query(site: Site) -> Step:
+    """Return the command that lists the timers in use."""
+    return Step(site.systemctl("list-units", "--all", "--plain", "--no-legend", TIMERS))
