@@ -24,11 +24,14 @@ def doctor(ctx: click.Context, as_json: bool) -> None:  # noqa: FBT001
     Tries a commit that must be refused in a throw-away repository, and each way to hold a session's processes
     together. Exit code 1 when the gate, or the launcher that is configured, does not hold.
     """
+    import os
+
     import anyio
 
     from supervisor.daemon.self_test import probe_level
     from supervisor.world.launch.ladder import LadderError
     from supervisor.world.level import Level, look_at_tools
+    from supervisor.world.systemd.install.look import look_at_systemd
 
     level, seen = anyio.run(probe_level)
     settings = _settings(ctx)
@@ -36,7 +39,7 @@ def doctor(ctx: click.Context, as_json: bool) -> None:  # noqa: FBT001
         ladder = anyio.run(_climb, settings)
     except LadderError as error:
         raise click.ClickException(str(error)) from error
-    findings = [*look_at_tools(), *_limits(settings, ladder)]
+    findings = [*look_at_tools(), *_limits(settings, ladder), *look_at_systemd(os.environ)]
     if as_json:
         print_json(
             {"level": level.name.lower(), "told": level.told, "seen": seen, **_document(ladder, findings)}

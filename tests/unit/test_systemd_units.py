@@ -17,7 +17,7 @@ from supervisor.world.systemd.install.files import wanted_files
 from supervisor.world.systemd.install.program import Program
 from supervisor.world.systemd.install.quoting import command, value, word
 from supervisor.world.systemd.install.site import Site, system_site
-from supervisor.world.systemd.install.values import Wanted, service_path, stop_seconds
+from supervisor.world.systemd.install.values import Wanted, service_path
 
 ROOT = Path(__file__).parents[2]
 ACCOUNT = Account("dev", "dev", Path("/home/dev"), "/bin/bash", 1000)
@@ -176,12 +176,27 @@ def test_limits_come_from_the_configuration(tmp_path):
     assert lines(found["leasehold.service"], "FileDescriptorStoreMax") == ["116"]
 
 
-@pytest.mark.parametrize(("on_stop", "seconds"), [("leave", 15), ("stop", 50), ("drain", 7250)])
-def test_the_end_of_the_service_has_the_time_that_on_stop_needs(tmp_path, on_stop, seconds):
-    text = CONFIG.replace("max_sessions = 100", f'on_stop = "{on_stop}"')
+@pytest.mark.parametrize(
+    ("keys", "seconds"),
+    [
+        ('on_stop = "leave"', "25"),
+        ('on_stop = "stop"', "90"),
+        ('on_stop = "drain"', "infinity"),
+        ('on_stop = "drain"\ndrain_timeout = "1h"', "3690"),
+    ],
+)
+def test_the_end_of_the_service_has_the_time_that_on_stop_needs(tmp_path, keys, seconds):
+    service = texts(tmp_path, CONFIG.replace("max_sessions = 100", keys))["leasehold.service"]
 
-    assert stop_seconds(wanted(tmp_path, text).settings) == seconds
-    assert lines(texts(tmp_path, text)["leasehold.service"], "TimeoutStopSec") == [str(seconds)]
+    assert lines(service, "TimeoutStopSec") == [seconds]
+
+
+def test_a_service_starts_sessions_as_units_or_not_at_all(tmp_path):
+    chosen = "Environment=LEASEHOLD__SUPERVISOR__LAUNCHER=systemd"
+
+    assert chosen in texts(tmp_path)["leasehold.service"]
+    own = CONFIG.replace("max_sessions = 100", 'launcher = "sweep"')
+    assert chosen not in texts(tmp_path, own)["leasehold.service"]
 
 
 def test_the_supervisor_may_write_git_s_folders_and_sessions_the_working_tree_too(tmp_path):

@@ -10,7 +10,7 @@ from supervisor.world.systemd.install.site import SERVICE, Site
 
 _KEY = re.compile(r"^(Version|Account|Config|State)=(.*)$", re.MULTILINE)
 _SECTION = "\n[X-Leasehold]\n"
-_STOP = re.compile(r"^TimeoutStopSec=(\d+)$", re.MULTILINE)
+_STOP = re.compile(r"^TimeoutStopSec=(\d+|infinity)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)

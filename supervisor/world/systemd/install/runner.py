@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shlex
 import subprocess
@@ -46,7 +47,7 @@ class HostRunner:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
-                timeout=seconds,
+                timeout=None if math.isinf(seconds) else seconds,
                 check=False,
             )
         except FileNotFoundError:

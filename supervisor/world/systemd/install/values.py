@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from supervisor.world.config.discover import socket_path
 from supervisor.world.config.models import Settings
+from supervisor.world.config.stopping import stop_within
 from supervisor.world.systemd.install.account import OWN, OWN_HOME, Account, is_shared
 from supervisor.world.systemd.install.checkouts import Checkout
 from supervisor.world.systemd.install.program import Program
@@ -63,7 +65,7 @@ def values(wanted: Wanted) -> Mapping[str, str | Sequence[str]]:
         "environment": _environment(wanted),
         "credentials": _credentials(wanted),
         "watchdog_seconds": _seconds(limits.watchdog),
-        "stop_seconds": _seconds(stop_seconds(settings)),
+        "stop_seconds": _seconds(stop_within(settings) + _MARGIN),
         "session_stop_seconds": _seconds(grace + _MARGIN),
         "session_runtime_seconds": _seconds(budget + grace + limits.overtime),
         "descriptors": str(max(64, settings.supervisor.max_sessions + 16)),
@@ -84,23 +86,14 @@ def values(wanted: Wanted) -> Mapping[str, str | Sequence[str]]:
     }
 
 
-def stop_seconds(settings: Settings) -> float:
-    """Return how long, in seconds, the end of the supervisor may take under its `on_stop`."""
-    harnesses = settings.harness.values()
-    match settings.supervisor.on_stop:
-        case "leave":
-            return _MARGIN
-        case "stop":
-            return _MARGIN * 2 + max((harness.grace for harness in harnesses), default=0.0)
-        case "drain":
-            return _MARGIN * 2 + max((harness.budget + harness.grace for harness in harnesses), default=0.0)
-
-
 def _environment(wanted: Wanted) -> list[str]:
     account = wanted.account
     lines = [f"Environment={word(f'PATH={wanted.path}')}", "Environment=LANG=C.UTF-8"]
     if not account.can_log_in:
         lines.append("Environment=SHELL=/bin/sh")  # what agents start commands with
+    if wanted.settings.supervisor.launcher == "auto":
+        # Anything weaker would put sessions into this unit's own cgroup, and they would die at its restart.
+        lines.append("Environment=LEASEHOLD__SUPERVISOR__LAUNCHER=systemd")
     return [*lines, f"EnvironmentFile=-{value(wanted.environment_file)}"]
 
 
@@ -166,4 +159,4 @@ def _uses_shared_tmp(wanted: Wanted) -> bool:
 
 
 def _seconds(number: float) -> str:
-    return str(round(number))
+    return "infinity" if math.isinf(number) else str(math.ceil(number))
