@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 import structlog
@@ -24,6 +24,7 @@ from supervisor.core.moment import Moment
 from supervisor.core.pacing import retry
 from supervisor.core.pacing.rest import Rest
 from supervisor.world.journal.entries import PacingDrop, PacingRow
+from supervisor.world.processes import boot_id
 
 log = structlog.get_logger("leasehold")
 
@@ -41,6 +42,12 @@ _ADMISSIONS: dict[str, type[Paused | Draining]] = {"paused": Paused, "draining":
 _NOTHING = retry.Flowing()
 
 
+class Clock(Protocol):
+    """What knows by how much the wall clock is ahead of CLOCK_BOOTTIME."""
+
+    offset: float
+
+
 class PacingMemory:
     """Compares the tables with the rows of the journal, both ways."""
 
@@ -50,6 +57,7 @@ class PacingMemory:
         self._written: dict[_Key, object] = {}
         self._rows = {(row.kind, row.name): row.value for row in rows}
         self._admission: Admission = Open()
+        self.clock: Clock | None = None
         self._leases_to_come = self._rows.get(("operator", ""))
 
     def restore(self) -> None:
@@ -77,6 +85,14 @@ class PacingMemory:
             conflict = self._tables.broker.restore(OPERATOR, [lease])
             if conflict is not None:
                 log.error("lease.not_restored", scope=lease.scope.text, held_by=conflict.holder)
+
+    def offset(self) -> float | None:
+        """Return by how much the wall clock was ahead of this boot's when that was written last, if it was."""
+        match self._rows.get(("clock", "")):
+            case {"boot": str(boot), "offset": float(offset)} if boot == boot_id():
+                return offset
+            case _:
+                return None
 
     def settle_canaries(self) -> None:
         """Let another session try where the canary is on nobody's list any more; after adoption."""
@@ -129,6 +145,8 @@ class PacingMemory:
             found["ranking", ""] = tables.ranking
         if tables.lanes:
             found["assigned", ""] = tuple(tables.lanes)
+        if self.clock is not None:
+            found["clock", ""] = self.clock.offset
         if any(collisions := tables.collisions.counts()):
             found["collisions", ""] = collisions
         return found
@@ -140,6 +158,8 @@ class PacingMemory:
                 return {"state": name, **asdict(value)}
             case "lane" | "all_lanes":
                 return {"state": _LANE_NAMES[type(value)], **asdict(value)}
+            case "clock":
+                return {"boot": boot_id(), "offset": value}
             case "collisions":
                 return self._tables.collisions.as_json()
             case "operator":

@@ -48,6 +48,7 @@ _LOUD = {  # what an operator wants to see without asking for more
     "supervisor.signal": "info",
     "supervisor.started": "info",
     "supervisor.stopping": "info",
+    "clock.stepped": "warning",
     "source.problem": "warning",
     "worktree.orphans": "warning",
     "schedule.skipped": "info",

@@ -43,6 +43,7 @@ from supervisor.daemon.settling import Settler, remember_history
 from supervisor.daemon.signals import SignalOrders, answer_signals, meanings
 from supervisor.daemon.situation import Situation
 from supervisor.daemon.source_setup import make_sources
+from supervisor.daemon.steady_clock import SteadyClock, keep_time
 from supervisor.daemon.timetable import Timetable
 from supervisor.daemon.tokens import CEILING, TokenBlocks
 from supervisor.daemon.verbs.leases import LeaseVerbs
@@ -154,7 +155,7 @@ async def supervise(
                 daemon.places.sessions,
                 lambda: daemon.shop.settings.supervisor.retain_days,
             )
-            sessions.start_soon(daemon.authority.alarm.run)
+            sessions.start_soon(keep_time, daemon.authority)
             failpoint("supervisor.answering")
             await daemon.sources.read_all()  # from here on sessions start, and their commits ask us
             sessions.start_soon(watch_sources, daemon.authority, daemon.sources)
@@ -208,7 +209,10 @@ def _build(
     memory.restore()
     remember_starts(tables, journal, clock.now())
     recorder = Recorder(tables, journal, memory, quiet=settings.supervisor.log_level != "debug")
-    authority = Authority(tables, recorder)
+    steady = SteadyClock(tables, clock.now, memory.offset())
+    memory.clock = steady
+    authority = Authority(tables, recorder, steady.now)
+    steady.report_to(authority)
     places = Places(settings.supervisor.state_dir / "sessions", settings.supervisor.runtime_dir / "workers")
     shop = Workshop(
         settings=settings,

@@ -9,4 +9,9 @@ from supervisor.core.moment import Moment
 
 def now() -> Moment:
     """Return this instant on both clocks."""
-    return Moment(time.clock_gettime(time.CLOCK_BOOTTIME), time.time())
+    return Moment(boottime(), time.time())
+
+
+def boottime() -> float:
+    """Return the seconds since the machine was booted, suspend included."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)

@@ -1,0 +1,50 @@
+"""The wall clock was set: what waits for a span of time waits as long as it would have.
+
+Instants that outlive a restart are kept as Unix time, since the steady clock begins anew with each boot.
+When the wall clock steps they step with it. Schedules do not: they follow the calendar.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import replace
+from typing import assert_never
+
+from supervisor.core.decisions.effects import Effect, Note, SaveTask
+from supervisor.core.decisions.tables import Tables
+from supervisor.core.pacing import retry
+from supervisor.core.tasks.standing import Cooling
+
+
+def step(tables: Tables, seconds: float) -> list[Effect]:
+    """Move back-offs, rests, pauses and quotas by the `seconds` (negative: back) that the clock was set."""
+    effects: list[Effect] = [Note("clock.stepped", data={"seconds": round(seconds, 3)})]
+    for key, _ in list(tables.backlog.cooling()):
+        track = tables.backlog.track(key)
+        if isinstance(track.standing, Cooling):
+            moved = replace(track.standing, until=track.standing.until + seconds)
+            tables.backlog.put(key, track.moved(moved))
+            effects.append(SaveTask(key))
+    tables.resting = {
+        name: rest if rest.until is None else replace(rest, until=rest.until + seconds)
+        for name, rest in tables.resting.items()
+    }
+    tables.lane_state = {name: _moved(lane, seconds) for name, lane in tables.lane_state.items()}
+    tables.all_lanes = _moved(tables.all_lanes, seconds)
+    tables.starts.by_harness = {
+        name: deque((at + seconds for at in starts), maxlen=starts.maxlen)
+        for name, starts in tables.starts.by_harness.items()
+    }
+    return effects
+
+
+def _moved(lane: retry.Lane, seconds: float) -> retry.Lane:
+    match lane:
+        case retry.Flowing(failures):
+            return retry.Flowing(tuple(at + seconds for at in failures))
+        case retry.Paused(since, until, failures):
+            return retry.Paused(since + seconds, until + seconds, failures)
+        case retry.Probing() | retry.Held():
+            return replace(lane, since=lane.since + seconds)
+        case _:
+            assert_never(lane)
