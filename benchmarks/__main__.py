@@ -10,14 +10,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import broker, idle, launch, pairs, selection, sqlite_pairs
+from benchmarks import broker, exits, idle, launch, pairs, selection, sqlite_pairs, stop
 from benchmarks.machine import versions
 from benchmarks.native import Native, compile_native
 from benchmarks.plot import plot
 from benchmarks.report import show
 
 HERE = Path(__file__).parent
-NAMES = ("pairs", "sqlite", "launch", "idle", "broker", "selection")
+NAMES = ("pairs", "sqlite", "launch", "stop", "exit", "idle", "broker", "selection")
 
 
 def main() -> None:
@@ -36,6 +36,10 @@ def main() -> None:
                 results[name] = measure()
     results["seconds"] = round(time.monotonic() - began, 1)
     show(results)
+    if "exit" in results:
+        exits.show(results["exit"])
+    if "stop" in results:
+        stop.show(results["stop"])
     if "broker" in results:
         broker.show(results["broker"])
     for name, value in results.get("selection", {}).items():
@@ -51,7 +55,9 @@ def main() -> None:
 def _measures(folder: Path, *, quick: bool) -> dict[str, Callable[[], Any]]:
     native = compile_native(folder)
     if native is None:
-        print("not measured: pairs, launch: there is no C compiler (cc) for the load and the floor")
+        print(
+            "not measured: pairs, launch, stop, exit: there is no C compiler (cc) for the load and the floor"
+        )
     measures: dict[str, Callable[[], Any]] = _native(native, folder, quick=quick) if native else {}
     measures["sqlite"] = lambda: sqlite_pairs.run(folder, quick=quick)
     measures["idle"] = lambda: idle.run(folder, quick=quick)
@@ -65,6 +71,8 @@ def _native(native: Native, folder: Path, *, quick: bool) -> dict[str, Callable[
     return {
         "pairs": lambda: pairs.run(native, folder, plan),
         "launch": lambda: launch.run(native, folder, quick=quick),
+        "exit": lambda: exits.run(native, folder, quick=quick),
+        "stop": lambda: stop.run(native, folder, quick=quick),
     }
 
 

@@ -1,4 +1,4 @@
-"""The two C programs, compiled into a temporary folder; absent where there is no C compiler."""
+"""The C programs, compiled into a temporary folder; absent where there is no C compiler."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ class Native:
 
     floor: str
     load: str
+    hostile: str
 
 
 def compile_native(folder: Path) -> Native | None:
@@ -27,6 +28,6 @@ def compile_native(folder: Path) -> Native | None:
     compiler = shutil.which("cc")
     if compiler is None:
         return None
-    for name in ("floor", "load"):
+    for name in ("floor", "load", "hostile"):
         subprocess.run([compiler, "-O2", "-o", folder / name, HERE / f"{name}.c"], check=True)
-    return Native(str(folder / "floor"), str(folder / "load"))
+    return Native(str(folder / "floor"), str(folder / "load"), str(folder / "hostile"))

@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from benchmarks import stop
+from benchmarks.native import compile_native
+from tests.process.cgroups import needs_cgroup
 from tests.process.children.session import ROOT, Session
 from workers.session import tree
 from workers.session.kin import Kin
@@ -146,6 +149,18 @@ def test_the_leader_dies_with_a_killed_worker(tmp_path: Path) -> None:
         os.close(harness)
         assert gone
         assert not (session.folder / "exit.json").exists()
+
+
+@pytest.mark.parametrize("rung", ["sweep", pytest.param("cgroup", marks=needs_cgroup)])
+def test_many_sessions_stopped_at_once_leave_each_other_the_time_to_die(tmp_path: Path, rung: str) -> None:
+    native = compile_native(tmp_path)
+    if native is None:
+        pytest.skip("needs a C compiler (cc) for 800 hostile processes")
+
+    found = stop.stop_all(native, tmp_path, stop.cgroup_base() if rung == "cgroup" else None, 40)
+
+    assert found["left"] == 0
+    assert found["after_grace"] < 5  # alone on two cores it takes 0.4; sweeps that poll starve it beyond 10
 
 
 UNKILLABLE = """

@@ -14,6 +14,8 @@ from workers.session.place import note
 PATIENCE = 10.0  # seconds after which what is left is a survivor
 _ROUNDS_BEFORE_FREEZE = 3
 _EMPTY_SCANS = 3
+_LONGEST_WAIT = 0.25  # seconds between two looks for what has come to be since the last
+_KILL_AGAIN = 8  # rounds; a pid may pass to another process of the tree within a clock tick
 _CGROUP_PATIENCE = 0.5  # seconds in which a killed cgroup is empty, unless something is odd about it
 _DESCRIBED = 50  # of a fork bomb's thousands, this many are named
 
@@ -86,7 +88,6 @@ class Sweep:
         if not leader_left:
             self._harness.kill()
             failpoint("worker.leader_killed")
-        _take_precedence()
         hunt = self._hunt = _Hunt(self._harness, swept if leader_left else None)
         if self._cgroup is not None:
             self._kill_cgroup(self._cgroup, hunt)
@@ -94,7 +95,7 @@ class Sweep:
             if boottime() >= give_up_at:
                 swept.survivors = [proc.describe_survivor(stat) for stat in self._left()[:_DESCRIBED]]
                 break
-            self._pause(hunt.interval())
+            hunt.wait(self._pause, give_up_at)
         swept.exit = hunt.exit or self._harness.ended()
         return swept
 
@@ -111,16 +112,14 @@ class Sweep:
             inside = [stat for pid in cgroup.pids() if (stat := proc.read_stat(pid)) is not None]
             hunt.note(inside)
             cgroup.kill()
-            hunt.kill(
-                [stat for stat in inside if stat.state == "Z"]
-            )  # its first thread has ended: passed over
+            hunt.kill([stat for stat in inside if stat.state == "Z"])  # without its first thread: passed over
             cgroup.wait_empty(boottime() + _CGROUP_PATIENCE)
         except OSError as error:
             note(f"{cgroup.path}: {error.strerror}; its processes are killed one by one")
             self._cgroup = None
 
     def _scans(self) -> int:
-        return 1 if self._cgroup is not None and self._cgroup.is_empty() else _EMPTY_SCANS
+        return 0 if self._cgroup is not None and self._cgroup.is_empty() else _EMPTY_SCANS
 
     def _proven_empty(self) -> bool:
         if self._cgroup is None or self._cgroup.is_empty():
@@ -137,20 +136,32 @@ class Sweep:
 
 
 class _Hunt:
-    """Rounds of one sweep."""
+    """Rounds of one sweep.
 
-    __slots__ = ("_harness", "_kin", "_known", "_report", "_round", "exit")
+    A process is killed once, for SIGKILL cannot be missed; then its death is waited for rather than
+    looked for, so that a hundred sweeps at once leave the dying the time to die.
+    """
+
+    __slots__ = ("_dying", "_fights", "_harness", "_killed", "_kin", "_known", "_report", "_round", "exit")
 
     def __init__(self, harness: Harness, report: Swept | None) -> None:
         self._harness = harness
         self._report = report
         self._round = 0
+        self._fights = 0  # rounds that met processes which were not there before
         self._kin = Kin(os.getpid())
         self._known: set[tuple[int, int]] = set()
+        self._killed: set[tuple[int, int]] = set()
+        self._dying: dict[int, int] = {}  # killed and not yet seen dead: pid and start time
         self.exit: Exit | None = None
 
-    def interval(self) -> float:
-        return min(0.02, 0.0005 * self._round)
+    def wait(self, pause: Callable[[float], None], until: float) -> None:
+        """Wait until all that were killed are dead, or it is time for another look."""
+        until = min(until, boottime() + min(_LONGEST_WAIT, 0.002 * 2 ** min(self._round, 8)))
+        while (left := until - boottime()) > 0:
+            pause(left)
+            if self._all_dead():
+                return
 
     def finish(self, scans: int) -> bool:
         """Kill what lives; tell whether nothing does, which empty scans and the kernel must confirm."""
@@ -162,6 +173,8 @@ class _Hunt:
             if self.exit is None:
                 return False
             self._harness.collect()
+        if _no_children():
+            return True
         self._strike()
         return _no_children()
 
@@ -169,27 +182,56 @@ class _Hunt:
         self._round += 1
         me = os.getpid()
         found = tree.descendants(me)
-        self.note([stat for stat in found if proc.is_alive(stat)])
-        if self._round > _ROUNDS_BEFORE_FREEZE:
-            self._freeze()
-            found = tree.descendants(me)
         alive = [stat for stat in found if proc.is_alive(stat)]
+        self.note(alive)
+        if self._are_new(alive):
+            self._fights += 1
+            if self._fights > _ROUNDS_BEFORE_FREEZE:
+                self._freeze()
+                found = tree.descendants(me)
+                alive = [stat for stat in found if proc.is_alive(stat)]
         self.kill(alive)
         for stat in found:
             if stat.parent == me and stat.pid != self._harness.pid:
                 _collect(stat.pid)
         return len(alive)
 
+    def _are_new(self, alive: list[proc.Stat]) -> bool:
+        return any((stat.pid, stat.start_ticks) not in self._killed for stat in alive)
+
+    def _all_dead(self) -> bool:
+        """Reap what has died of those that were killed; tell whether all have."""
+        for pid, start_ticks in list(self._dying.items()):
+            if pid == self._harness.pid and self.exit is None:
+                if self._harness.ended() is None:
+                    continue
+            elif not _collect(pid):
+                stat = proc.read_stat(pid)  # not our child: its parent may have reaped it, or be about to die
+                if stat is not None and stat.start_ticks == start_ticks and proc.is_alive(stat):
+                    continue
+            del self._dying[pid]
+            self._killed.discard((pid, start_ticks))
+        return not self._dying
+
     def kill(self, alive: list[proc.Stat]) -> None:
-        """Send SIGKILL to these, as far as they are descendants."""
+        """Send SIGKILL to these, once each as a rule, as far as they are descendants."""
+        again = self._round % _KILL_AGAIN == 0
         for stat in alive:
-            self._kin.signal(stat.pid, signal.SIGKILL, signal.SIGCONT)
+            who = (stat.pid, stat.start_ticks)
+            if (again or who not in self._killed) and self._kin.signal(
+                stat.pid, signal.SIGKILL, signal.SIGCONT
+            ):
+                self._killed.add(who)
+                self._dying[stat.pid] = stat.start_ticks
 
     def _freeze(self) -> None:
         # Killing a fork bomb one by one makes room for its next forks; stopped processes keep the room.
+        _take_precedence()
         me = os.getpid()
         for _ in range(20):
-            moving = [stat for stat in tree.living(me) if stat.state not in {"T", "t"}]
+            moving = [
+                stat for stat in tree.living(me) if stat.state not in {"T", "t"} and self._are_new([stat])
+            ]
             for stat in moving:
                 self._kin.signal(stat.pid, signal.SIGSTOP)
             if not moving:
@@ -220,11 +262,12 @@ def reap_orphans(leader: int) -> None:
         _collect(seen.si_pid)
 
 
-def _collect(pid: int) -> None:
+def _collect(pid: int) -> bool:
+    """Reap a child that has ended; tell whether it was one."""
     try:
-        os.waitpid(pid, os.WNOHANG)
+        return os.waitpid(pid, os.WNOHANG)[0] == pid
     except ChildProcessError:
-        return
+        return False
 
 
 def _no_children() -> bool:
