@@ -5,8 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from supervisor.world.early_signals import EarlySignals
+    from supervisor.world.systemd.attached import Attached
 
 
 @click.command()
@@ -28,6 +33,30 @@ def run(ctx: click.Context, config: str | None, until_idle: bool, recover: bool)
 
     early = EarlySignals()
     early.listen()  # before the long imports: a signal must not kill what cannot answer it yet
+    from supervisor.world.systemd.attached import attach
+
+    attached = attach(os.environ, os.getpid())
+    named = config or ctx.find_root().obj.get("config")
+    try:
+        code, left = _supervise(named, attached, early, until_idle=until_idle, recover=recover)
+    except click.ClickException as error:
+        attached.give_up(error.message)
+        raise
+    if left:
+        click.echo("left undone:", err=True)
+        for line in left:
+            click.echo(f"  {line}", err=True)
+    sys.exit(code)
+
+
+def _supervise(
+    named: str | None, attached: Attached, early: EarlySignals, *, until_idle: bool, recover: bool
+) -> tuple[int, list[str]]:
+    """Run the supervisor to its end; return its exit code and what is left undone.
+
+    Raises:
+        click.ClickException: it cannot start, or cannot go on; one line says why.
+    """
     import anyio
 
     from supervisor.core.leases.scope import ScopeError
@@ -43,10 +72,9 @@ def run(ctx: click.Context, config: str | None, until_idle: bool, recover: bool)
     from supervisor.world.launch.ladder import LadderError
     from supervisor.world.level import LevelError
     from supervisor.world.logs import configure_logs
-    from supervisor.world.systemd.attached import attach
 
     try:
-        path = find_config(config or ctx.find_root().obj.get("config"), os.environ, Path.cwd())
+        path = find_config(named, os.environ, Path.cwd())
         settings = load(path, os.environ)
     except (DiscoverError, ConfigError) as error:
         raise click.ClickException(str(error)) from error
@@ -60,8 +88,7 @@ def run(ctx: click.Context, config: str | None, until_idle: bool, recover: bool)
         *(LadderError, LevelError, ScopeError, ScheduleError),
     )
     try:
-        attached = attach(os.environ, os.getpid())
-        code, left = anyio.run(
+        return anyio.run(
             lambda: supervise(
                 settings, until_idle=until_idle, recover=recover, attached=attached, early=early
             )
@@ -73,11 +100,6 @@ def run(ctx: click.Context, config: str | None, until_idle: bool, recover: bool)
         if matching is None or rest is not None:
             raise
         raise click.ClickException(str(_first(matching))) from group
-    if left:
-        click.echo("left undone:", err=True)
-        for line in left:
-            click.echo(f"  {line}", err=True)
-    sys.exit(code)
 
 
 def _first(group: BaseException) -> BaseException:

@@ -30,7 +30,7 @@ def systemd() -> None:
 @click.option(
     "--run-as",
     metavar="USER",
-    help="The account of supervisor and sessions [default: leasehold, made if needed].",
+    help="The account of supervisor and sessions [default: the same as before, else leasehold, made if needed].",
 )
 @click.option("--dry-run", is_flag=True, help="Print every file and command, and do nothing.")
 @json_option
@@ -46,11 +46,12 @@ def install(
     """Write the units, let the new version check itself, and start or restart the service.
 
     Without --user, as root: the configuration is /etc/leasehold/config.toml unless -c names one. Run it
-    again after an upgrade or a change of the configuration: sessions go on, and when the check fails the old
-    version does too. What you want different belongs into drop-ins (`systemctl edit`), which stay.
+    again, without options, after an upgrade or a change of the configuration: sessions go on, and when the
+    check fails the old version does too. What you want different belongs into drop-ins (`systemctl edit`), which stay.
     """
     from supervisor.world.systemd.install.apply import apply_install, is_active, version_of
     from supervisor.world.systemd.install.errors import InstallError
+    from supervisor.world.systemd.install.installed import Installation, look_at_installation
     from supervisor.world.systemd.install.plan import plan_install
     from supervisor.world.systemd.install.prepare import prepare, refuse_by_hand
     from supervisor.world.systemd.install.site import SERVICE, SOCKET
@@ -60,6 +61,9 @@ def install(
     named = config or ctx.find_root().obj.get("config")
     try:
         site, environ, run = _site(user=user, dry_run=dry_run)
+        before = look_at_installation(site)
+        if isinstance(before, Installation):  # an upgrade: what is not said anew stays as it is
+            named, run_as = named or str(before.config), run_as or (None if user else before.account)
         path = _config(site, named, environ)
         systemd_version = 0 if dry_run and not _has_systemctl() else version_of(run)
         prepared = prepare(site, path, run_as, environ, systemd_version)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import MutableMapping
 from dataclasses import dataclass, field
 
 from supervisor.world.systemd.listen import Handed, take_handed
 from supervisor.world.systemd.notify import Notifier, watchdog_seconds
+
+_AGAIN = 5.0  # seconds between two starts that fail
 
 
 @dataclass(slots=True)
@@ -16,6 +19,15 @@ class Attached:
     notifier: Notifier = field(default_factory=lambda: Notifier(None))
     watchdog: float | None = None
     handed: Handed = field(default_factory=Handed)
+
+    def give_up(self, why: str) -> None:
+        """Tell the manager why this start failed, and do not let it try again at once.
+
+        The manager starts a service that was killed within an instant, as it should; a fault that only a
+        person can mend would then fill the log and a processor.
+        """
+        if self.notifier.status(f"cannot run: {why}"):
+            time.sleep(_AGAIN)
 
 
 def attach(environ: MutableMapping[str, str], pid: int) -> Attached:

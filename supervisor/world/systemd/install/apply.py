@@ -36,9 +36,10 @@ def apply_install(plan: Plan, run: Runner) -> None:
     for step in plan.after:
         done = run(step.argv, step.seconds)
         if done.code:
+            said = run(plan.site.systemctl("show", "--property=StatusText", "--value", SERVICE), _ASK).text
             raise InstallError(
-                f"the units are installed, but `{shlex.join(step.argv)}` failed: {done.text}; "
-                f"`{shlex.join(plan.site.journalctl('-n', '30', '-u', SERVICE))}` says why"
+                f"the units are installed, but `{shlex.join(step.argv)}` failed: {_line(said or done.text)}; "
+                f"`{shlex.join(plan.site.journalctl('-n', '30', '-u', SERVICE))}` says more"
             )
 
 
@@ -84,7 +85,13 @@ def living_sessions(site: Site, run: Runner) -> tuple[str, ...]:
 def _must(step: Step, run: Runner) -> None:
     done = run(step.argv, step.seconds)
     if done.code:
-        raise InstallError(f"`{shlex.join(step.argv)}` failed: {done.text or f'exit code {done.code}'}")
+        raise InstallError(
+            f"`{shlex.join(step.argv)}` failed: {_line(done.text) or f'exit code {done.code}'}"
+        )
+
+
+def _line(text: str) -> str:
+    return "; ".join(line.strip() for line in text.splitlines() if line.strip())
 
 
 def _pass_gate(plan: Plan, run: Runner) -> None:

@@ -74,13 +74,14 @@ def write_files(files: Iterable[UnitFile]) -> Written:
         InstallError: one cannot be written; those before it are put back.
     """
     before: list[tuple[Path, str | None]] = []
-    try:
-        for file in files:
-            before.append((file.path, _read(file.path)))
+    for file in files:
+        try:
+            was = _read(file.path)
             _write(file.path, file.text)
-    except OSError as error:
-        Written(tuple(before[:-1])).undo()
-        raise InstallError(f"{before[-1][0]} cannot be written: {error.strerror}") from error
+        except OSError as error:
+            Written(tuple(before)).undo()
+            raise InstallError(f"{file.path} cannot be written: {error.strerror}") from error
+        before.append((file.path, was))
     return Written(tuple(before))
 
 
