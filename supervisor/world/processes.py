@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -54,8 +55,12 @@ def open_pidfd(identity: ProcessId) -> int | None:
         return None
     try:
         fd = os.pidfd_open(identity.pid)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return None
+    except OSError as error:
+        if error.errno in {errno.EINVAL, errno.EPERM}:
+            return None  # no process can have such a number, or it is a thread's
+        raise
     if start_ticks(identity.pid) != identity.start:
         os.close(fd)
         return None

@@ -59,7 +59,20 @@ class ExitRecord:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> ExitRecord:
-        """Read the worker's record, ignoring fields this version does not know."""
+        """Read the worker's record, ignoring fields this version does not know.
+
+        Raises:
+            TypeError, ValueError, OverflowError: a field is not what a worker writes.
+        """
+        for name in ("code", "signal"):
+            if data.get(name) is not None and type(data[name]) is not int:
+                raise TypeError(f"{name} is {data[name]!r}")
+        for name in ("leaked", "survivors"):
+            if not all(isinstance(process, Mapping) for process in data.get(name) or ()):
+                raise TypeError(f"{name} holds something that is no process")
+        for name in ("log", "usage"):
+            if not isinstance(data.get(name) or {}, Mapping):
+                raise TypeError(f"{name} is no object")
         return cls(
             cause=str(data.get("cause", "")),
             why=str(data.get("why") or ""),

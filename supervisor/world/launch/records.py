@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +16,19 @@ from supervisor.core.sessions.outcome import ExitRecord
 from supervisor.world.launch.rung import Rung
 
 _LARGEST = 16 << 20  # bytes
+_LARGEST_PID = 1 << 22  # PID_MAX_LIMIT of the kernel
 
 
 class RecordError(Exception):
     """The record is missing or cannot be used; one line says which and why."""
+
+
+class MissingRecordError(RecordError):
+    """There is no record."""
+
+
+class ForeignRecordError(RecordError):
+    """The record is another session's."""
 
 
 def read_exit(folder: Path) -> ExitRecord:
@@ -26,10 +37,11 @@ def read_exit(folder: Path) -> ExitRecord:
     Raises:
         RecordError: there is none, or it is not one.
     """
-    data = _read(folder / "exit.json", "the worker ended without writing a record")
+    path = folder / "exit.json"
+    data = _own(_read(path, "the worker ended without writing a record"), path)
     try:
         return ExitRecord.from_json(data)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise RecordError(f"{folder / 'exit.json'} is not an exit record: {error}") from error
 
 
@@ -39,10 +51,11 @@ def read_worker(folder: Path) -> ProcessId:
     Raises:
         RecordError: there is none, or it is not one.
     """
-    data = _read(folder / "worker.json", "the worker never started")
+    path = folder / "worker.json"
+    data = _own(_read(path, "the worker never started"), path)
     try:
-        return ProcessId(int(data["pid"]), int(data["start_ticks"]), str(data["boot_id"]))
-    except (KeyError, TypeError, ValueError) as error:
+        return _process(data, str(data["boot_id"]))
+    except (KeyError, TypeError) as error:
         raise RecordError(f"{folder / 'worker.json'} is not a worker's record: {error!r}") from error
 
 
@@ -52,12 +65,13 @@ def read_harness(folder: Path, worker: ProcessId) -> ProcessId | None:
     Raises:
         RecordError: there is no record of the worker, or it is not one.
     """
-    data = _read(folder / "worker.json", "the worker never started").get("harness")
+    path = folder / "worker.json"
+    data = _own(_read(path, "the worker never started"), path).get("harness")
     if data is None:
         return None
     try:
-        return ProcessId(int(data["pid"]), int(data["start_ticks"]), worker.boot_id)
-    except (KeyError, TypeError, ValueError) as error:
+        return _process(data, worker.boot_id)
+    except (KeyError, TypeError) as error:
         raise RecordError(f"{folder / 'worker.json'} is not a worker's record: {error!r}") from error
 
 
@@ -101,9 +115,21 @@ def withdraw(folder: Path) -> None:
 def lock_is_held(folder: Path) -> bool:
     """Tell whether a living worker holds the session's lock: the kernel frees it when the worker dies."""
     try:
-        descriptor = os.open(folder / "lock", os.O_RDONLY | os.O_CLOEXEC)
+        return bool(look_at_lock(folder))
     except OSError:
         return False
+
+
+def look_at_lock(folder: Path) -> bool | None:
+    """Tell whether somebody holds the session's lock; `None` when there is no such file.
+
+    Raises:
+        OSError: that cannot be seen.
+    """
+    try:
+        descriptor = os.open(folder / "lock", os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -123,17 +149,43 @@ def _read_spec(folder: Path) -> dict[str, Any]:
 
 
 def _read(path: Path, missing: str) -> dict[str, Any]:
+    """Return the object in a file that we, or root, wrote there: what somebody linked or put there is no record."""
     try:
-        with path.open("rb") as file:
-            content = file.read(_LARGEST + 1)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except FileNotFoundError:
-        raise RecordError(missing) from None
+        raise MissingRecordError(missing) from None
     except OSError as error:
-        raise RecordError(f"{path} cannot be read: {error.strerror}") from error
+        why = "it is a symbolic link" if error.errno == errno.ELOOP else error.strerror
+        raise RecordError(f"{path} cannot be read: {why}") from error
+    with os.fdopen(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise RecordError(f"{path} is no regular file")
+        if status.st_uid not in {0, os.geteuid()}:
+            raise RecordError(f"{path} belongs to user {status.st_uid}")
+        content = file.read(_LARGEST + 1)
     try:
         data = json.loads(content)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RecordError(f"{path} is not JSON: {error}") from error
     if not isinstance(data, dict):
         raise RecordError(f"{path} is not a JSON object")
+    return data
+
+
+def _process(data: dict[str, Any], boot: str) -> ProcessId:
+    pid, start = data["pid"], data["start_ticks"]
+    if type(pid) is not int or type(start) is not int or not 1 < pid <= _LARGEST_PID:
+        raise TypeError(f"pid {pid!r}, started at tick {start!r}")
+    return ProcessId(pid, start, boot)
+
+
+def _own(data: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Return a record if it is about the session whose folder it is in.
+
+    Raises:
+        ForeignRecordError: it is not.
+    """
+    if data.get("session", path.parent.name) != path.parent.name:
+        raise ForeignRecordError(f"{path} is of session {data['session']!r}")
     return data
