@@ -1,5 +1,7 @@
 """What paces the starts outlives the supervisor: pauses, lanes, rests, slots that wait, an operator's leases.
 
+So does what was wanted of a session, and since when it has made no progress.
+
 Nobody has to say that something changed. Whenever anything is written, the tables are compared with what
 was written last, and the differences join the same batch: a slot that was served and the session it became
 are on disk together, or neither is.
@@ -23,6 +25,8 @@ from supervisor.core.leases.lease import Lease
 from supervisor.core.moment import Moment
 from supervisor.core.pacing import retry
 from supervisor.core.pacing.rest import Rest
+from supervisor.core.sessions.carried import Carried, carried, take_up
+from supervisor.core.sessions.roster import Session
 from supervisor.world.journal.entries import PacingDrop, PacingRow
 from supervisor.world.processes import boot_id
 
@@ -59,6 +63,7 @@ class PacingMemory:
         self._admission: Admission = Open()
         self.clock: Clock | None = None
         self._leases_to_come = self._rows.get(("operator", ""))
+        self._carried: dict[str, Carried] = {}
 
     def restore(self) -> None:
         """Put what an earlier supervisor left into the tables; before sessions are taken over."""
@@ -93,6 +98,16 @@ class PacingMemory:
                 return offset
             case _:
                 return None
+
+    def take_up(self, session: Session) -> None:
+        """Give a session that was taken over what it carries."""
+        kept = self._carried.get(session.id)
+        if kept is not None:
+            take_up(session, kept)
+
+    def forget_sessions(self) -> None:
+        """Let go of what those carried that were not taken over; after adoption."""
+        self._carried.clear()
 
     def settle_canaries(self) -> None:
         """Let another session try where the canary is on nobody's list any more; after adoption."""
@@ -149,6 +164,8 @@ class PacingMemory:
             found["clock", ""] = self.clock.offset
         if any(collisions := tables.collisions.counts()):
             found["collisions", ""] = collisions
+        found |= {("session", name): kept for name, kept in self._carried.items()}
+        found |= {("session", session.id): kept for session in tables.roster if (kept := carried(session))}
         return found
 
     def _spelled(self, kind: str, value: Any) -> Any:
@@ -194,6 +211,8 @@ class PacingMemory:
                 tables.ranking = int(value)
             case "assigned":
                 tables.lanes = deque(msgspec.convert(value, list[str]))
+            case "session":
+                self._carried[name] = msgspec.convert(value, Carried)
             case "collisions":
                 tables.collisions = msgspec.convert(value, Collisions)
 

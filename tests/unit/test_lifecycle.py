@@ -27,6 +27,8 @@ from supervisor.core.sessions.lifecycle import (
     StopBegan,
     Stopping,
     TellWorker,
+    TreeLives,
+    Unkillable,
     Wanted,
     WorkerEnded,
     WorkerLost,
@@ -44,6 +46,7 @@ STATES = [
     Running(NOW, WORKER, HARNESS),
     Paused(NOW, WORKER, HARNESS, "op", "lunch"),
     Stopping(NOW, WORKER, "stop", ""),
+    Unkillable(NOW, ("pid 7 (x, state D, wchan y)",)),
     Settling(NOW, "lost"),
     Ended(NOW, ENDING),
 ]
@@ -57,9 +60,11 @@ EVENTS = [
     StopBegan("budget", "over"),
     WorkerEnded(ExitRecord("exited", code=0)),
     WorkerLost("gone"),
+    TreeLives(("pid 7 (x, state D, wchan y)",)),
+    TreeLives(("pid 8 (z, state D, wchan y)",)),
     Settled(ENDING),
 ]
-ORDER = {Starting: 0, Running: 1, Paused: 1, Stopping: 2, Settling: 3, Ended: 4}
+ORDER = {Starting: 0, Running: 1, Paused: 1, Stopping: 2, Unkillable: 3, Settling: 4, Ended: 5}
 
 
 @pytest.mark.parametrize(("state", "event"), list(itertools.product(STATES, EVENTS)))
@@ -131,3 +136,17 @@ def test_a_paused_session_is_stopped_like_a_running_one():
     life, _ = step(life, StopBegan("stop", "why"), NOW)
 
     assert isinstance(life.state, Stopping)
+
+
+def test_a_tree_that_does_not_die_keeps_the_session_from_settling_until_it_does():
+    life = Life(Running(NOW, WORKER, HARNESS))
+
+    stuck, effects = step(life, TreeLives(("pid 7 (x, state D, wchan y)",)), NOW)
+    same, _ = step(stuck, TreeLives(("pid 7 (x, state D, wchan y)",)), NOW.later(5))
+    settled, gone = step(same, WorkerLost("killed"), NOW.later(10))
+
+    assert stuck.state == Unkillable(NOW, ("pid 7 (x, state D, wchan y)",))
+    assert effects == ()
+    assert same is stuck
+    assert isinstance(settled.state, Settling)
+    assert gone == (BeginSettling(),)

@@ -36,6 +36,8 @@ def advance(tables: Tables, session_id: str, event: lifecycle.Event, now: Moment
         _count_pause(tables, session, now.mono - before.state.since.mono, now)
     if session.life.state is not before.state:
         effects += _note_state(session, before.state, now)
+    elif session.life.wish is not before.wish:
+        effects.append(SaveSession(session_id))  # asked for just before a crash, it is carried out after it
     for consequence in consequences:
         match consequence:
             case lifecycle.TellWorker(wish):
@@ -101,6 +103,9 @@ def _note_state(session: Session, before: lifecycle.State, now: Moment) -> list[
         case lifecycle.Stopping(_, _, cause, why):
             data = {"cause": cause, "why": why, "elapsed": session.elapsed(now)}
             return [Note("session.stopping", session.id, session.key, data), SaveSession(session.id)]
+        case lifecycle.Unkillable(_, survivors):
+            data = {"survivors": list(survivors)}
+            return [Note("session.unkillable", session.id, session.key, data), SaveSession(session.id)]
         case lifecycle.Settling():
             return [Note("session.settling", session.id, session.key), SaveSession(session.id)]
         case lifecycle.Starting() | lifecycle.Ended():

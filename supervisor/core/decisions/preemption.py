@@ -7,7 +7,7 @@ from supervisor.core.decisions.selection import Fit, Reason, explain, harness_fu
 from supervisor.core.decisions.tables import Tables
 from supervisor.core.leases.lease import Mode
 from supervisor.core.moment import Moment
-from supervisor.core.sessions.lifecycle import Run, Running, Settling, Stopping
+from supervisor.core.sessions.lifecycle import Run, Running, Settling, Stopping, Unkillable
 from supervisor.core.sessions.roster import Session
 from supervisor.core.tasks.backlog import Rank, Work
 
@@ -79,7 +79,7 @@ def _has_harness(tables: Tables, name: str | None, ending: list[Session], now: M
 
 def _leaves(session: Session) -> bool:
     wanted_gone = session.after_turn is not None or not isinstance(session.life.wish, Run)
-    return wanted_gone or isinstance(session.life.state, Stopping | Settling)
+    return wanted_gone or isinstance(session.life.state, Stopping | Unkillable | Settling)
 
 
 def _may_go(tables: Tables, session: Session, now: Moment) -> bool:

@@ -1,6 +1,6 @@
 """The whole life of a session on one screen: every state, every event, every answer.
 
-    starting -> running (<-> paused) -> stopping -> settling -> ended(outcome)
+    starting -> running (<-> paused) -> stopping -> (unkillable ->) settling -> ended(outcome)
 
 What an operator or a policy *wants* of a session (its wish) is kept apart from what it *is*: a stop
 asked while the worker is still starting is carried out once there is somebody to tell.
@@ -93,6 +93,17 @@ class Stopping:
 
 
 @dataclass(frozen=True, slots=True)
+class Unkillable:
+    """The worker is gone, but processes of its tree are left that did not die; nothing is released before they do.
+
+    `survivors` read "pid 123 (name, state D, wchan x)".
+    """
+
+    since: Moment
+    survivors: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Settling:
     """No process is left; what it did is being read from the repository."""
 
@@ -108,7 +119,7 @@ class Ended:
     ending: Ending
 
 
-State = Starting | Running | Paused | Stopping | Settling | Ended
+State = Starting | Running | Paused | Stopping | Unkillable | Settling | Ended
 
 
 # --- events ---------------------------------------------------------------------------------------
@@ -165,6 +176,13 @@ class WorkerLost:
 
 
 @dataclass(frozen=True, slots=True)
+class TreeLives:
+    """The worker is gone, and these processes of its tree could not be ended."""
+
+    survivors: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Settled:
     """Settling is done; the ending is known."""
 
@@ -172,7 +190,15 @@ class Settled:
 
 
 Event = (
-    Wanted | HarnessStarted | HarnessPaused | HarnessResumed | StopBegan | WorkerEnded | WorkerLost | Settled
+    Wanted
+    | HarnessStarted
+    | HarnessPaused
+    | HarnessResumed
+    | StopBegan
+    | WorkerEnded
+    | WorkerLost
+    | TreeLives
+    | Settled
 )
 
 
@@ -229,6 +255,8 @@ def step(life: Life, event: Event, now: Moment) -> tuple[Life, tuple[Effect, ...
                     return _settle(life, record, now)
                 case WorkerLost(why):
                     return _settle(life, why, now)
+                case TreeLives(survivors):
+                    return replace(life, state=Unkillable(now, survivors)), ()
                 case Settled():
                     return life, ()
         case Running():
@@ -245,6 +273,8 @@ def step(life: Life, event: Event, now: Moment) -> tuple[Life, tuple[Effect, ...
                     return _settle(life, record, now)
                 case WorkerLost(why):
                     return _settle(life, why, now)
+                case TreeLives(survivors):
+                    return replace(life, state=Unkillable(now, survivors)), ()
                 case Settled():
                     return life, ()
         case Paused():
@@ -259,6 +289,8 @@ def step(life: Life, event: Event, now: Moment) -> tuple[Life, tuple[Effect, ...
                     return _settle(life, record, now)
                 case WorkerLost(why):
                     return _settle(life, why, now)
+                case TreeLives(survivors):
+                    return replace(life, state=Unkillable(now, survivors)), ()
                 case HarnessStarted() | HarnessPaused() | Settled():
                     return life, ()
         case Stopping():
@@ -271,7 +303,21 @@ def step(life: Life, event: Event, now: Moment) -> tuple[Life, tuple[Effect, ...
                     return _settle(life, record, now)
                 case WorkerLost(why):
                     return _settle(life, why, now)
+                case TreeLives(survivors):
+                    return replace(life, state=Unkillable(now, survivors)), ()
                 case Settled():
+                    return life, ()
+        case Unkillable(since, known):
+            match event:
+                case TreeLives(survivors) if survivors != known:
+                    return replace(life, state=Unkillable(since, survivors)), ()
+                case WorkerEnded(record):
+                    return _settle(life, record, now)
+                case WorkerLost(why):
+                    return _settle(life, why, now)
+                case Wanted() | HarnessStarted() | HarnessPaused() | HarnessResumed():
+                    return life, ()
+                case StopBegan() | TreeLives() | Settled():
                     return life, ()
         case Settling():
             match event:
@@ -279,7 +325,7 @@ def step(life: Life, event: Event, now: Moment) -> tuple[Life, tuple[Effect, ...
                     return replace(life, state=Ended(now, ending)), (Close(ending),)
                 case Wanted() | HarnessStarted() | HarnessPaused() | HarnessResumed():
                     return life, ()
-                case StopBegan() | WorkerEnded() | WorkerLost():
+                case StopBegan() | WorkerEnded() | WorkerLost() | TreeLives():
                     return life, ()
         case Ended():
             return life, ()

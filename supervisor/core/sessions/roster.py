@@ -17,6 +17,7 @@ from supervisor.core.sessions.lifecycle import (
     Settling,
     Starting,
     Stopping,
+    Unkillable,
 )
 from supervisor.core.sessions.outcome import Ending
 from supervisor.core.tasks.task import Expects, Task
@@ -123,6 +124,7 @@ _STATES = {
     Running: "running",
     Paused: "paused",
     Stopping: "stopping",
+    Unkillable: "unkillable",
     Settling: "settling",
     Ended: "ended",
 }
