@@ -8,10 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-import anyio
 import msgspec
 import structlog
-from anyio.abc import TaskGroup
 
 from supervisor.core.decisions.effects import Effect, Note
 from supervisor.core.moment import Moment
@@ -19,17 +17,15 @@ from supervisor.core.sessions.lifecycle import Life, Starting
 from supervisor.core.sessions.roster import Intent, Session
 from supervisor.core.tasks.standing import Assigned
 from supervisor.daemon.authority import Authority
-from supervisor.daemon.fleet import Places, Workers
-from supervisor.world.failpoint import failpoint
+from supervisor.daemon.pacing_memory import PacingMemory
+from supervisor.daemon.reconciling import Reconciler
 from supervisor.world.journal.entries import SessionRow
 from supervisor.world.journal.errors import JournalError
 from supervisor.world.launch import records
-from supervisor.world.processes import open_pidfd
 
 log = structlog.get_logger("leasehold")
 
 REPORT_WITHIN = 10.0  # seconds that living workers have to report before grants go on without them
-_TO_LOCK = 1.0  # seconds in which a worker that was just started takes its lock
 
 
 def refuse_while_workers_live(sessions: Path) -> None:
@@ -50,11 +46,10 @@ def refuse_while_workers_live(sessions: Path) -> None:
 class Adoption:
     """Goes through the sessions that the journal calls alive."""
 
-    def __init__(self, authority: Authority, workers: Workers, places: Places, group: TaskGroup) -> None:
+    def __init__(self, authority: Authority, reconciler: Reconciler, memory: PacingMemory) -> None:
         self._authority = authority
-        self._workers = workers
-        self._places = places
-        self._group = group
+        self._reconciler = reconciler
+        self._memory = memory
         self._give_up_at: float | None = None
         authority.on_time(self._seconds_left, self._ring)
 
@@ -62,7 +57,7 @@ class Adoption:
         """Put the sessions on the roster with their leases, and find out what became of each."""
         authority = self._authority
         now = authority.now()
-        count = 0
+        taken: list[tuple[Session, SessionRow]] = []
         for row in rows:
             try:
                 intent = msgspec.convert(row.intent, Intent)
@@ -71,47 +66,21 @@ class Adoption:
                 continue
             session = Session(intent, Life(Starting(now)), intent.budget, progress_at=now.mono)
             authority.tables.roster.add(session)
+            self._memory.take_up(session)
             conflict = authority.tables.broker.restore(session.id, intent.leases)
             if conflict is not None:
                 log.error("lease.not_restored", session=session.id, held_by=conflict.holder)
             authority.tables.backlog.put(
                 session.key, authority.tables.backlog.track(session.key).moved(Assigned(session.id))
             )
-            count += 1
-            failpoint("adopt.found")
-            self._look(session)
+            authority.tables.wait_for_reports.add(session.id)
+            taken.append((session, row))
+        self._memory.forget_sessions()
+        for session, row in taken:
+            self._reconciler.inherit(session, begun=row.state != "starting")
         if authority.tables.wait_for_reports:
             self._give_up_at = now.mono + REPORT_WITHIN
-        return count
-
-    def _look(self, session: Session) -> None:
-        folder = self._places.folder(session.id)
-        if records.lock_is_held(folder):
-            try:
-                worker = records.read_worker(folder)
-            except records.RecordError as error:
-                log.error("worker.unreadable", session=session.id, why=str(error))
-                worker = None
-            pidfd = open_pidfd(worker) if worker else None
-            if worker is not None and pidfd is not None:
-                self._authority.tables.wait_for_reports.add(session.id)
-                self._authority.do(
-                    [Note("session.adopted", session.id, session.key, {"worker_pid": worker.pid})]
-                )
-                self._workers.adopt(session.id, worker, pidfd)
-                return
-        self._group.start_soon(self._no_worker, session, name=f"session {session.id}")
-
-    async def _no_worker(self, session: Session) -> None:
-        """End a session without a living worker, unless that is only just starting."""
-        folder = self._places.folder(session.id)
-        if folder.exists() and not (folder / "exit.json").exists() and not (folder / "worker.json").exists():
-            await anyio.sleep(_TO_LOCK)
-            records.withdraw(folder)
-            if records.lock_is_held(folder):
-                self._look(session)
-                return
-        await self._workers.finalise(session.id)
+        return len(taken)
 
     def _seconds_left(self, now: Moment) -> float | None:
         if self._give_up_at is None or not self._authority.tables.wait_for_reports:

@@ -30,7 +30,6 @@ from supervisor.core.sessions.lifecycle import (
     ProcessId,
     StopBegan,
     WorkerEnded,
-    WorkerLost,
 )
 from supervisor.core.sessions.outcome import ExitRecord
 from supervisor.core.sessions.roster import Session
@@ -49,6 +48,9 @@ from supervisor.world.launch.spec import SessionSpec
 from supervisor.world.processes import open_pidfd
 
 log = structlog.get_logger("leasehold")
+
+_CONTACT_AGAIN = 0.25  # seconds before the first attempt to reach a worker again; doubled for each further one
+_CONTACT_SLOWEST = 10.0
 
 Prepare = Callable[[Session], Awaitable[SessionSpec]]
 
@@ -88,7 +90,9 @@ class Workers:
         self._settler = settler
         self._launcher = launcher
         self._links: dict[str, WorkerLink] = {}
-        self._told: dict[str, ExitRecord] = {}
+        self._unreachable: set[str] = set()
+        self.told: dict[str, ExitRecord] = {}
+        self.when_gone: Callable[[str], None] = lambda _session: None  # set by what finds out how it ended
 
     def launch(self, session: str, after: Ticket) -> None:
         """Start the session's worker once its intent is durable."""
@@ -150,59 +154,53 @@ class Workers:
         await self._watch(session_id, started.identity, started.pidfd)
 
     async def _watch(self, session_id: str, worker: ProcessId, pidfd: int) -> None:
-        def on_event(message: Mapping[str, Any]) -> None:
-            self._on_event(session_id, worker, message)
-
-        link: WorkerLink | None = None
+        """Stay in contact with a worker until it has ended."""
         ended = False
         try:
-            try:
-                link = await WorkerLink.connect(self._places.socket(session_id), on_event)
-                self._links[session_id] = link
-                failpoint("launch.connected")
-            except OSError as error:
-                log.warning("worker.unreachable", session=session_id, pid=worker.pid, why=str(error))
-                self._unreachable(session_id, worker)
-            await anyio.wait_readable(pidfd)
-            ended = True
-            failpoint("exit.noticed")
+            async with anyio.create_task_group() as group:
+                group.start_soon(self._keep_contact, session_id, worker)
+                await anyio.wait_readable(pidfd)
+                ended = True
+                failpoint("exit.noticed")
+                group.cancel_scope.cancel()
         finally:
-            self._links.pop(session_id, None)
-            if link is not None:
-                link.close()
             if ended:
                 reap(pidfd)
                 failpoint("exit.reaped")
             else:
                 os.close(pidfd)
-        await self.finalise(session_id)
+        self.when_gone(session_id)
 
-    async def finalise(self, session_id: str) -> None:
-        """Take in how a session ended whose worker is gone: by its record, or as lost after a sweep."""
-        self._authority.tables.wait_for_reports.discard(session_id)  # it will not report any more
-        folder = self._places.folder(session_id)
-        told = self._told.pop(session_id, None)
-        if not folder.exists() and told is None and self._never_ran(session_id):
-            why = "the supervisor ended before its worker was started"
-            self._event(session_id, WorkerEnded(ExitRecord("abandoned", why=why, by="supervisor")))
-            return
-        try:
-            record = told or records.read_exit(folder)
-        except records.RecordError as error:
-            failpoint("clear.before")
-            cleared = await self._launcher.clear(session_id, folder)
-            failpoint("clear.done")
-            self._event(session_id, WorkerLost(f"{error}{cleared.told}"))
-            return
-        left = await self._launcher.tidy(session_id, folder)
-        if left.killed or left.survivors:
-            log.warning("session.left_over", session=session_id, killed=left.killed, survivors=left.survivors)
-        failpoint("exit.read")
-        self._event(session_id, WorkerEnded(record))
-
-    def _never_ran(self, session_id: str) -> bool:
-        session = self._authority.tables.roster.get(session_id)
-        return session is not None and isinstance(session.life.state, lifecycle.Starting)
+    async def _keep_contact(self, session_id: str, worker: ProcessId) -> None:
+        """Connect to a worker, and again whenever the line is lost, for ever."""
+        attempt = 0
+        while True:
+            lost = anyio.Event()
+            try:
+                link = await WorkerLink.connect(
+                    self._places.socket(session_id),
+                    lambda message: self._hear(session_id, worker, message),
+                    lost.set,
+                )
+            except OSError as error:
+                if session_id not in self._unreachable:
+                    log.warning("worker.unreachable", session=session_id, pid=worker.pid, why=str(error))
+                    self._unreachable.add(session_id)
+                    self.read_record(session_id, worker)
+                    self._repeat_wish(session_id)
+            else:
+                self._links[session_id] = link
+                self._unreachable.discard(session_id)
+                failpoint("launch.connected")
+                try:
+                    await lost.wait()
+                finally:
+                    self._links.pop(session_id, None)
+                    self._unreachable.discard(session_id)
+                    link.close()
+            # A worker that ends hangs up first, and is noticed otherwise; so this is no hurry.
+            attempt += 1
+            await anyio.sleep(min(_CONTACT_SLOWEST, _CONTACT_AGAIN * 2**attempt))
 
     async def _settle(self, session_id: str) -> None:
         session = self._authority.tables.roster.get(session_id)
@@ -210,10 +208,16 @@ class Workers:
             failpoint("settle.begun")
             ending = await self._settler.settle(session)
             failpoint("settle.judged")
-            self._event(session_id, lifecycle.Settled(ending))
+            self.event(session_id, lifecycle.Settled(ending))
             failpoint("settle.closed")
 
     # --- news and orders ----------------------------------------------------------------------------
+
+    def _hear(self, session: str, worker: ProcessId, message: Mapping[str, Any]) -> None:
+        try:
+            self._on_event(session, worker, message)
+        except (KeyError, TypeError, ValueError, OverflowError, msgspec.ValidationError) as error:
+            log.error("worker.unintelligible", session=session, pid=worker.pid, why=repr(error))
 
     def _on_event(self, session: str, worker: ProcessId, message: Mapping[str, Any]) -> None:
         match message.get("event"):
@@ -222,25 +226,27 @@ class Workers:
                 harness = message.get("harness")
                 running = message.get("state") in {"running", "paused", "stopping"}
                 if running and isinstance(harness, dict):
-                    self._event(session, HarnessStarted(worker, _process(harness, worker)))
+                    self.event(session, HarnessStarted(worker, _process(harness, worker)))
                 self._take_pauses(session, message)
                 if message.get("state") == "stopping":
-                    self._event(session, StopBegan(str(message.get("cause")), str(message.get("why"))))
+                    self.event(session, StopBegan(str(message.get("cause")), str(message.get("why"))))
+                if message.get("state") in {"running", "stopping", "paused"}:
+                    self._repeat_wish(session)
             case "started":
                 failpoint("start.told")
-                self._event(session, HarnessStarted(worker, _process(message, worker)))
+                self.event(session, HarnessStarted(worker, _process(message, worker)))
                 failpoint("start.queued")
             case "paused":
-                self._event(session, HarnessPaused(str(message.get("by")), str(message.get("why"))))
+                self.event(session, HarnessPaused(str(message.get("by")), str(message.get("why"))))
             case "resumed":
-                self._event(session, HarnessResumed())
+                self.event(session, HarnessResumed())
             case "exited":
                 self._exited(session, message)
             case "stopping":
-                self._event(session, StopBegan(str(message.get("cause")), str(message.get("why"))))
+                self.event(session, StopBegan(str(message.get("cause")), str(message.get("why"))))
             case "ended" if isinstance(message.get("record"), dict):
                 # believed once the worker is gone; its file may be out of reach by then
-                self._told[session] = ExitRecord.from_json(message["record"])
+                self.told[session] = ExitRecord.from_json(message["record"])
             case _:
                 pass
 
@@ -251,7 +257,7 @@ class Workers:
             return
         session.paused_for = float(hello.get("paused_for") or 0.0)
         if hello.get("state") == "paused":
-            self._event(session_id, HarnessPaused(str(hello.get("by")), str(hello.get("why"))))
+            self.event(session_id, HarnessPaused(str(hello.get("by")), str(hello.get("why"))))
 
     def _exited(self, session_id: str, message: Mapping[str, Any]) -> None:
         session = self._authority.tables.roster.get(session_id)
@@ -259,15 +265,15 @@ class Workers:
             data = {"code": message.get("code"), "signal": message.get("signal")}
             self._authority.do([Note("session.exited", session.id, session.key, data)])
 
-    def _unreachable(self, session: str, worker: ProcessId) -> None:
-        """Take from its record what a worker cannot tell, so that a stop finds somebody to signal."""
+    def read_record(self, session: str, worker: ProcessId) -> None:
+        """Take from its record what a worker does not tell, so that a stop finds somebody to signal."""
         try:
             harness = records.read_harness(self._places.folder(session), worker)
         except records.RecordError as error:
             log.error("worker.unreadable", session=session, why=str(error))
             return
         if harness is not None:
-            self._event(session, HarnessStarted(worker, harness))
+            self.event(session, HarnessStarted(worker, harness))
 
     def _reported(self, session: str, shown: object) -> None:
         """Take up again what a worker of an earlier supervisor's session holds; then grants may go on."""
@@ -285,12 +291,13 @@ class Workers:
         if not tables.wait_for_reports:
             authority.tick()
 
-    def _event(self, session: str, event: lifecycle.Event) -> None:
+    def event(self, session: str, event: lifecycle.Event) -> None:
+        """Take news of a session into its life."""
         authority = self._authority
         authority.do(advance(authority.tables, session, event, authority.now()))
 
     def _unspawned(self, session: str, why: str, cause: str = "unspawned") -> None:
-        self._event(session, WorkerEnded(ExitRecord(cause, why=why, by="supervisor")))
+        self.event(session, WorkerEnded(ExitRecord(cause, why=why, by="supervisor")))
 
     def _tell(self, session_id: str, wish: lifecycle.Stop | lifecycle.Kill) -> None:
         failpoint("order.before")
@@ -300,9 +307,15 @@ class Workers:
             )
         else:
             sent = self.order(session_id, "kill", cause="kill", by=wish.by, why=wish.why)
-        if not sent:
+        if not sent and session_id in self._unreachable:  # else it is told as soon as it can be reached
             self._signal_worker(session_id)
         failpoint("order.sent")
+
+    def _repeat_wish(self, session_id: str) -> None:
+        """Tell a worker again what is wanted: it may have been asked of a supervisor that did not pass it on."""
+        session = self._authority.tables.roster.get(session_id)
+        if session is not None and not isinstance(session.life.wish, lifecycle.Run):
+            self._tell(session_id, session.life.wish)
 
     def _signal_worker(self, session_id: str) -> None:
         """Ask a worker that cannot be reached over its socket: TERM begins its stop ladder."""

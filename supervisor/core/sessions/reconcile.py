@@ -167,7 +167,9 @@ def _without_worker(found: Found) -> Verdict:
     # The worker writes its record before it starts a harness: without one, nothing of the session ever ran.
     match found.spec:
         case Spec.ABSENT | Spec.UNWRITTEN | Spec.WITHDRAWN:
-            return NeverStarted("the supervisor ended before its worker was started")
+            if found.lock is Lock.ABSENT:
+                return NeverStarted("the supervisor ended before its worker was started")
+            return NeverStarted("its worker ended before it started the harness")
         case Spec.READY if found.patient and found.remains is not Remains.NONE:
             return Wait(f"its worker may be on its way: {found.remains.value}, and its lock is not held yet")
         case Spec.READY:

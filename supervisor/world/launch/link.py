@@ -18,26 +18,29 @@ MAX_LINE = 8 << 20  # bytes; an exit record with many leaked processes is the lo
 class WorkerLink(asyncio.Protocol):
     """A connection to a worker's socket; everything happens on the event loop's thread.
 
-    `on_event` is called with each event. Orders sent while the worker is not connected are refused by
+    `on_event` is called with each event, `on_lost` once when the connection is. Orders sent while the worker is not connected are refused by
     returning False; the worker's own record tells what became of the session then.
     """
 
-    def __init__(self, on_event: Callable[[Message], None]) -> None:
+    def __init__(self, on_event: Callable[[Message], None], on_lost: Callable[[], None]) -> None:
         self._on_event = on_event
+        self._on_lost = on_lost
         self._transport: asyncio.Transport | None = None
         self._received = bytearray()
         self._last_id = 0
         self._answers: dict[int, Answered] = {}
 
     @classmethod
-    async def connect(cls, path: Path, on_event: Callable[[Message], None]) -> WorkerLink:
+    async def connect(
+        cls, path: Path, on_event: Callable[[Message], None], on_lost: Callable[[], None]
+    ) -> WorkerLink:
         """Connect to the worker that listens at `path`.
 
         Raises:
             OSError: nobody listens there.
         """
         loop = asyncio.get_running_loop()
-        _, link = await loop.create_unix_connection(lambda: cls(on_event), os.fspath(path))
+        _, link = await loop.create_unix_connection(lambda: cls(on_event, on_lost), os.fspath(path))
         return link
 
     def order(self, op: str, answered: Answered | None = None, **fields: Any) -> bool:
@@ -77,6 +80,7 @@ class WorkerLink(asyncio.Protocol):
         waiting, self._answers = self._answers, {}
         for answered in waiting.values():
             answered({"ok": False, "gone": True, "why": str(exc or "the worker hung up")})
+        self._on_lost()
 
     def _take(self, line: bytes) -> None:
         try:

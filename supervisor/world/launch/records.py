@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import fcntl
 import json
@@ -106,10 +105,18 @@ def holder(folder: Path) -> str:
         return "unknown"
 
 
-def withdraw(folder: Path) -> None:
-    """Take the spec away from a worker that has not begun: if it comes after all, it starts nothing."""
-    with contextlib.suppress(OSError):
+def withdraw(folder: Path) -> bool:
+    """Take the spec away from a worker that has not begun: if it comes after all, it starts nothing.
+
+    Return whether it is away; only then is it certain that nothing will be started.
+    """
+    try:
         (folder / "spec.json").rename(folder / "spec.json.withdrawn")
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return True
 
 
 def lock_is_held(folder: Path) -> bool:

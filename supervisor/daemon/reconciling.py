@@ -1,0 +1,241 @@
+"""Finding out what became of sessions, by the same table at the start, when a worker ends, and when one is silent.
+
+What cannot be proved is looked at again: soon, then ever more slowly, and only while there is such a session.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import structlog
+from anyio.abc import TaskGroup
+
+from supervisor.core.decisions.effects import Effect, Note
+from supervisor.core.moment import Moment
+from supervisor.core.sessions import reconcile
+from supervisor.core.sessions.lifecycle import (
+    Ended,
+    Settling,
+    Starting,
+    TreeLives,
+    WorkerEnded,
+    WorkerLost,
+)
+from supervisor.core.sessions.outcome import ExitRecord
+from supervisor.core.sessions.reconcile import Remains, Row, judge
+from supervisor.core.sessions.roster import Session
+from supervisor.daemon.authority import Authority
+from supervisor.daemon.fleet import Places, Workers
+from supervisor.world.failpoint import failpoint
+from supervisor.world.launch import records
+from supervisor.world.launch.found import Sight, look
+from supervisor.world.launch.launcher import Launcher
+from supervisor.world.processes import open_pidfd
+
+log = structlog.get_logger("leasehold")
+
+SLOWEST = 10.0  # seconds between two looks at a session that stays unknown
+START_WITHIN = 10.0  # seconds that a service manager has to start what it was told to start
+_AGAIN = 0.05  # seconds before the second look; doubled for each further one
+
+
+@dataclass(frozen=True, slots=True)
+class _Unknown:
+    """Why a session is looked at again, when (CLOCK_BOOTTIME), and how often it was."""
+
+    why: str
+    at: float
+    since: float
+    looks: int
+
+
+class Reconciler:
+    """Looks at sessions, judges, and acts. No two looks at one session overlap."""
+
+    def __init__(
+        self, authority: Authority, workers: Workers, places: Places, launcher: Launcher, group: TaskGroup
+    ) -> None:
+        self._authority = authority
+        self._workers = workers
+        self._places = places
+        self._launcher = launcher
+        self._group = group
+        self._inherited: dict[str, Row] = {}  # sessions of an earlier supervisor, and what its journal says
+        self._unknown: dict[str, _Unknown] = {}
+        self._busy: set[str] = set()
+        self._told: dict[str, tuple[str, ...]] = {}  # troubles with records that were told already
+        workers.when_gone = self.look
+        authority.on_time(self._seconds_left, self._ring)
+
+    @property
+    def unknown(self) -> Mapping[str, str]:
+        """The sessions whose state cannot be proven just now, and why."""
+        return {session: unknown.why for session, unknown in self._unknown.items()}
+
+    def inherit(self, session: Session, *, begun: bool) -> None:
+        """Take over a session of an earlier supervisor; at once, if its worker lives."""
+        self._inherited[session.id] = Row.BEGUN if begun else Row.STARTING
+        sight = self._sight(session)
+        failpoint("adopt.found")
+        if not isinstance(judge(sight.found), reconcile.Adopt) or not self._adopt(session, sight):
+            self.look(session.id)
+
+    def look(self, session_id: str) -> None:
+        """Find out now what became of a session without a worker that is watched."""
+        if session_id not in self._busy:
+            self._busy.add(session_id)
+            self._group.start_soon(self._look, session_id, name=f"look at {session_id}")
+
+    async def _look(self, session_id: str) -> None:
+        try:
+            while (session := self._open(session_id)) is not None and await self._once(session):
+                pass
+        finally:
+            self._busy.discard(session_id)
+
+    def _open(self, session_id: str) -> Session | None:
+        """Return the session while it is still to be found out how it ended."""
+        session = self._authority.tables.roster.get(session_id)
+        if session is None or isinstance(session.life.state, Settling | Ended):
+            self._forget(session_id)
+            return None
+        return session
+
+    async def _once(self, session: Session) -> bool:
+        """Look, judge and act once; tell whether to look again at once."""
+        sight = self._sight(session)
+        if _depends_on_remains(sight):
+            held = await self._launcher.found()
+            sight = self._sight(session, Remains.PRESENT if session.id in held else Remains.NONE)
+        self._tell_troubles(session, sight)
+        folder = self._places.folder(session.id)
+        match judge(sight.found):
+            case reconcile.Adopt(why):
+                if not self._adopt(session, sight):
+                    self._wait(session, why)
+            case reconcile.Finalise():
+                assert sight.exit is not None  # noqa: S101  - that is what the verdict rests on
+                await self._take_in(session, sight.exit)
+            case reconcile.Lost(why):
+                await self._lose(session, why)
+            case reconcile.NeverStarted(why):
+                await self._give_back(session, why)
+            case reconcile.Withdraw(why):
+                if records.withdraw(folder):
+                    return True
+                self._wait(session, f"{why}; it cannot be taken away")
+            case reconcile.Wait(why):
+                self._wait(session, why)
+            case reconcile.Stray() | reconcile.Nothing():
+                raise AssertionError(f"session {session.id} is on the roster, so the journal answers for it")
+        return False
+
+    def _sight(self, session: Session, remains: Remains = Remains.UNKNOWN) -> Sight:
+        row = Row.STARTING if isinstance(session.life.state, Starting) else Row.BEGUN
+        unknown = self._unknown.get(session.id)
+        return look(
+            self._places.folder(session.id),
+            self._inherited.get(session.id, row) if row is Row.STARTING else row,
+            told=self._workers.told.get(session.id),
+            remains=remains,
+            patient=unknown is None or self._authority.now().mono < unknown.since + START_WITHIN,
+        )
+
+    # --- acting -----------------------------------------------------------------------------------------
+
+    def _adopt(self, session: Session, sight: Sight) -> bool:
+        """Watch a worker that was proven to live; tell whether it still does."""
+        worker = sight.worker
+        pidfd = open_pidfd(worker) if worker is not None else None
+        if worker is None or pidfd is None:
+            return False
+        self._tell_troubles(session, sight)
+        self._unknown.pop(session.id, None)
+        self._authority.do([Note("session.adopted", session.id, session.key, {"worker_pid": worker.pid})])
+        self._workers.adopt(session.id, worker, pidfd)
+        return True
+
+    async def _take_in(self, session: Session, record: ExitRecord) -> None:
+        """End a session by its worker's record, once what the worker could not kill is gone."""
+        if record.survivors and await self._left_over(session) is None:
+            return
+        failpoint("exit.read")
+        self._forget(session.id)
+        self._workers.event(session.id, WorkerEnded(record))
+
+    async def _lose(self, session: Session, why: str) -> None:
+        """End a session whose worker died without a record, once its tree is proven to be gone."""
+        told = await self._left_over(session)
+        if told is not None:
+            self._forget(session.id)
+            self._workers.event(session.id, WorkerLost(f"{why}{told}"))
+
+    async def _give_back(self, session: Session, why: str) -> None:
+        if await self._left_over(session) is None:
+            return
+        # What an earlier supervisor did not get to is nobody's failure; a worker of ours that died is one.
+        inherited = session.id in self._inherited
+        if not inherited and (last := _last_line(self._places.folder(session.id) / "worker.log")):
+            why = f"{why}: {last}"
+        record = ExitRecord("abandoned" if inherited else "unspawned", why=why, by="supervisor")
+        self._forget(session.id)
+        self._workers.event(session.id, WorkerEnded(record))
+
+    async def _left_over(self, session: Session) -> str | None:
+        """End what is left of a session and say what was done; `None` while something of it still lives."""
+        self._authority.tables.wait_for_reports.discard(session.id)  # it will not report any more
+        failpoint("clear.before")
+        cleared = await self._launcher.clear(session.id, self._places.folder(session.id))
+        failpoint("clear.done")
+        if not cleared.survivors:
+            return cleared.told
+        self._workers.event(session.id, TreeLives(cleared.survivors))
+        self._wait(session, f"could not be killed: {', '.join(cleared.survivors)}")
+        return None
+
+    # --- what stays unknown -------------------------------------------------------------------------------
+
+    def _wait(self, session: Session, why: str) -> None:
+        now = self._authority.now().mono
+        before = self._unknown.get(session.id) or _Unknown("", now, now, 0)
+        if why != before.why:
+            log.warning("session.unknown", session=session.id, why=why)
+        pause = min(SLOWEST, _AGAIN * 2**before.looks)
+        self._unknown[session.id] = replace(before, why=why, at=now + pause, looks=before.looks + 1)
+        self._authority.alarm.look()
+
+    def _forget(self, session_id: str) -> None:
+        self._authority.tables.wait_for_reports.discard(session_id)
+        self._workers.told.pop(session_id, None)
+        for memory in (self._inherited, self._unknown, self._told):
+            memory.pop(session_id, None)
+
+    def _seconds_left(self, now: Moment) -> float | None:
+        waiting = [unknown.at for session, unknown in self._unknown.items() if session not in self._busy]
+        return max(0.0, min(waiting) - now.mono) if waiting else None
+
+    def _ring(self, now: Moment) -> list[Effect]:
+        for session, unknown in list(self._unknown.items()):
+            if unknown.at <= now.mono:
+                self.look(session)
+        return []
+
+    def _tell_troubles(self, session: Session, sight: Sight) -> None:
+        fresh = [trouble for trouble in sight.troubles if trouble not in self._told.get(session.id, ())]
+        self._told[session.id] = sight.troubles
+        for trouble in fresh:
+            log.error("record.unusable", session=session.id, why=trouble)
+
+
+def _depends_on_remains(sight: Sight) -> bool:
+    return judge(replace(sight.found, remains=Remains.NONE)) != judge(sight.found)
+
+
+def _last_line(path: Path) -> str:
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
+    except OSError:
+        return ""
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")
