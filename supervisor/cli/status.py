@@ -39,6 +39,9 @@ def lines(found: dict[str, Any]) -> list[str]:
         f"collisions   {_counts(found['collisions'])}",
         f"ranking      {found['ranking']}: {', '.join(found['ranked_first']) or 'nothing may be ranked'}",
     ]
+    if late := found["waiting_for_reports"]:
+        text.append(f"recovering   nothing is granted before these have reported: {', '.join(late)}")
+    text += [f"unknown      session {session}: {why}" for session, why in found["unknown"].items()]
     if signal := found["last_signal"]:
         text.append(f"last signal  {signal['signal']} {ago(signal['at'])}: {signal['answer']}")
     text += [

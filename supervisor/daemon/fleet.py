@@ -49,7 +49,9 @@ from supervisor.world.processes import open_pidfd
 
 log = structlog.get_logger("leasehold")
 
-_CONTACT_AGAIN = 0.25  # seconds before the first attempt to reach a worker again; doubled for each further one
+_CONTACT_AGAIN = (
+    0.25  # seconds before the first attempt to reach a worker again; doubled for each further one
+)
 _CONTACT_SLOWEST = 10.0
 
 Prepare = Callable[[Session], Awaitable[SessionSpec]]

@@ -5,7 +5,7 @@ What cannot be proved is looked at again: soon, then ever more slowly, and only 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -31,7 +31,7 @@ from supervisor.daemon.fleet import Places, Workers
 from supervisor.world.failpoint import failpoint
 from supervisor.world.launch import records
 from supervisor.world.launch.found import Sight, look
-from supervisor.world.launch.launcher import Launcher
+from supervisor.world.launch.launcher import Cleared, Launcher, LaunchError
 from supervisor.world.processes import open_pidfd
 
 log = structlog.get_logger("leasehold")
@@ -69,9 +69,8 @@ class Reconciler:
         workers.when_gone = self.look
         authority.on_time(self._seconds_left, self._ring)
 
-    @property
-    def unknown(self) -> Mapping[str, str]:
-        """The sessions whose state cannot be proven just now, and why."""
+    def unknown(self) -> dict[str, str]:
+        """Return the sessions whose life or death cannot be proven just now, and why."""
         return {session: unknown.why for session, unknown in self._unknown.items()}
 
     def inherit(self, session: Session, *, begun: bool) -> None:
@@ -107,8 +106,7 @@ class Reconciler:
         """Look, judge and act once; tell whether to look again at once."""
         sight = self._sight(session)
         if _depends_on_remains(sight):
-            held = await self._launcher.found()
-            sight = self._sight(session, Remains.PRESENT if session.id in held else Remains.NONE)
+            sight = self._sight(session, await self._remains(session))
         self._tell_troubles(session, sight)
         folder = self._places.folder(session.id)
         match judge(sight.found):
@@ -131,6 +129,14 @@ class Reconciler:
             case reconcile.Stray() | reconcile.Nothing():
                 raise AssertionError(f"session {session.id} is on the roster, so the journal answers for it")
         return False
+
+    async def _remains(self, session: Session) -> Remains:
+        try:
+            held = await self._launcher.found()
+        except (LaunchError, OSError) as error:
+            log.warning("launcher.unseen", session=session.id, why=str(error))
+            return Remains.UNKNOWN
+        return Remains.PRESENT if session.id in held else Remains.NONE
 
     def _sight(self, session: Session, remains: Remains = Remains.UNKNOWN) -> Sight:
         row = Row.STARTING if isinstance(session.life.state, Starting) else Row.BEGUN
@@ -158,42 +164,49 @@ class Reconciler:
         return True
 
     async def _take_in(self, session: Session, record: ExitRecord) -> None:
-        """End a session by its worker's record, once what the worker could not kill is gone."""
-        if record.survivors and await self._left_over(session) is None:
-            return
-        failpoint("exit.read")
-        self._forget(session.id)
-        self._workers.event(session.id, WorkerEnded(record))
+        """End a session by its worker's record; what the worker could not kill has to be gone first."""
+        end = self._launcher.clear if record.survivors else self._launcher.tidy
+        if await self._left_over(session, end) is not None:
+            failpoint("exit.read")
+            self._over(session, WorkerEnded(record))
 
     async def _lose(self, session: Session, why: str) -> None:
         """End a session whose worker died without a record, once its tree is proven to be gone."""
-        told = await self._left_over(session)
-        if told is not None:
-            self._forget(session.id)
-            self._workers.event(session.id, WorkerLost(f"{why}{told}"))
+        failpoint("clear.before")
+        left = await self._left_over(session, self._launcher.clear)
+        failpoint("clear.done")
+        if left is not None:
+            self._over(session, WorkerLost(f"{why}{left.told}"))
 
     async def _give_back(self, session: Session, why: str) -> None:
-        if await self._left_over(session) is None:
+        if await self._left_over(session, self._launcher.tidy) is None:
             return
         # What an earlier supervisor did not get to is nobody's failure; a worker of ours that died is one.
         inherited = session.id in self._inherited
         if not inherited and (last := _last_line(self._places.folder(session.id) / "worker.log")):
             why = f"{why}: {last}"
         record = ExitRecord("abandoned" if inherited else "unspawned", why=why, by="supervisor")
-        self._forget(session.id)
-        self._workers.event(session.id, WorkerEnded(record))
+        self._over(session, WorkerEnded(record))
 
-    async def _left_over(self, session: Session) -> str | None:
+    async def _left_over(
+        self, session: Session, end: Callable[[str, Path], Awaitable[Cleared]]
+    ) -> Cleared | None:
         """End what is left of a session and say what was done; `None` while something of it still lives."""
         self._authority.tables.wait_for_reports.discard(session.id)  # it will not report any more
-        failpoint("clear.before")
-        cleared = await self._launcher.clear(session.id, self._places.folder(session.id))
-        failpoint("clear.done")
-        if not cleared.survivors:
-            return cleared.told
-        self._workers.event(session.id, TreeLives(cleared.survivors))
-        self._wait(session, f"could not be killed: {', '.join(cleared.survivors)}")
+        try:
+            left = await end(session.id, self._places.folder(session.id))
+        except (LaunchError, OSError) as error:
+            self._wait(session, f"what is left of it cannot be ended: {error}")
+            return None
+        if not left.survivors:
+            return left
+        self._workers.event(session.id, TreeLives(left.survivors))
+        self._wait(session, f"could not be killed: {', '.join(left.survivors)}")
         return None
+
+    def _over(self, session: Session, event: WorkerEnded | WorkerLost) -> None:
+        self._forget(session.id)
+        self._workers.event(session.id, event)
 
     # --- what stays unknown -------------------------------------------------------------------------------
 

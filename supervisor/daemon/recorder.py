@@ -29,6 +29,8 @@ _LOUD = {  # what an operator wants to see without asking for more
     "session.ended": "info",
     "session.running": "info",
     "session.wish": "info",
+    "session.unkillable": "error",
+    "session.no_report": "warning",
     "commit.refused": "warning",
     "lease.expired": "warning",
     "task.parked": "warning",

@@ -34,6 +34,7 @@ from supervisor.daemon.policy import policy_from
 from supervisor.daemon.preparing import Workshop, session_spec
 from supervisor.daemon.queue import Queue
 from supervisor.daemon.quota_memory import remember_starts
+from supervisor.daemon.reconciling import Reconciler
 from supervisor.daemon.recorder import Recorder, fresh_id
 from supervisor.daemon.reload import Reloader, open_repositories
 from supervisor.daemon.retention import Retention
@@ -89,6 +90,7 @@ class Daemon:
     queue: Queue
     ending: Ending
     adoption: Adoption
+    reconciler: Reconciler
     tokens: TokenBlocks
     memory: PacingMemory
     reloader: Reloader
@@ -238,12 +240,15 @@ def _build(
         settler,
         footing.ladder,
     )
+    reconciler = Reconciler(authority, workers, places, footing.ladder, group)
     sources = Sources(authority, group, shop.work)
     queue = Queue(tables, recorder, shop.work, snapshot.queue, snapshot.meta)
     sources.configure(*make_sources(settings, queue))
     authority.attach(workers, sources)
     timetable = Timetable(authority, recorder, snapshot.schedules)
-    situation = Situation(settings.path, clock.now().wall, footing, schedules=timetable.describe)
+    situation = Situation(
+        settings.path, clock.now().wall, footing, schedules=timetable.describe, unknown=reconciler.unknown
+    )
     service = Service(authority, situation, attached)
     blocks = TokenBlocks(tokens, recorder, authority.tick)
     authority.after.append(blocks.look)
@@ -259,7 +264,8 @@ def _build(
         sources=sources,
         queue=queue,
         ending=Ending(authority, sources, plan, lambda: shop.settings),
-        adoption=Adoption(authority, workers, places, group),
+        adoption=Adoption(authority, reconciler, memory),
+        reconciler=reconciler,
         tokens=blocks,
         memory=memory,
         reloader=Reloader(authority, situation, shop, settler, sources, queue, service),

@@ -107,6 +107,7 @@ class ReadingVerbs:
             "slots": {"taken": len(tables.roster), "of": tables.policy.max_sessions},
             "sessions": [summary(self._authority, session, now) for session in tables.roster],
             "waiting_for_reports": sorted(tables.wait_for_reports),
+            "unknown": situation.unknown(),
             "tasks": standings,
             "leases": len(tables.broker),
             "lease_waiters": len(tables.broker.waiting()),

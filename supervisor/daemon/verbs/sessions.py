@@ -12,7 +12,7 @@ from supervisor.core.decisions import orders
 from supervisor.core.decisions.effects import Note
 from supervisor.core.leases.lease import Lease
 from supervisor.core.moment import Moment
-from supervisor.core.sessions.lifecycle import Kill, Paused, Starting, Stop
+from supervisor.core.sessions.lifecycle import Kill, Paused, Starting, Stop, Unkillable
 from supervisor.core.sessions.roster import Session
 from supervisor.daemon.authority import Authority
 from supervisor.daemon.fleet import Places, Workers
@@ -161,6 +161,9 @@ class SessionVerbs:
 
     def _end(self, name: str, wish: Stop | Kill) -> Later:
         session = self._living(name)
+        if isinstance(session.life.state, Unkillable):
+            self._workers.when_gone(session.id)  # looked at again, now that somebody cares
+            raise _unkillable(session.id, session.life.state)
         authority = self._authority
         later = Later()
         authority.promises.when_session(session.id, later, _when_gone)
@@ -235,6 +238,8 @@ def summary(authority: Authority, session: Session, now: Moment) -> dict[str, An
     }
     if isinstance(state, Paused):
         found["paused"] = {"by": state.by, "why": state.why, "since": state.since.wall}
+    if isinstance(state, Unkillable):
+        found["survivors"] = list(state.survivors)
     if session.intent.schedule:
         found["schedule"] = session.intent.schedule
     if ending is not None:
@@ -273,6 +278,8 @@ def row_summary(row: SessionRow) -> dict[str, Any]:
 
 
 def _when_gone(session: Session) -> object | RpcError | None:
+    if isinstance(session.life.state, Unkillable):
+        return _unkillable(session.id, session.life.state)
     ending = session.ending()
     if ending is None:
         return None
@@ -290,6 +297,15 @@ def _unreached(session: Session) -> RpcError:
         return RpcError(Code.TRY_LATER, _BEFORE_START)
     return RpcError(
         Code.REFUSED, f"session {session.id} is {session.state_name}, and its worker cannot be reached"
+    )
+
+
+def _unkillable(session: str, state: Unkillable) -> RpcError:
+    named = ", ".join(state.survivors)
+    return RpcError(
+        Code.REFUSED,
+        f"some processes of session {session} could not be killed: {named}; it keeps its leases until they are gone",
+        {"session": session, "survivors": list(state.survivors)},
     )
 
 
