@@ -120,7 +120,7 @@ def test_intents_that_a_full_disk_does_not_take_start_nothing_and_blame_nobody(s
     ended = site.events("session.ended")
     assert {event["data"]["outcome"] for event in ended} <= {"unspawned"}
     assert not site.events("harness.resting")
-    started = [event["task"] for event in site.events("session.running")]
+    started = [session["task"] for session in site.ask("session", "list")["sessions"]]
     assert sorted(started) == list("abcd")
 
 
