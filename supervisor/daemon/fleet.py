@@ -9,8 +9,6 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import anyio
@@ -20,27 +18,23 @@ from anyio.abc import TaskGroup
 
 from supervisor.core.decisions import wake
 from supervisor.core.decisions.advance import advance
-from supervisor.core.decisions.effects import CheckIdle, Entrust, Note, Notify, Probe, Settle, Tell
-from supervisor.core.leases.lease import Lease
+from supervisor.core.decisions.effects import CheckIdle, Entrust, Notify, Probe, Settle, Tell
 from supervisor.core.sessions import lifecycle
 from supervisor.core.sessions.lifecycle import (
-    HarnessPaused,
-    HarnessResumed,
-    HarnessStarted,
     ProcessId,
-    StopBegan,
     WorkerEnded,
 )
 from supervisor.core.sessions.outcome import ExitRecord
 from supervisor.core.sessions.roster import Session
 from supervisor.daemon.authority import Authority
+from supervisor.daemon.news import News
+from supervisor.daemon.places import Places
 from supervisor.daemon.settling import Settler
 from supervisor.world.failpoint import failpoint
 from supervisor.world.git.hooks import HooksError
 from supervisor.world.git.run import GitError
 from supervisor.world.journal.errors import EntryRefusedError, JournalError
 from supervisor.world.journal.ticket import Ticket
-from supervisor.world.launch import records
 from supervisor.world.launch.launcher import Launcher, LaunchError
 from supervisor.world.launch.link import WorkerLink
 from supervisor.world.launch.local import reap
@@ -55,22 +49,6 @@ _CONTACT_AGAIN = (
 _CONTACT_SLOWEST = 10.0
 
 Prepare = Callable[[Session], Awaitable[SessionSpec]]
-
-
-@dataclass(frozen=True, slots=True)
-class Places:
-    """Where sessions live on disk: their folders, which survive a reboot, and their workers' sockets."""
-
-    sessions: Path
-    sockets: Path
-
-    def folder(self, session: str) -> Path:
-        """Return the folder of a session."""
-        return self.sessions / session
-
-    def socket(self, session: str) -> Path:
-        """Return the path of its worker's socket."""
-        return self.sockets / f"{session}.sock"
 
 
 class Workers:
@@ -93,7 +71,7 @@ class Workers:
         self._launcher = launcher
         self._links: dict[str, WorkerLink] = {}
         self._unreachable: set[str] = set()
-        self.told: dict[str, ExitRecord] = {}
+        self.news = News(authority, places, self)
         self.when_gone: Callable[[str], None] = lambda _session: None  # set by what finds out how it ended
 
     def launch(self, session: str, after: Ticket) -> None:
@@ -181,15 +159,15 @@ class Workers:
             try:
                 link = await WorkerLink.connect(
                     self._places.socket(session_id),
-                    lambda message: self._hear(session_id, worker, message),
+                    lambda message: self.news.hear(session_id, worker, message),
                     lost.set,
                 )
             except OSError as error:
                 if session_id not in self._unreachable:
                     log.warning("worker.unreachable", session=session_id, pid=worker.pid, why=str(error))
                     self._unreachable.add(session_id)
-                    self.read_record(session_id, worker)
-                    self._repeat_wish(session_id)
+                    self.news.read(session_id, worker)
+                    self.repeat_wish(session_id)
             else:
                 self._links[session_id] = link
                 self._unreachable.discard(session_id)
@@ -215,88 +193,9 @@ class Workers:
 
     # --- news and orders ----------------------------------------------------------------------------
 
-    def _hear(self, session: str, worker: ProcessId, message: Mapping[str, Any]) -> None:
-        try:
-            self._on_event(session, worker, message)
-        except (KeyError, TypeError, ValueError, OverflowError, msgspec.ValidationError) as error:
-            log.error("worker.unintelligible", session=session, pid=worker.pid, why=repr(error))
-
-    def _on_event(self, session: str, worker: ProcessId, message: Mapping[str, Any]) -> None:
-        match message.get("event"):
-            case "hello":
-                self._reported(session, message.get("leases"))
-                harness = message.get("harness")
-                running = message.get("state") in {"running", "paused", "stopping"}
-                if running and isinstance(harness, dict):
-                    self.event(session, HarnessStarted(worker, _process(harness, worker)))
-                self._take_pauses(session, message)
-                if message.get("state") == "stopping":
-                    self.event(session, StopBegan(str(message.get("cause")), str(message.get("why"))))
-                if message.get("state") in {"running", "stopping", "paused"}:
-                    self._repeat_wish(session)
-            case "started":
-                failpoint("start.told")
-                self.event(session, HarnessStarted(worker, _process(message, worker)))
-                failpoint("start.queued")
-            case "paused":
-                self.event(session, HarnessPaused(str(message.get("by")), str(message.get("why"))))
-            case "resumed":
-                self.event(session, HarnessResumed())
-            case "exited":
-                self._exited(session, message)
-            case "stopping":
-                self.event(session, StopBegan(str(message.get("cause")), str(message.get("why"))))
-            case "ended" if isinstance(message.get("record"), dict):
-                # believed once the worker is gone; its file may be out of reach by then
-                self.told[session] = ExitRecord.from_json(message["record"])
-            case _:
-                pass
-
-    def _take_pauses(self, session_id: str, hello: Mapping[str, Any]) -> None:
-        """Take over how long a session has stood still so far, and whether it does so now."""
-        session = self._authority.tables.roster.get(session_id)
-        if session is None:
-            return
-        session.paused_for = float(hello.get("paused_for") or 0.0)
-        if hello.get("state") == "paused":
-            self.event(session_id, HarnessPaused(str(hello.get("by")), str(hello.get("why"))))
-
-    def _exited(self, session_id: str, message: Mapping[str, Any]) -> None:
-        session = self._authority.tables.roster.get(session_id)
-        if session is not None:
-            data = {"code": message.get("code"), "signal": message.get("signal")}
-            self._authority.do([Note("session.exited", session.id, session.key, data)])
-
-    def read_record(self, session: str, worker: ProcessId) -> None:
-        """Take from its record what a worker does not tell, so that a stop finds somebody to signal."""
-        try:
-            harness = records.read_harness(self._places.folder(session), worker)
-        except records.RecordError as error:
-            log.error("worker.unreadable", session=session, why=str(error))
-            return
-        if harness is not None:
-            self.event(session, HarnessStarted(worker, harness))
-
-    def _reported(self, session: str, shown: object) -> None:
-        """Take up again what a worker of an earlier supervisor's session holds; then grants may go on."""
-        authority = self._authority
-        tables = authority.tables
-        if session not in tables.wait_for_reports:
-            return
-        tables.wait_for_reports.discard(session)
-        if shown is not None:  # else its grants never changed, and the journal's are right
-            tables.broker.release(session, None, authority.now().mono)
-            conflict = tables.broker.restore(session, msgspec.convert(shown, list[Lease]))
-            if conflict is not None:
-                log.error("lease.not_restored", session=session, held_by=conflict.holder)
-        failpoint("adopt.reported")
-        if not tables.wait_for_reports:
-            authority.tick()
-
     def event(self, session: str, event: lifecycle.Event) -> None:
         """Take news of a session into its life."""
-        authority = self._authority
-        authority.do(advance(authority.tables, session, event, authority.now()))
+        self._authority.do(advance(self._authority.tables, session, event, self._authority.now()))
 
     def _unspawned(self, session: str, why: str, cause: str = "unspawned") -> None:
         self.event(session, WorkerEnded(ExitRecord(cause, why=why, by="supervisor")))
@@ -313,7 +212,7 @@ class Workers:
             self._signal_worker(session_id)
         failpoint("order.sent")
 
-    def _repeat_wish(self, session_id: str) -> None:
+    def repeat_wish(self, session_id: str) -> None:
         """Tell a worker again what is wanted: it may have been asked of a supervisor that did not pass it on."""
         session = self._authority.tables.roster.get(session_id)
         if session is not None and not isinstance(session.life.wish, lifecycle.Run):
@@ -351,7 +250,3 @@ class Workers:
             return
         last = await self._settler.last_write(lease, authority.tables.roster.get(lease.holder))
         authority.do(wake.still_idle(authority.tables, token, last, authority.now()))
-
-
-def _process(message: Mapping[str, Any], worker: ProcessId) -> ProcessId:
-    return ProcessId(int(message["pid"]), int(message["start_ticks"]), worker.boot_id)

@@ -27,7 +27,8 @@ from supervisor.core.sessions.outcome import ExitRecord
 from supervisor.core.sessions.reconcile import Remains, Row, judge
 from supervisor.core.sessions.roster import Session
 from supervisor.daemon.authority import Authority
-from supervisor.daemon.fleet import Places, Workers
+from supervisor.daemon.fleet import Workers
+from supervisor.daemon.places import Places
 from supervisor.world.failpoint import failpoint
 from supervisor.world.launch import records
 from supervisor.world.launch.found import Sight, look
@@ -76,6 +77,7 @@ class Reconciler:
     def inherit(self, session: Session, *, begun: bool) -> None:
         """Take over a session of an earlier supervisor; at once, if its worker lives."""
         self._inherited[session.id] = Row.BEGUN if begun else Row.STARTING
+        self._workers.news.unreported.add(session.id)
         sight = self._sight(session)
         failpoint("adopt.found")
         if not isinstance(judge(sight.found), reconcile.Adopt) or not self._adopt(session, sight):
@@ -144,7 +146,7 @@ class Reconciler:
         return look(
             self._places.folder(session.id),
             self._inherited.get(session.id, row) if row is Row.STARTING else row,
-            told=self._workers.told.get(session.id),
+            told=self._workers.news.told.get(session.id),
             remains=remains,
             patient=unknown is None or self._authority.now().mono < unknown.since + START_WITHIN,
         )
@@ -221,7 +223,7 @@ class Reconciler:
 
     def _forget(self, session_id: str) -> None:
         self._authority.tables.wait_for_reports.discard(session_id)
-        self._workers.told.pop(session_id, None)
+        self._workers.news.forget(session_id)
         for memory in (self._inherited, self._unknown, self._told):
             memory.pop(session_id, None)
 

@@ -25,11 +25,12 @@ from supervisor.daemon.answering import answering
 from supervisor.daemon.authority import Authority
 from supervisor.daemon.ending import Ending, Plan, Serve, UntilIdle
 from supervisor.daemon.feeds import Sources
-from supervisor.daemon.fleet import Places, Workers
+from supervisor.daemon.fleet import Workers
 from supervisor.daemon.footing import find_footing
 from supervisor.daemon.journal_watch import JournalWatch
 from supervisor.daemon.orphans import SOURCE, look_for_orphans
 from supervisor.daemon.pacing_memory import PacingMemory
+from supervisor.daemon.places import Places
 from supervisor.daemon.policy import policy_from
 from supervisor.daemon.preparing import Workshop, session_spec
 from supervisor.daemon.queue import Queue

@@ -50,6 +50,7 @@ class Worker:
     __slots__ = (
         "_cgroup",
         "_exit",
+        "_extended",
         "_freezer",
         "_harness",
         "_logs",
@@ -71,6 +72,7 @@ class Worker:
         self.leases: list[object] | None = None  # what the supervisor last said that the session holds
         self._exit: Exit | None = None
         self._harness: Harness | None = None
+        self._extended = 0.0  # seconds by which the budget has grown
         self._paused_before = 0.0  # seconds of the pauses that are over
         self._cgroup = open_cgroup(spec.cgroup)
         self._freezer = Freezer(self._cgroup)
@@ -138,6 +140,7 @@ class Worker:
         state, _ = life.step(self.state, event, self.spec.budget, boottime())
         self._write_deadline(state, durably=True)
         self.state = state
+        self._extended += event.seconds
         self._allow_time()
 
     def halt(self, by: str, why: str) -> None:
@@ -290,8 +293,8 @@ class Worker:
 
     def report(self) -> dict[str, object]:
         """Return the state of the session, with the exit record once there is one."""
-        paused = {"paused_for": self._paused_for()}
-        return describe.describe(self.state) | paused | self.end.report()
+        clocks = {"paused_for": self._paused_for(), "extended": self._extended}
+        return describe.describe(self.state) | clocks | self.end.report()
 
     def reply(self, client: Client, number: object, answer: dict[str, object]) -> None:
         """Answer the request `number` of a client."""

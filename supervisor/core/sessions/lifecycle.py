@@ -251,12 +251,8 @@ def step(life: Life, event: Event, now: Moment) -> tuple[Life, tuple[Effect, ...
                     return (running, ()) if isinstance(wish, Run) else (running, (TellWorker(wish),))
                 case StopBegan() | HarnessPaused() | HarnessResumed():
                     return life, ()
-                case WorkerEnded(record):
-                    return _settle(life, record, now)
-                case WorkerLost(why):
-                    return _settle(life, why, now)
-                case TreeLives(survivors):
-                    return replace(life, state=Unkillable(now, survivors)), ()
+                case WorkerEnded() | WorkerLost() | TreeLives():
+                    return _worker_gone(life, event, now)
                 case Settled():
                     return life, ()
         case Running():
@@ -269,12 +265,8 @@ def step(life: Life, event: Event, now: Moment) -> tuple[Life, tuple[Effect, ...
                     return replace(life, state=Paused(now, state.worker, state.harness, by, why)), ()
                 case StopBegan(cause, why):
                     return replace(life, state=Stopping(now, state.worker, cause, why)), ()
-                case WorkerEnded(record):
-                    return _settle(life, record, now)
-                case WorkerLost(why):
-                    return _settle(life, why, now)
-                case TreeLives(survivors):
-                    return replace(life, state=Unkillable(now, survivors)), ()
+                case WorkerEnded() | WorkerLost() | TreeLives():
+                    return _worker_gone(life, event, now)
                 case Settled():
                     return life, ()
         case Paused():
@@ -285,12 +277,8 @@ def step(life: Life, event: Event, now: Moment) -> tuple[Life, tuple[Effect, ...
                     return replace(life, state=Running(now, state.worker, state.harness)), ()
                 case StopBegan(cause, why):
                     return replace(life, state=Stopping(now, state.worker, cause, why)), ()
-                case WorkerEnded(record):
-                    return _settle(life, record, now)
-                case WorkerLost(why):
-                    return _settle(life, why, now)
-                case TreeLives(survivors):
-                    return replace(life, state=Unkillable(now, survivors)), ()
+                case WorkerEnded() | WorkerLost() | TreeLives():
+                    return _worker_gone(life, event, now)
                 case HarnessStarted() | HarnessPaused() | Settled():
                     return life, ()
         case Stopping():
@@ -299,25 +287,19 @@ def step(life: Life, event: Event, now: Moment) -> tuple[Life, tuple[Effect, ...
                     return _want(life, new)
                 case HarnessStarted() | HarnessPaused() | HarnessResumed() | StopBegan():
                     return life, ()
-                case WorkerEnded(record):
-                    return _settle(life, record, now)
-                case WorkerLost(why):
-                    return _settle(life, why, now)
-                case TreeLives(survivors):
-                    return replace(life, state=Unkillable(now, survivors)), ()
+                case WorkerEnded() | WorkerLost() | TreeLives():
+                    return _worker_gone(life, event, now)
                 case Settled():
                     return life, ()
         case Unkillable(since, known):
             match event:
-                case TreeLives(survivors) if survivors != known:
-                    return replace(life, state=Unkillable(since, survivors)), ()
-                case WorkerEnded(record):
-                    return _settle(life, record, now)
-                case WorkerLost(why):
-                    return _settle(life, why, now)
+                case TreeLives(survivors) if survivors == known:
+                    return life, ()
+                case WorkerEnded() | WorkerLost() | TreeLives():
+                    return _worker_gone(life, event, since if isinstance(event, TreeLives) else now)
                 case Wanted() | HarnessStarted() | HarnessPaused() | HarnessResumed():
                     return life, ()
-                case StopBegan() | TreeLives() | Settled():
+                case StopBegan() | Settled():
                     return life, ()
         case Settling():
             match event:
@@ -331,8 +313,16 @@ def step(life: Life, event: Event, now: Moment) -> tuple[Life, tuple[Effect, ...
             return life, ()
 
 
-def _settle(life: Life, found: ExitRecord | str, now: Moment) -> tuple[Life, tuple[Effect, ...]]:
-    return replace(life, state=Settling(now, found)), (BeginSettling(),)
+def _worker_gone(
+    life: Life, event: WorkerEnded | WorkerLost | TreeLives, at: Moment
+) -> tuple[Life, tuple[Effect, ...]]:
+    match event:
+        case WorkerEnded(record):
+            return replace(life, state=Settling(at, record)), (BeginSettling(),)
+        case WorkerLost(why):
+            return replace(life, state=Settling(at, why)), (BeginSettling(),)
+        case TreeLives(survivors):
+            return replace(life, state=Unkillable(at, survivors)), ()
 
 
 def _want(life: Life, new: Wish) -> tuple[Life, tuple[Effect, ...]]:

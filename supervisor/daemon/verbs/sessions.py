@@ -15,7 +15,8 @@ from supervisor.core.moment import Moment
 from supervisor.core.sessions.lifecycle import Kill, Paused, Starting, Stop, Unkillable
 from supervisor.core.sessions.roster import Session
 from supervisor.daemon.authority import Authority
-from supervisor.daemon.fleet import Places, Workers
+from supervisor.daemon.fleet import Workers
+from supervisor.daemon.places import Places
 from supervisor.daemon.verbs.answers import carried, not_found, who
 from supervisor.world.control.caller import Caller
 from supervisor.world.control.errors import Code, RpcError
