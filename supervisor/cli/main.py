@@ -27,6 +27,11 @@ VERBS: dict[str, tuple[str, str, str]] = {
     "explain": ("explain", "explain", "Say why a task would or would not run now."),
     "session": ("session", "session", "List, show, stop, kill, extend and pause sessions."),
     "lease": ("lease", "lease", "List, find, acquire and release leases."),
+    "salvage": (
+        "salvage",
+        "salvage",
+        "List, show, apply and drop the uncommitted work kept from ended sessions.",
+    ),
     "launch": ("launch", "launch", "Start one session now."),
     "pause": ("pause", "pause", "Start nothing new until `resume`."),
     "resume": ("pause", "resume", "End a pause or a drain."),

@@ -131,12 +131,15 @@ class Salvager:
             unleased=share.unleased,
             neighbours=neighbours if share.unleased else (),
         )
-        kept, snapshot = await keep(repo, session.id, label, limit=policy.salvage_limit)
+        kept, unkept = None, {}
+        if share.own or share.unleased:
+            kept, snapshot = await keep(repo, session.id, label, limit=policy.salvage_limit)
+            unkept = dict(snapshot.unkept)
         if kept is None:
             kept = await find(repo, session.id)  # of an earlier attempt to settle, which cleaned already
         open_ = await self._still_open(session, repo, kept)
         if kept is None:
-            return Rescued(_nothing_but(snapshot.unkept), open_)
+            return Rescued(_nothing_but(unkept), open_)
         cleaned = await self._clean(repo, kept, share) if policy.leftovers is Leftovers.CLEAN else ()
         return Rescued(
             Salvage(

@@ -29,7 +29,7 @@ class Salvage:
 
     def sentence(self) -> str:
         """Return in words what was kept, and under which name."""
-        moved = bool(self.cleaned) and set(self.cleaned) == {*self.paths, *self.unleased}
+        moved = bool(self.paths) and set(self.paths) <= set(self.cleaned)
         how = "moved to" if moved else "kept as"
         text = f"uncommitted changes in {listed((*self.paths, *self.unleased))} {how} salvage {self.id}"
         if self.unleased:

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Iterable
 
 import anyio
-import anyio.to_thread
 
 from supervisor.world.git.repository import Repository
 from supervisor.world.git.run import GitError, git
 from supervisor.world.git.salvage.index import (
-    Entry,
     ask,
     differences,
     environment,
     parse_raw,
-    temporary_index,
 )
 from supervisor.world.git.salvage.keep import Kept
+from supervisor.world.git.salvage.place import place
 from supervisor.world.git.salvage.snapshot import GITLINK, take
 
 _LOCK_WAITS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)  # seconds between tries while somebody else has index.lock
@@ -50,9 +47,7 @@ async def clean(repo: Repository, kept: Kept, paths: Iterable[str]) -> tuple[tup
         await _reset_index(repo, now.base_tree, restored)
     except GitError as error:
         return (), left | dict.fromkeys(restored, str(error))
-    wrong = await _restore_files(
-        repo, now.base_tree, {path: moved[path][0] for path in restored if path in moved}
-    )
+    wrong = await place(repo, {path: moved[path][0] for path in restored if path in moved})
     return tuple(path for path in restored if path not in wrong), left | wrong
 
 
@@ -84,37 +79,3 @@ async def _reset_index(repo: Repository, base_tree: str, paths: list[str]) -> No
             await anyio.sleep(wait)
         else:
             return
-
-
-async def _restore_files(repo: Repository, tree: str, wanted: dict[str, Entry | None]) -> dict[str, str]:
-    """Write the commit's version of each path, or remove the file; return what went wrong."""
-    wrong = await anyio.to_thread.run_sync(
-        _remove, repo, [path for path, entry in wanted.items() if entry is None]
-    )
-    present = [path for path, entry in wanted.items() if entry is not None]
-    if present:
-        with temporary_index(repo) as index:
-            await index.run("read-tree", tree)
-            try:
-                await index.write_out(present)
-            except GitError as error:
-                wrong |= dict.fromkeys(present, str(error))
-    return wrong
-
-
-def _remove(repo: Repository, paths: list[str]) -> dict[str, str]:
-    wrong: dict[str, str] = {}
-    for path in paths:
-        try:
-            os.unlink(f"{repo.root}/{path}")  # noqa: PTH108  - a path of 4,095 bytes passes through unchanged
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            wrong[path] = f"it cannot be removed: {error.strerror}"
-            continue
-        folder = path
-        with contextlib.suppress(OSError):  # git knows no empty folders, so those that became empty go too
-            while "/" in folder:
-                folder = folder.rpartition("/")[0]
-                os.rmdir(f"{repo.root}/{folder}")  # noqa: PTH106
-    return wrong

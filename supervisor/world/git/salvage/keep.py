@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from supervisor.world.git.repository import Repository
 from supervisor.world.git.run import GitError
-from supervisor.world.git.salvage.index import ask, differences
+from supervisor.world.git.salvage.index import ask, differences, empty_tree
 from supervisor.world.git.salvage.message import Label, parse, render
 from supervisor.world.git.salvage.snapshot import Snapshot, base_of, take, tree_of
 
@@ -85,7 +85,19 @@ async def find(repo: Repository, id_: str) -> Kept | None:
         return None
     message = await ask(repo, "cat-file", "commit", commit)
     label = parse(message.partition(b"\n\n")[2].decode("utf-8", "surrogateescape"))
-    return Kept(id_, commit, await tree_of(repo, commit), label)
+    tree = await tree_of(repo, commit)
+    if label.more:
+        label = replace(label, paths=await _all_paths(repo, tree, label), more=0)
+    return Kept(id_, commit, tree, label)
+
+
+async def _all_paths(repo: Repository, tree: str, label: Label) -> tuple[str, ...]:
+    """Return the paths of a salvage from the commit itself, where they are too many for its message."""
+    base_tree = await tree_of(repo, label.base) if label.base else await empty_tree(repo)
+    changed = set(await differences(repo, base_tree, tree))
+    if label.staged:
+        changed |= set(await differences(repo, base_tree, await tree_of(repo, label.staged)))
+    return tuple(sorted(changed - set(label.unleased)))
 
 
 async def contains(repo: Repository, one: Kept, other: Kept) -> bool:

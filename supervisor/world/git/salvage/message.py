@@ -22,7 +22,7 @@ class Label:
     """What a salvage is of. `session` is empty for files that belonged to no session.
 
     `base` is the commit that was checked out (empty: none yet), `staged` the commit of staged versions that
-    are not the work tree's (empty: there are none).
+    are not the work tree's (empty: there are none). A message lists so many paths only; `more` counts the rest.
     """
 
     session: str
@@ -35,6 +35,7 @@ class Label:
     neighbours: tuple[str, ...] = ()
     raw: tuple[str, ...] = ()
     unkept: Mapping[str, str] = field(default_factory=dict)
+    more: int = 0
 
 
 def render(label: Label) -> str:
@@ -83,6 +84,7 @@ def parse(message: str) -> Label:
         neighbours=tuple(found.get(_PREFIX + _NEIGHBOUR, ())),
         raw=names(_RAW),
         unkept=dict(_reason(value) for value in found.get(_PREFIX + _UNKEPT, ())),
+        more=sum(int(value) for value in found.get(_PREFIX + _MORE, ()) if value.isdecimal()),
     )
 
 
