@@ -101,7 +101,7 @@ async def _carry_out(repo: Repository, kept: Kept, found: Plan) -> Kept | None:
         before, snapshot = await keep(repo, name, label)
         if before is None or snapshot.unkept:
             raise GitError(f"{found.replaced[0]} cannot be salvaged first, so nothing was written over")
-    wrong = await place(repo, found.writes)
+    wrong = await place(repo, found.writes, unfiltered=bool(kept.label.raw))
     for path, why in wrong.items():
         del found.writes[path]
         found.conflicts[path] = why

@@ -10,6 +10,7 @@ import anyio
 from supervisor.world.git.repository import Repository
 from supervisor.world.git.run import GitError, git
 from supervisor.world.git.salvage.index import (
+    Entry,
     ask,
     differences,
     environment,
@@ -57,13 +58,14 @@ async def _reset_index(repo: Repository, base_tree: str, paths: list[str]) -> No
     output = await ask(
         repo, "diff-index", "--cached", "--raw", "-r", "-z", "--no-renames", "--no-abbrev", base_tree
     )
-    staged = [(path, old) for path, (old, _) in parse_raw(output).items() if path in wanted]
+    staged = {path: old for path, (old, _) in parse_raw(output).items() if path in wanted}
+    staged |= await _unmerged(repo, base_tree, wanted)
     if not staged:
         return
     zero = "0" * len(base_tree)
     lines = "".join(
         f"{entry.mode} {entry.oid} 0\t{path}\0" if entry else f"000000 {zero} 0\t{path}\0"
-        for path, entry in staged
+        for path, entry in staged.items()
     )
     for wait in (*_LOCK_WAITS, None):
         try:
@@ -79,3 +81,17 @@ async def _reset_index(repo: Repository, base_tree: str, paths: list[str]) -> No
             await anyio.sleep(wait)
         else:
             return
+
+
+async def _unmerged(repo: Repository, base_tree: str, wanted: set[str]) -> dict[str, Entry | None]:
+    """Return the commit's version of those paths that the index has several versions of, after a conflict."""
+    output = os.fsdecode(await ask(repo, "ls-files", "--unmerged", "-z"))
+    paths = {line.partition("\t")[2] for line in output.split("\0")} & wanted
+    found: dict[str, Entry | None] = dict.fromkeys(paths)
+    if paths:
+        for line in os.fsdecode(await ask(repo, "ls-tree", "-r", "-z", base_tree)).split("\0"):
+            fields, _, path = line.partition("\t")
+            if path in paths:
+                mode, _, oid = fields.split(" ")
+                found[path] = Entry(mode, oid)
+    return found

@@ -6,11 +6,11 @@ import contextlib
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from supervisor.world.git.repository import Repository
-from supervisor.world.git.run import git
+from supervisor.world.git.run import GitError, git
 
 ABSENT = "0" * 6
 
@@ -47,18 +47,19 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """An index file of ours, for the work tree of `repo`."""
+    """An index file of ours, for the work tree of `repo`; `config` is added to git's configuration."""
 
     repo: Repository
     file: Path
+    config: dict[str, str] = field(default_factory=dict)
 
-    async def run(self, *args: str, stdin: bytes = b"", config: dict[str, str] | None = None) -> bytes:
+    async def run(self, *args: str, stdin: bytes = b"") -> bytes:
         """Run git on this index.
 
         Raises:
             GitError: the command failed.
         """
-        env = environment(config) | {"GIT_INDEX_FILE": str(self.file)}
+        env = environment(self.config) | {"GIT_INDEX_FILE": str(self.file)}
         return await git(self.repo.root, *args, stdin=stdin, extra_env=env)
 
     async def set(self, entries: Iterable[tuple[str, Entry | None]]) -> None:
@@ -93,6 +94,19 @@ def temporary_index(repo: Repository) -> Iterator[Index]:
     """Return an index that is gone afterwards; nothing is in it yet."""
     with tempfile.TemporaryDirectory(prefix="leasehold-index-") as folder:
         yield Index(repo, Path(folder, "index"))
+
+
+async def without_filters(index: Index) -> Index:
+    """Return the same index with every configured content filter switched off."""
+    try:
+        answer = await index.run(
+            "config", "-z", "--name-only", "--get-regexp", r"^filter\..*\.(clean|smudge|process)$"
+        )
+    except GitError:  # there is none
+        return index
+    names = [name for name in answer.decode("utf-8", "surrogateescape").split("\0") if name]
+    off = dict.fromkeys(names, "") | {f"{name.rpartition('.')[0]}.required": "false" for name in names}
+    return replace(index, config=off)
 
 
 def environment(config: dict[str, str] | None = None) -> dict[str, str]:

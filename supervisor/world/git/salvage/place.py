@@ -10,12 +10,15 @@ import anyio.to_thread
 
 from supervisor.world.git.repository import Repository
 from supervisor.world.git.run import GitError
-from supervisor.world.git.salvage.index import Entry, temporary_index
+from supervisor.world.git.salvage.index import Entry, temporary_index, without_filters
 
 
-async def place(repo: Repository, wanted: Mapping[str, Entry | None]) -> dict[str, str]:
+async def place(
+    repo: Repository, wanted: Mapping[str, Entry | None], *, unfiltered: bool = False
+) -> dict[str, str]:
     """Write each path's version, or remove the file where there is none; return what went wrong.
 
+    With `unfiltered` no content filter is asked, as for files that were stored when theirs failed.
     Whatever is in the way is written over: look first. Removals come first, so a file may become a folder.
 
     Raises:
@@ -26,8 +29,9 @@ async def place(repo: Repository, wanted: Mapping[str, Entry | None]) -> dict[st
     )
     present = {path: entry for path, entry in wanted.items() if entry is not None}
     if present:
-        with temporary_index(repo) as index:
+        with temporary_index(repo) as made:
             try:
+                index = await without_filters(made) if unfiltered else made
                 await index.set(present.items())
                 await index.write_out(present)
             except GitError as error:

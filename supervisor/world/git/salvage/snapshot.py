@@ -18,6 +18,7 @@ from supervisor.world.git.salvage.index import (
     empty_tree,
     parse_raw,
     temporary_index,
+    without_filters,
 )
 
 GITLINK = "160000"
@@ -55,12 +56,13 @@ async def take(repo: Repository, paths: Iterable[str], *, limit: int | None = No
     seen = await anyio.to_thread.run_sync(_look, repo, tuple(dict.fromkeys(paths)), limit)
     with temporary_index(repo) as index:
         await index.run("read-tree", base_tree)
-        await index.set((path, None) for path in seen.missing)
+        await index.set((path, None) for path in (*seen.missing, *await _replaced(index, seen.folders)))
         nested = await _nested(index, seen.modules)
-        raw, failed = await _add(index, tuple(path for path in seen.present if path not in nested))
-        tree = await index.tree()
+        added, failed = await _add(index, tuple(path for path in seen.present if path not in nested))
+        tree = await added.tree()
     unkept = {**seen.unkept, **failed, **await _inside(seen.modules), **nested}
-    asked = {*seen.missing, *seen.present, *unkept}
+    raw = tuple(path for path in seen.present if path not in unkept) if added.config else ()
+    asked = {*seen.missing, *seen.folders, *seen.present, *unkept}
     staged_tree = await _staged(repo, base_tree, tree, asked)
     return Snapshot(base, base_tree, tree, staged_tree, raw, unkept)
 
@@ -94,7 +96,8 @@ class _Seen:
     missing: tuple[str, ...]
     present: tuple[str, ...]
     unkept: dict[str, str]
-    modules: dict[str, str]  # submodules among those present, with their places
+    modules: dict[str, str]  # repositories among those present, with their places
+    folders: tuple[str, ...]  # ordinary folders
 
 
 def _look(repo: Repository, paths: tuple[str, ...], limit: int | None) -> _Seen:
@@ -103,6 +106,7 @@ def _look(repo: Repository, paths: tuple[str, ...], limit: int | None) -> _Seen:
     present: list[str] = []
     unkept: dict[str, str] = {}
     modules: dict[str, str] = {}
+    folders: list[str] = []
     for path in paths:
         place = os.path.join(repo.root, path)  # noqa: PTH118  - a path of 4,095 bytes passes through unchanged
         try:
@@ -116,6 +120,9 @@ def _look(repo: Repository, paths: tuple[str, ...], limit: int | None) -> _Seen:
         except OSError as error:
             unkept[path] = error.strerror or str(error)
             continue
+        if stat.S_ISDIR(seen.st_mode) and not os.path.lexists(f"{place}/.git"):
+            folders.append(path)
+            continue
         reason = _not_storable(place, seen, limit)
         if reason:
             unkept[path] = reason
@@ -123,7 +130,16 @@ def _look(repo: Repository, paths: tuple[str, ...], limit: int | None) -> _Seen:
             present.append(path)
             if stat.S_ISDIR(seen.st_mode):
                 modules[path] = place
-    return _Seen(tuple(missing), tuple(present), unkept, modules)
+    return _Seen(tuple(missing), tuple(present), unkept, modules, tuple(folders))
+
+
+async def _replaced(index: Index, folders: tuple[str, ...]) -> list[str]:
+    """Return which files gave way to folders; the folder of a submodule that is not checked out did not."""
+    return [
+        path
+        for path in folders
+        if not (await index.run("ls-files", "--stage", "--", path)).startswith(GITLINK.encode())
+    ]
 
 
 async def _nested(index: Index, modules: Mapping[str, str]) -> dict[str, str]:
@@ -168,11 +184,11 @@ def _not_storable(place: str, seen: os.stat_result, limit: int | None) -> str:
     return ""
 
 
-async def _add(index: Index, paths: tuple[str, ...]) -> tuple[tuple[str, ...], dict[str, str]]:
-    """Put the work tree's version of `paths` into the index; return those stored raw, and what failed.
+async def _add(index: Index, paths: tuple[str, ...]) -> tuple[Index, dict[str, str]]:
+    """Put the work tree's version of `paths` into the index; return it, and the reasons of those that failed.
 
     A content filter that fails, git-lfs without its program for instance, must not cost the work: then
-    everything is stored as it lies on the disk.
+    everything is stored as it lies on the disk, and the index returned goes on without filters.
     """
     try:
         await _update(index, paths)
@@ -182,16 +198,15 @@ async def _add(index: Index, paths: tuple[str, ...]) -> tuple[tuple[str, ...], d
         if _is_full(error):
             raise
     else:
-        return (), {}
-    unfiltered = await _without_filters(index)
-    failed = await _add_what_can_be(index, paths, unfiltered)
-    return (tuple(path for path in paths if path not in failed) if unfiltered else ()), failed
+        return index, {}
+    plain = await without_filters(index)
+    return plain, await _add_what_can_be(plain, paths)
 
 
-async def _add_what_can_be(index: Index, paths: tuple[str, ...], config: dict[str, str]) -> dict[str, str]:
+async def _add_what_can_be(index: Index, paths: tuple[str, ...]) -> dict[str, str]:
     """Add paths, halving the list around those that git refuses; return these with the reasons."""
     try:
-        await _update(index, paths, config)
+        await _update(index, paths)
     except GitTimeoutError:
         raise
     except GitError as error:
@@ -201,31 +216,16 @@ async def _add_what_can_be(index: Index, paths: tuple[str, ...], config: dict[st
             return {paths[0]: error.stderr.splitlines()[0] if error.stderr else str(error)}
         half = len(paths) // 2
         return {
-            **await _add_what_can_be(index, paths[:half], config),
-            **await _add_what_can_be(index, paths[half:], config),
+            **await _add_what_can_be(index, paths[:half]),
+            **await _add_what_can_be(index, paths[half:]),
         }
     return {}
 
 
-async def _update(index: Index, paths: tuple[str, ...], config: dict[str, str] | None = None) -> None:
+async def _update(index: Index, paths: tuple[str, ...]) -> None:
     if paths:
         listed = os.fsencode("".join(f"{path}\0" for path in paths))
-        await index.run(
-            "update-index", "--add", "--remove", "--replace", "-z", "--stdin", stdin=listed, config=config
-        )
-
-
-async def _without_filters(index: Index) -> dict[str, str]:
-    """Return the configuration that switches every content filter off; empty when there is none."""
-    try:
-        answer = await index.run(
-            "config", "-z", "--name-only", "--get-regexp", r"^filter\..*\.(clean|process)$"
-        )
-    except GitError:
-        return {}
-    names = [name for name in answer.decode("utf-8", "surrogateescape").split("\0") if name]
-    off = dict.fromkeys(names, "")
-    return off | {f"{name.rpartition('.')[0]}.required": "false" for name in names}
+        await index.run("update-index", "--add", "--remove", "--replace", "-z", "--stdin", stdin=listed)
 
 
 async def _staged(repo: Repository, base_tree: str, tree: str, paths: set[str]) -> str | None:
