@@ -55,8 +55,8 @@ def open_pidfd(identity: ProcessId) -> int | None:
         return None
     try:
         fd = os.pidfd_open(identity.pid)
-    except (ProcessLookupError, OverflowError):
-        return None
+    except (ProcessLookupError, FileNotFoundError, OverflowError):
+        return None  # nobody has the number, or a thread (ENOENT, of newer kernels)
     except OSError as error:
         if error.errno in {errno.EINVAL, errno.EPERM}:
             return None  # no process can have such a number, or it is a thread's

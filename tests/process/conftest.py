@@ -244,8 +244,7 @@ def _remove_cgroups(state: Path) -> None:
     except CgroupError:
         return
     if left.is_dir():
-        group.kill(left)
-        assert group.wait_empty(left, LIMIT)
+        assert group.end(left, LIMIT) == []
         group.remove(left)
 
 

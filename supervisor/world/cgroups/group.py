@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import signal
 import time
 from pathlib import Path
 
+_ROUND = 0.1  # seconds; what was killed is gone within a few milliseconds
 CONTROLLERS = {"memory": "memory.max", "pids": "pids.max"}
 
 
@@ -58,6 +60,39 @@ def wait_empty(group: Path, seconds: float) -> bool:
     finally:
         os.close(descriptor)
     return True
+
+
+def end(group: Path, seconds: float) -> list[int]:
+    """Kill what lives in the group until nothing does; return what is left after `seconds`.
+
+    Blocks: call it in a thread.
+
+    Raises:
+        OSError: as `kill` does.
+    """
+    give_up_at = time.monotonic() + seconds
+    while time.monotonic() < give_up_at:
+        kill(group)
+        if wait_empty(group, _ROUND):
+            return []
+        # cgroup.kill aims at the first thread of each process, and misses where only that one has ended.
+        for pid in members(group):
+            _kill_member(group, pid)
+    return members(group)
+
+
+def _kill_member(group: Path, pid: int) -> None:
+    try:
+        pidfd = os.pidfd_open(pid)
+    except OSError:
+        return
+    try:
+        if pid in members(group):  # looked at after it was opened: the number cannot have changed hands since
+            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+    finally:
+        os.close(pidfd)
 
 
 def remove(group: Path) -> None:

@@ -66,8 +66,7 @@ def _move_and_kill(trial: Path) -> None:
     with subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as child:
         try:
             (trial / "cgroup.procs").write_text(str(child.pid), encoding="ascii")
-            group.kill(trial)
-            if not group.wait_empty(trial, _PATIENCE):
+            if group.end(trial, _PATIENCE):
                 raise TimeoutError(0, "a process that was killed there stayed", str(trial))
         except OSError:
             child.kill()

@@ -62,11 +62,10 @@ class CgroupLauncher:
         left: list[int] = []
         if listed:
             try:
-                _kill(place)
+                _refuse_our_own(place)
+                left = await anyio.to_thread.run_sync(group.end, place, _PATIENCE, abandon_on_cancel=True)
             except OSError as error:
                 return Cleared((), (f"{place} cannot be killed: {error.strerror}",), why)
-            if not await anyio.to_thread.run_sync(group.wait_empty, place, _PATIENCE, abandon_on_cancel=True):
-                left = group.members(place)
         if not left:
             self._drop(place)
         return Cleared(tuple(pid for pid in listed if pid not in left), tuple(map(describe, left)), why)
@@ -105,14 +104,13 @@ class CgroupLauncher:
             place.parent.rmdir()  # succeeds for the last one
 
 
-def _kill(place: Path) -> None:
+def _refuse_our_own(place: Path) -> None:
     try:
         own = look().own
     except CgroupError:
         own = None
     if own is not None and own.is_relative_to(place):
         raise OSError(0, "the supervisor itself is in it")
-    group.kill(place)
 
 
 def _evidence(place: Path) -> str:

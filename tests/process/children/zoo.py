@@ -67,6 +67,13 @@ def daemonises() -> None:
     sys.exit(7)
 
 
+def daemonises_below_a_leader() -> None:
+    """Double fork with setsid; the leader stays."""
+    if os.fork() == 0:
+        daemonises()
+    time.sleep(LIFE)
+
+
 def holds_stdout() -> None:
     if os.fork() == 0:
         ready()
