@@ -128,7 +128,7 @@ class Workers:
             spec = await self._prepare(session)
             failpoint("launch.prepared")
             started = await self._launcher.start(spec, self._places.folder(session_id))
-        except (LaunchError, GitError, HooksError) as error:
+        except (LaunchError, GitError, HooksError, OSError) as error:
             self._unspawned(session_id, str(error), "unlaunched")
             return
         await self._watch(session_id, started.identity, started.pidfd)

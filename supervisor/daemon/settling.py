@@ -16,7 +16,16 @@ from supervisor.core.leases.lease import Lease
 from supervisor.core.leases.scope import Kind, covers
 from supervisor.core.moment import Moment
 from supervisor.core.sessions.lifecycle import Settling
-from supervisor.core.sessions.outcome import Ending, ExitRecord, Landed, Outcome, Remains, judge, judge_lost
+from supervisor.core.sessions.outcome import (
+    NEVER_RAN,
+    Ending,
+    ExitRecord,
+    Landed,
+    Outcome,
+    Remains,
+    judge,
+    judge_lost,
+)
 from supervisor.core.sessions.roster import Session
 from supervisor.core.sessions.salvage import Salvage, Unsalvaged
 from supervisor.daemon.authority import Authority
@@ -60,6 +69,8 @@ class Settler:
                 return judge(found, remains, session.expects(), refused=session.refused)
             return judge_lost(found, remains)
 
+        if isinstance(found, ExitRecord) and found.cause in NEVER_RAN:
+            return ending(Remains())  # the checkout is as it was; git may be what could not be started
         remains = await self._committed(session)
         return ending(await self._keep(session, remains, ending(remains).outcome))
 

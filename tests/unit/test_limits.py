@@ -14,7 +14,8 @@ from supervisor.core.pacing.rest import Rest, asked_for, held_up, not_started
 from supervisor.core.pacing.retry import Flowing, Intensity, Paused, RetryPolicy
 from supervisor.core.pacing.schedule import Misfire, Overlap, Schedule
 from supervisor.core.sessions.budget import Budget
-from supervisor.core.tasks.standing import Parked, Track
+from supervisor.core.sessions.outcome import Outcome
+from supervisor.core.tasks.standing import LastRun, Parked, Track
 
 RETRY = RetryPolicy(attempts=99, base=10.0, cap=10.0, jitter_share=0.0, spawns=3, spawn_window=3600.0)
 
@@ -238,3 +239,15 @@ def test_two_sessions_that_the_host_could_not_start_are_one_rest(new_house, work
     assert house.tables.resting["sh"].until == house.now.wall + 10.0
     assert house.pass_time(10.0) == ["a", "b"]
     assert house.tables.backlog.track("a").attempts == 0
+
+
+def test_a_start_that_came_to_nothing_leaves_what_the_last_session_left(house, work):
+    house.offer(work("a", "a"))
+    house.tables.backlog.put(
+        "a", Track(last=LastRun("s0", Outcome.TIMED_OUT, "why", 1.0, dirty=("a",), salvages=("s0",)))
+    )
+    house.fill()
+    house.end("a", cause="unlaunched")
+
+    last = house.tables.backlog.track("a").last
+    assert (last.outcome, last.dirty, last.salvages) == (Outcome.UNSPAWNED, ("a",), ("s0",))

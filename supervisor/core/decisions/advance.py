@@ -171,6 +171,10 @@ def _track_after(tables: Tables, session: Session, track: Track, ending: Ending,
         tuple(evidence.get("dirty", ())),
         tuple(evidence.get("salvages", ())),
     )
+    if (
+        ending.outcome is Outcome.UNSPAWNED and track.last is not None
+    ):  # nothing ran: what was left is left still
+        last = replace(last, dirty=track.last.dirty, salvages=track.last.salvages)
     weight = retry.weigh(ending.outcome)
     failures = track.attempts + (weight in {retry.Weight.FAILURE, retry.Weight.BARREN})
     standing = _standing_after(tables, session, ending, failures, now)

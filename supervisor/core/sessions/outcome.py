@@ -128,6 +128,9 @@ class Ending:
     evidence: Mapping[str, Any] = field(default_factory=dict)
 
 
+# Causes of sessions whose harness never ran.
+NEVER_RAN = frozenset({"unspawned", "unlaunched", "abandoned"})
+
 _BY_CAUSE = {
     "unspawned": Outcome.UNSPAWNED,
     "unlaunched": Outcome.UNSPAWNED,  # the host had no worker to give; the harness is not at fault

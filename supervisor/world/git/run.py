@@ -79,9 +79,10 @@ async def git(
     argv = ["git", "-C", os.fspath(repo), *quiet, *args]
     name = f"git {args[0]}" if args else "git"
     with contextlib.ExitStack() as files:
-        source, out, err = _memory_file(stdin), _memory_file(), _memory_file()
-        for fd in (source, out, err):
-            files.callback(os.close, fd)
+        try:
+            source, out, err = (_memory_file(files, content) for content in (stdin, b"", b""))
+        except OSError as error:
+            raise GitError(f"git cannot be started: {error.strerror}") from error
         status = await _run(argv, clean_environment() | (extra_env or {}), (source, out, err), timeout)
         if status == 0:
             return _content(out)
@@ -108,7 +109,12 @@ async def _run(
         raise GitError("git is not installed or not in PATH; install git 2.31 or newer") from error
     except OSError as error:
         raise GitError(f"git cannot be started: {error.strerror}") from error
-    pidfd = os.pidfd_open(process.pid)
+    try:
+        pidfd = os.pidfd_open(process.pid)
+    except OSError as error:
+        process.kill()  # nobody could wait for it; it is not reaped yet, so the number is its own
+        process.wait()
+        raise GitError(f"git cannot be watched: {error.strerror}") from error
     exited = False
     try:
         with anyio.move_on_after(limit):
@@ -126,8 +132,9 @@ async def _run(
     return process.returncode if exited else None
 
 
-def _memory_file(content: bytes = b"") -> int:
+def _memory_file(files: contextlib.ExitStack, content: bytes) -> int:
     fd = os.memfd_create("git", os.MFD_CLOEXEC)
+    files.callback(os.close, fd)
     written = 0
     while written < len(content):
         written += os.pwrite(fd, content[written:], written)
