@@ -164,9 +164,26 @@ def mounts() -> None:
 FILL = "import os\ntry:\n  while os.write({fd}, b'x' * 4096): pass\nexcept OSError: os._exit(3)"
 
 
+def without_reserve(tmp_path: Path) -> str:
+    """Return what makes a harness give away the room that its worker set aside."""
+    return f"import os\nos.unlink({str(tmp_path / 'session' / 'exit.json.tmp')!r})\n"
+
+
+@pytest.mark.usefixtures("mounts")
+def test_on_a_full_disk_the_record_goes_where_room_was_set_aside(tmp_path: Path) -> None:
+    with OnSmallDisk(tmp_path, [sys.executable, "-I", "-S", "-c", FILL.format(fd=1)]) as session:
+        record = json.loads(session.left("exit.json"))
+
+        assert (record["cause"], record["code"]) == ("exited", 3)
+        assert record["log"]["out"]["dropped"] == 0
+        assert session.left("worker.log") == ""
+        assert not (session.folder.parent / "exit.json.tmp").exists()
+
+
 @pytest.mark.usefixtures("mounts")
 def test_on_a_full_disk_the_logs_make_room_for_the_exit_record(tmp_path: Path) -> None:
-    with OnSmallDisk(tmp_path, [sys.executable, "-I", "-S", "-c", FILL.format(fd=1)]) as session:
+    fill = f"{without_reserve(tmp_path)}{FILL.format(fd=1)}"
+    with OnSmallDisk(tmp_path, [sys.executable, "-I", "-S", "-c", fill]) as session:
         record = json.loads(session.left("exit.json"))
 
         assert (record["cause"], record["code"]) == ("exited", 3)
@@ -178,7 +195,8 @@ def test_on_a_full_disk_the_logs_make_room_for_the_exit_record(tmp_path: Path) -
 @pytest.mark.usefixtures("mounts")
 def test_a_record_that_no_disk_takes_is_to_be_had_from_the_worker(tmp_path: Path) -> None:
     filler = tmp_path / "session" / "filler"
-    fill = FILL.format(fd=f"os.open({str(filler)!r}, os.O_WRONLY | os.O_CREAT | os.O_APPEND)")
+    opened = f"os.open({str(filler)!r}, os.O_WRONLY | os.O_CREAT | os.O_APPEND)"
+    fill = f"{without_reserve(tmp_path)}{FILL.format(fd=opened)}"
     with OnSmallDisk(tmp_path, [sys.executable, "-I", "-S", "-c", fill]) as session:
         early = session.connect()
         record = early.next().get("record") or early.event("ended")["record"]

@@ -8,6 +8,19 @@ import os
 from workers.session.failpoint import failpoint
 
 
+def reserve(path: str, size: int) -> None:
+    """Set `size` bytes aside on the disk for the next write of `path`, which finds room even if nothing else does.
+
+    Raises:
+        OSError: there is no room now.
+    """
+    fd = os.open(path + ".tmp", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        os.posix_fallocate(fd, 0, size)
+    finally:
+        os.close(fd)
+
+
 def write_whole(path: str, content: dict[str, object]) -> None:
     """Replace `path` by `content` in one step; readers never see half of it.
 
@@ -27,11 +40,14 @@ def write_durable(path: str, content: dict[str, object]) -> None:
 
 def _write(path: str, content: dict[str, object], *, sync: bool) -> None:
     temporary = path + ".tmp"
-    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    # Not O_TRUNC: that would give away what is reserved there.
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         rest = memoryview(json.dumps(content).encode() + b"\n")
+        size = len(rest)
         while rest:
             rest = rest[os.write(fd, rest) :]
+        os.ftruncate(fd, size)
         if sync:
             os.fsync(fd)
     finally:

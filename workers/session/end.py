@@ -6,13 +6,14 @@ import os
 
 from workers.session import manager
 from workers.session.clock import FOREVER, boottime, wall
-from workers.session.durable import write_durable
+from workers.session.durable import reserve, write_durable
 from workers.session.failpoint import failpoint
 from workers.session.place import note
 from workers.session.record import Times, exit_record, met
 from workers.session.sweep import Sweep, Swept
 
 _FAREWELL = 0.5  # seconds that slow clients have to read the last event
+_RESERVE = 16384  # bytes set aside for the record
 _RETRY = 5.0  # seconds between two attempts to write the record on a full disk
 _PATIENCE = 600.0  # seconds after which the worker leaves without
 
@@ -40,6 +41,13 @@ class End:
         self._logs = logs
         self._record: dict[str, object] = {}
         self._waiting: list[tuple[Client, object]] = []
+
+    def reserve(self) -> None:
+        """Set room aside for the exit record, before the session can fill the disk."""
+        try:
+            reserve(self._spec.path("exit.json"), _RESERVE)
+        except OSError as error:
+            note(f"no room is set aside for exit.json: {error.strerror}")
 
     def tell_when_gone(self, client: Client, number: object) -> None:
         """Answer the request `number` of a client when no process of the session is left."""

@@ -84,6 +84,7 @@ class Worker:
         failpoint("worker.listening")
         self._wire = Wire(listener, spec.socket, self._loop, self._greeting, self._asked)
         self.end = End(spec, (now, wall()), self._loop, self._wire, self._logs)
+        self.end.reserve()
         describe.write_deadline(spec.path("deadline.json"), begun, 0.0, durably=False)
         write_whole(spec.path("worker.json"), describe.identity(spec, None, self._cgroup))
         failpoint("worker.described")
