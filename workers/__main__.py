@@ -1,6 +1,7 @@
-"""Start what runs beside or inside a session: `python -I -S DIR session SESSION_DIR [--listen-fd N] [--lock-fd N]`.
+"""Start what runs beside or inside a session: `python -I -S DIR COMMAND`, DIR being the folder of this package.
 
-DIR is the folder of this package. Each sub-program is imported only when it is asked for, so that
+`session SESSION_DIR [--listen-fd N] [--lock-fd N]` is the worker of one session; `guard-probe` says whether the
+lease guard bites on this host. Each sub-program is imported only when it is asked for, so that
 one does not pay for the start of another.
 """
 
@@ -26,6 +27,10 @@ def main(argv: list[str]) -> int:
             from workers.session.main import main as session
 
             return session(rest)
+        case ["guard-probe"]:
+            from workers.guard.probe import main as probe
+
+            return probe()
         case _:
             sys.stderr.write("usage: python -I -S DIR session SESSION_DIR [--listen-fd N] [--lock-fd N]\n")
             return 2

@@ -23,7 +23,7 @@ async def find_footing(settings: Settings) -> Footing:
 
 
 async def _level(settings: Settings) -> Level:
-    level, seen = await probe_level()
+    level, seen = await probe_level(guard=settings.guard.mode != "off")
     required = Level[settings.leases.required_level.upper()]
     if level < required:
         raise LevelError(

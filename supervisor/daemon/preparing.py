@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +17,7 @@ from supervisor.core.decisions.tables import Tables
 from supervisor.core.leases.lease import Mode, Want
 from supervisor.core.leases.scope import ScopeError, covers, parse_scopes
 from supervisor.core.sessions.brief import Brief, Neighbour, render
-from supervisor.core.sessions.roster import Session
+from supervisor.core.sessions.roster import Intent, Session
 from supervisor.core.tasks.backlog import Work
 from supervisor.core.tasks.task import Problem, Task
 from supervisor.daemon.harness_limits import limits_of
@@ -33,7 +34,8 @@ from supervisor.world.git.salvage.keep import find
 from supervisor.world.git.turns import install_turns, turns_environment
 from supervisor.world.launch.environment import session_base
 from supervisor.world.launch.launcher import LaunchError
-from supervisor.world.launch.spec import NOTICE, SessionSpec
+from supervisor.world.launch.spec import NOTICE, GuardSpec, SessionSpec
+from supervisor.world.level import Level
 
 log = structlog.get_logger("leasehold")
 
@@ -173,6 +175,29 @@ async def session_spec(shop: Workshop, tables: Tables, session: Session) -> Sess
         model=intent.model,
         repo=repo.root if repo is not None else None,
         limits=limits_of(harness),
+        guard=_guard(shop, tables, intent, repo) if repo is not None else None,
+    )
+
+
+def _guard(shop: Workshop, tables: Tables, intent: Intent, repo: Repository) -> GuardSpec | None:
+    """Return how the session's writes are held to its leases; `None` where the level does not reach so far."""
+    settings = shop.settings
+    git = shutil.which("git")
+    if shop.footing.level < Level.KERNEL or settings.guard.mode == "off" or git is None:
+        return None
+    return GuardSpec(
+        name=intent.repo,
+        root=repo.root,
+        git=git,
+        git_dir=repo.common_dir,
+        control=shop.control,
+        token=intent.capability,
+        wait=settings.guard.wait,
+        patience=0.0 if settings.guard.away == "closed" else settings.guard.away_wait,
+        open_when_away=settings.guard.away == "open",
+        keep_dumpable=settings.guard.keep_dumpable,
+        required=settings.leases.required_level == "kernel",
+        leases=tables.broker.held(intent.session),
     )
 
 
@@ -212,6 +237,7 @@ def brief_of(
         rung=shop.footing.ladder.rung.told,
         holds=tuple(lease.scope.text + (" (shared)" if lease.mode is Mode.SHARED else "") for lease in held),
         may_discover=not declares_paths(session) and tables.policy.leases.undeclared is Undeclared.GRANT,
+        guarded=shop.footing.level >= Level.KERNEL,
         neighbours=tuple(
             Neighbour(
                 other.id,

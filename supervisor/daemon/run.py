@@ -48,6 +48,7 @@ from supervisor.daemon.source_setup import make_sources
 from supervisor.daemon.steady_clock import SteadyClock, keep_time
 from supervisor.daemon.timetable import Timetable
 from supervisor.daemon.tokens import CEILING, TokenBlocks
+from supervisor.daemon.verbs.guard import GuardVerbs
 from supervisor.daemon.verbs.leases import LeaseVerbs
 from supervisor.daemon.verbs.operator import OperatorVerbs
 from supervisor.daemon.verbs.reading import ReadingVerbs
@@ -290,6 +291,7 @@ def _methods(daemon: Daemon, group: TaskGroup) -> list[Method[Any]]:
     authority, reloader = daemon.authority, daemon.reloader
     verbs = (
         LeaseVerbs(authority, daemon.shop),
+        GuardVerbs(authority, daemon.shop),
         TaskVerbs(authority, daemon.queue, daemon.sources),
         SessionVerbs(authority, daemon.workers, daemon.journal, daemon.places),
         OperatorVerbs(authority, spawn, reloader.reload, reloader.reprioritize),

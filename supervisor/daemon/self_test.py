@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
+import anyio
 import anyio.to_thread
 
+import workers
 from supervisor.daemon.verbs.leases import GateCheck
 from supervisor.world.control.access import Access
 from supervisor.world.control.caller import Caller
@@ -20,19 +24,36 @@ from supervisor.world.git.run import GitError, git
 from supervisor.world.git.session_git import session_git
 from supervisor.world.level import Level
 
+_PROBE_LIMIT = 30.0  # seconds
+
 _IDENTITY = (
     *("-c", "user.name=Leasehold", "-c", "user.email=leasehold@localhost"),
     *("-c", "commit.gpgSign=false"),
 )
 
 
-async def probe_level() -> tuple[Level, str]:
-    """Return the level that really holds here, and what was seen."""
+async def probe_level(*, guard: bool = True) -> tuple[Level, str]:
+    """Return the level that really holds here, and what was seen; without `guard` the kernel is not asked."""
     with tempfile.TemporaryDirectory(prefix="leasehold-probe-") as folder:
         try:
-            return await _try_a_commit(Path(folder))
+            level, seen = await _try_a_commit(Path(folder))
         except (GitError, RepositoryError, OSError) as error:
             return Level.NONE, f"the commit gate could not be tried: {error}"
+    if level < Level.HOOKS or not guard:
+        return level, seen
+    bites, said = await _try_a_write()
+    return (Level.KERNEL, f"{seen}, and {said}") if bites else (level, f"{seen}; no guard: {said}")
+
+
+async def _try_a_write() -> tuple[bool, str]:
+    command = [sys.executable, "-I", "-S", str(Path(workers.__file__).parent), "guard-probe"]
+    try:
+        with anyio.fail_after(_PROBE_LIMIT):
+            done = await anyio.run_process(command, check=False, stdin=subprocess.DEVNULL)
+    except (OSError, TimeoutError) as error:
+        return False, f"the probe could not be run: {str(error) or 'it took too long'}"
+    said = (done.stdout or done.stderr).decode(errors="replace").strip()
+    return done.returncode == 0, said.splitlines()[-1] if said else f"the probe ended with {done.returncode}"
 
 
 async def _try_a_commit(folder: Path) -> tuple[Level, str]:

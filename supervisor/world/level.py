@@ -16,7 +16,7 @@ class Level(enum.IntEnum):
     NONE = 0  # nothing: leases are kept apart at the start of sessions only
     HOOKS = 1  # the commit gate: a commit outside the leases does not land
     WORKTREE = 2
-    KERNEL = 3
+    KERNEL = 3  # the write itself: it fails before a byte changes, in whatever program
 
     @property
     def told(self) -> str:
@@ -28,7 +28,10 @@ _TOLD = {
     Level.NONE: "none: leases keep sessions apart at their start, and nothing checks commits",
     Level.HOOKS: "hooks: a commit outside a session's leases does not land; writes themselves are not stopped",
     Level.WORKTREE: "worktree",
-    Level.KERNEL: "kernel",
+    Level.KERNEL: (
+        "kernel: a write to a file that another session holds fails with EBUSY, whatever program tries it, "
+        "and a commit outside a session's leases does not land"
+    ),
 }
 
 

@@ -252,7 +252,7 @@ def test_a_repository_that_vanished_is_one_line_and_exit_code_1(site):
 
 
 def test_a_level_that_does_not_hold_here_is_refused_at_the_start_with_the_reason(site):
-    site.configure(COMMIT, leases={"required_level": "kernel"})
+    site.configure(COMMIT, leases={"required_level": "kernel"}, guard={"mode": "off"})
 
     done = site.run("run", code=1)
 

@@ -6,6 +6,14 @@ import errno
 import os
 import stat
 
+_GUARD = {
+    errno.EBUSY: "another guard is at work above this one, as inside a session",
+    errno.EINVAL: "this kernel cannot hold system calls",
+    errno.ENOSYS: "this kernel cannot hold system calls",
+    errno.EPERM: "a sandbox around the worker forbids it",
+    errno.EACCES: "a sandbox around the worker forbids it",
+}
+
 
 class Command:
     """A program's absolute path, its words, its environment, and the directory it starts in."""
@@ -46,6 +54,11 @@ def find_program(argv: list[str], env: dict[str, str], cwd: str) -> str:
     raise Unrunnable(f'"{name}" is not on the session\'s PATH ({search}); install it or give its full path')
 
 
+def guard_refused(number: int) -> str:
+    """Return why the kernel did not take the guard's filter, from the errno."""
+    return f"the guard cannot be put in place: {_GUARD.get(number) or _reason(number)}"
+
+
 def _checked(path: str) -> str:
     try:
         mode = os.stat(path).st_mode
@@ -62,6 +75,8 @@ def explain(command: Command, stage: str, number: int) -> str:
     """Return the sentence for a step between fork and exec that failed with errno `number`."""
     if stage == "chdir":
         return f'the working directory "{command.cwd}" cannot be entered: {_reason(number)}'
+    if stage == "guard":
+        return f'{guard_refused(number)}, and leases.required_level is "kernel"'
     if stage != "exec":
         return f"the harness's process could not be prepared ({stage}): {_reason(number)}"
     program = command.program

@@ -19,7 +19,9 @@ _PATIENCE = 600.0  # seconds after which the worker leaves without
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from workers.guard.guard import Guard
     from workers.session.cgroup import Cgroup
+    from workers.session.guarding import Off
     from workers.session.harness import Exit, Harness
     from workers.session.life import Ending
     from workers.session.logs import Logs
@@ -70,14 +72,17 @@ class End:
         told: Exit | None,
         paused_for: float,
         cgroup: Cgroup | None,
+        guard: Guard | Off,
     ) -> int:
         """Do all of it and return the worker's exit code: 0 when the record is on disk.
 
         `told` is how the leader ended, if the clients know of that already.
         """
         manager.allow(manager.SLACK)
+        guard.rest()
         sweep = Sweep(harness, self._loop.pause, cgroup) if harness else None
         swept = sweep.run() if sweep else Swept()
+        guard.close()
         failpoint("worker.swept")
         if ending.cause == "unspawned":
             swept.exit, harness = None, None  # the status is the fork's, which never became the harness
@@ -96,6 +101,7 @@ class End:
                 "harness_pid": harness.pid if harness else None,
                 "paused": paused_for,
                 "limits": limits,
+                "guard": guard.report(),
                 "log": self._logs.report(),
             }
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 
+from workers.guard.seccomp import install
 from workers.session import kernel
 from workers.session.failpoint import failpoint
 from workers.session.proc import read_stat
@@ -13,6 +15,7 @@ from workers.session.tree import living
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from workers.session.command import Command
+    from workers.session.guarding import Pending
 
 
 class Exit:
@@ -104,18 +107,24 @@ class Launch:
         return (said[0], int(said[1])) if said else None
 
 
-def launch(command: Command, stdio: tuple[int, int, int], mask: int, joining: int | None = None) -> Launch:
+def launch(
+    command: Command,
+    stdio: tuple[int, int, int],
+    mask: int,
+    joining: int | None = None,
+    guard: Pending | None = None,
+) -> Launch:
     """Fork the harness; must be called from the main thread, before any other exists.
 
     The death signal that ties it to the worker belongs to the forking thread. `stdio` are open
     descriptors for 0, 1 and 2; `mask` is the umask it gets; `joining` is open on the cgroup.procs
-    that it enters, and the caller looks whether it could.
+    that it enters, and the caller looks whether it could; `guard` is the filter that it puts itself under.
     """
     outcome, report = os.pipe2(os.O_CLOEXEC)
     worker = os.getpid()
     pid = os.fork()
     if pid == 0:
-        _become(command, stdio, mask, report, worker, joining)
+        _become(command, stdio, mask, report, worker, joining, guard)
     os.close(report)
     try:
         return Launch(Harness(pid), outcome)
@@ -126,7 +135,13 @@ def launch(command: Command, stdio: tuple[int, int, int], mask: int, joining: in
 
 
 def _become(
-    command: Command, stdio: tuple[int, int, int], mask: int, report: int, worker: int, joining: int | None
+    command: Command,
+    stdio: tuple[int, int, int],
+    mask: int,
+    report: int,
+    worker: int,
+    joining: int | None,
+    guard: Pending | None,
 ) -> None:
     stage = "prepare"
     try:
@@ -140,11 +155,14 @@ def _become(
             os._exit(127)  # the worker died before the death signal was asked for
         for number, fd in enumerate(stdio):
             os.dup2(fd, number)
-        os.closerange(3, report)
-        os.closerange(report + 1, os.sysconf("SC_OPEN_MAX"))
+        _close_all_but(report, *((guard.theirs.fileno(),) if guard is not None else ()))
         os.umask(mask)
         stage = "chdir"
         os.chdir(command.cwd)
+        if guard is not None:
+            # From here until the worker serves the listener, nothing may be opened for writing.
+            stage = "guard"
+            _enter(guard)
         stage = "exec"
         failpoint("harness.ready_to_exec")
         os.execve(command.program, command.argv, command.env)  # noqa: S606  - no shell: the words are passed as they are
@@ -152,6 +170,31 @@ def _become(
         os.write(report, f"{stage} {error.errno}".encode())
     finally:
         os._exit(127)
+
+
+def _close_all_but(*kept: int) -> None:
+    start = 3
+    for fd in sorted(kept):
+        os.closerange(start, fd)
+        start = fd + 1
+    os.closerange(start, os.sysconf("SC_OPEN_MAX"))
+
+
+def _enter(guard: Pending) -> None:
+    """Put this process under the filter and hand its listener over.
+
+    Raises:
+        OSError: the kernel does not take it, and the session must not run without.
+    """
+    try:
+        listener = install(guard.program)
+    except OSError as error:
+        guard.theirs.send(str(error.errno).encode())
+        if guard.required:
+            raise
+        return
+    socket.send_fds(guard.theirs, [b"listener"], [listener])
+    os.close(listener)
 
 
 def _join(procs: int) -> None:

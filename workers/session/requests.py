@@ -75,7 +75,7 @@ def _carry_out(worker: Worker, client: Client, request: dict[str, object]) -> di
             leases = request.get("leases")
             if not isinstance(leases, list):
                 raise BadRequestError("leases must be a list")
-            worker.leases = leases
+            worker.rights.replace(leases)
             return {"ok": True}
         case "state":
             return {"ok": True, **worker.report()}

@@ -35,6 +35,39 @@ class Budget:
         self.resident = resident
 
 
+class GuardSpec:
+    """How the session's writes are held to its leases; `wait` and `patience` in seconds."""
+
+    __slots__ = (
+        "control",
+        "git",
+        "git_dir",
+        "keep_dumpable",
+        "leases",
+        "open_when_away",
+        "patience",
+        "repo",
+        "required",
+        "root",
+        "token",
+        "wait",
+    )
+
+    def __init__(self, content: dict[str, object]) -> None:
+        self.repo = _text(content, "repo")
+        self.root = _absolute(content, "root")
+        self.git = _absolute(content, "git")
+        self.git_dir = _absolute(content, "git_dir")
+        self.control = _absolute(content, "control")
+        self.token = _text(content, "token")
+        self.wait = _seconds(content, "wait")
+        self.patience = _seconds(content, "patience")
+        self.open_when_away = content.get("open_when_away") is True
+        self.keep_dumpable = content.get("keep_dumpable") is True
+        self.required = content.get("required") is True
+        self.leases = _leases(content)
+
+
 class Spec:
     """One session to run: the command with its surroundings, its limits, and where to listen."""
 
@@ -45,6 +78,7 @@ class Spec:
         "cwd",
         "env",
         "folder",
+        "guard",
         "log_limit",
         "session",
         "socket",
@@ -68,6 +102,7 @@ class Spec:
         self.log_limit = int(_seconds(content, "log_limit"))
         self.soft_signal = _signal(content)
         self.cgroup = _cgroup(content)
+        self.guard = _guard(content)
 
     def path(self, name: str) -> str:
         """Return the path of one of the session's own files."""
@@ -94,6 +129,25 @@ def read_spec(folder: str) -> Spec:
         return Spec(folder, content)
     except SpecError as error:
         raise SpecError(f"{path}: {error}") from None
+
+
+def _leases(content: dict[str, object]) -> list[object]:
+    value = content.get("leases")
+    if not isinstance(value, list):
+        raise SpecError("leases must be a list")
+    return value
+
+
+def _guard(content: dict[str, object]) -> GuardSpec | None:
+    value = content.get("guard")
+    if value is None:
+        return None
+    if not isinstance(value, dict):
+        raise SpecError("guard must be an object or null")
+    try:
+        return GuardSpec(value)
+    except SpecError as error:
+        raise SpecError(f"guard.{error}") from None
 
 
 def _text(content: dict[str, object], key: str) -> str:

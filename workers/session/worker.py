@@ -7,6 +7,7 @@ import select
 import signal
 import traceback
 
+from workers.guard.rights import Rights
 from workers.session import describe, life, manager, requests
 from workers.session.cgroup import open_cgroup
 from workers.session.clock import boottime, hour, span, wall
@@ -15,6 +16,7 @@ from workers.session.durable import write_whole
 from workers.session.end import End
 from workers.session.failpoint import failpoint
 from workers.session.freeze import Freezer
+from workers.session.guarding import Off, Pending, prepare, receive
 from workers.session.harness import Exit, Harness, Launch, launch
 from workers.session.life import (
     Effect,
@@ -39,6 +41,7 @@ _LONG = 366 * 86400.0  # seconds; for how long a pause may last is the operator'
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from workers.guard.guard import Guard
     from workers.session.kernel import Received
     from workers.session.spec import Spec
     from workers.session.wire import Client
@@ -52,14 +55,15 @@ class Worker:
         "_exit",
         "_extended",
         "_freezer",
+        "_guard",
         "_harness",
         "_logs",
         "_loop",
         "_paused_before",
         "_wire",
         "end",
-        "leases",
         "notices",
+        "rights",
         "spec",
         "state",
     )
@@ -69,7 +73,10 @@ class Worker:
         now = boottime()
         begun = life.begin(spec.budget, now)
         self.state: life.State = begun
-        self.leases: list[object] | None = None  # what the supervisor last said that the session holds
+        self.rights = Rights(spec.guard.repo if spec.guard else "")
+        if spec.guard:
+            self.rights.replace(spec.guard.leases)
+        self._guard: Guard | Off = Off("it is not in place yet")
         self._exit: Exit | None = None
         self._harness: Harness | None = None
         self._extended = 0.0  # seconds by which the budget has grown
@@ -97,13 +104,16 @@ class Worker:
             note(traceback.format_exc())
             ending = Ending("internal", "worker", f"a fault of the worker itself: {error!r}; see worker.log")
         self.state = Over(ending)
-        return self.end.conclude(ending, self._harness, self._exit, self._paused_for(), self._cgroup)
+        return self.end.conclude(
+            ending, self._harness, self._exit, self._paused_for(), self._cgroup, self._guard
+        )
 
     def _see_through(self, mask: int) -> Ending:
         self._start(mask)
         self._logs.attach(self._loop)
         while not isinstance(self.state, Over):
-            self._loop.turn(min(life.next_due(self.state), self._logs.check_at))
+            self._loop.turn(min(life.next_due(self.state), self._logs.check_at, self._guard.due()))
+            self._guard.look()
             self._logs.check(boottime())
             self.feed(life.Due())
         return self.state.ending
@@ -194,7 +204,9 @@ class Worker:
             stdio.append(os.open(spec.path(spec.stdin), os.O_RDONLY | os.O_CLOEXEC))
             stdio += (self._logs.out.writer(), self._logs.err.writer())
             joining = self._cgroup.joining if self._cgroup else None
-            launched = launch(command, (stdio[0], stdio[1], stdio[2]), mask, joining)
+            guard = prepare(spec.guard)
+            pending = guard if isinstance(guard, Pending) else None
+            launched = launch(command, (stdio[0], stdio[1], stdio[2]), mask, joining, pending)
         except Unrunnable as error:
             self.feed(NotStarted(str(error)))
             return
@@ -206,6 +218,7 @@ class Worker:
             for fd in stdio:
                 os.close(fd)
         self._harness = launched.harness
+        self._guarded(guard)
         failpoint("worker.forked")
         self._loop.watch(launched.outcome_fd, select.POLLIN, lambda _mask: self._launched(launched, command))
         try:
@@ -213,6 +226,21 @@ class Worker:
         except OSError as error:
             note(f"worker.json does not name the harness, pid {self._harness.pid}: {error.strerror}")
         failpoint("worker.harness_described")
+
+    def _guarded(self, guard: Pending | Off) -> None:
+        if isinstance(guard, Pending):
+            assert self.spec.guard is not None  # noqa: S101  - else nothing would be pending
+            receive(guard, self.spec.guard, self._loop, self.rights, self._guard_settled, self._write_refused)
+        else:
+            self._guard = guard
+
+    def _guard_settled(self, guard: Guard | Off) -> None:
+        self._guard = guard
+        self._wire.tell({"event": "guard", **guard.report()})
+
+    def _write_refused(self, _task: int, why: str) -> None:
+        self._wire.tell({"event": "refused", "why": why})
+        self._notify(why)
 
     def _launched(self, launched: Launch, command: Command) -> None:
         self._loop.forget(launched.outcome_fd)
@@ -290,12 +318,12 @@ class Worker:
 
     def _greeting(self) -> dict[str, object]:
         identity = describe.identity(self.spec, self._harness, self._cgroup)
-        return {"event": "hello", **identity, **self.report(), "leases": self.leases}
+        return {"event": "hello", **identity, **self.report(), "leases": self.rights.leases}
 
     def report(self) -> dict[str, object]:
         """Return the state of the session, with the exit record once there is one."""
         clocks = {"paused_for": self._paused_for(), "extended": self._extended}
-        return describe.describe(self.state) | clocks | self.end.report()
+        return describe.describe(self.state) | clocks | {"guard": self._guard.report()} | self.end.report()
 
     def reply(self, client: Client, number: object, answer: dict[str, object]) -> None:
         """Answer the request `number` of a client."""

@@ -12,7 +12,8 @@ class Collisions:
     `assignments_deferred`: tasks kept back because another session held their scope.
     `leases_refused`, `leases_waited`: requests of sessions for what another holds.
     `commits_refused`: commits outside the session's leases; `stale_refused`: with a token that is not
-    the newest. `deadlocks_refused`: waits that would have closed a cycle.
+    the newest. `deadlocks_refused`: waits that would have closed a cycle. `writes_refused`,
+    `writes_waited`: first writes of what another session held.
     """
 
     assignments_deferred: int = 0
@@ -22,6 +23,8 @@ class Collisions:
     commits_allowed: int = 0
     commits_refused: int = 0
     stale_refused: int = 0
+    writes_refused: int = 0
+    writes_waited: int = 0
 
     def counts(self) -> tuple[int, ...]:
         """Return the counts in their order."""

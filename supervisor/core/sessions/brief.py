@@ -11,6 +11,12 @@ from supervisor.core.history.recent import Touch
 from supervisor.core.tasks.standing import LastRun
 from supervisor.core.tasks.task import Expects, Task
 
+_GUARD_RULES = (
+    (
+        '- a write to a file that another session holds fails with "Device or resource busy", in any program; '
+        "the file named by $LEASEHOLD_NOTICE says who holds it: work on something else first, then try again"
+    ),
+)
 SHOWN = 12  # lines per list; the rest is counted, so that a brief stays readable
 
 
@@ -37,6 +43,7 @@ class Brief:
     rung: str = ""
     holds: tuple[str, ...] = ()
     may_discover: bool = False
+    guarded: bool = False
     neighbours: tuple[Neighbour, ...] = ()
     recent: tuple[Touch, ...] = ()
     dirty: tuple[str, ...] = ()  # now, in its scope
@@ -66,7 +73,8 @@ def _session_lines(brief: Brief) -> list[str]:
     if brief.holds:
         lines.append(f"- you hold: {_list(brief.holds)}")
     elif brief.may_discover:
-        lines.append("- you hold no paths yet: a path that nobody holds becomes yours when you commit it")
+        when = "first write" if brief.guarded else "commit"
+        lines.append(f"- you hold no paths yet: a path that nobody holds becomes yours when you {when} it")
     if task.repo:
         lines.append(f"- leases are enforced by: {brief.level}")
     if brief.rung:
@@ -117,6 +125,7 @@ def _rule_lines(brief: Brief) -> list[str]:
         lines = [
             "- commit only what you hold; a commit outside your leases is refused and names the path",
             "- need another file? `leasehold lease acquire PATH --wait 60s`; `leasehold lease who PATH` names its holder",
+            *(_GUARD_RULES if brief.guarded else ()),
             "- name the paths you commit (`git commit -- PATH …`): others share this checkout",
         ]
     if brief.task.expects is Expects.COMMIT and brief.task.repo:

@@ -49,6 +49,16 @@ class LeaseSettings(Section):
     undeclared: Literal["grant", "refuse"] = "grant"
 
 
+class GuardSettings(Section):
+    """[guard]: how writes are held to the leases, where the kernel can hold them."""
+
+    mode: Literal["auto", "off"] = "auto"
+    wait: Duration = Field(2.0, ge=0, le=600)
+    away: Literal["wait", "closed", "open"] = "wait"
+    away_wait: Duration = Field(30.0, ge=0, le=3600)
+    keep_dumpable: bool = True
+
+
 class RepoSettings(Section):
     """[repos.NAME]: a git checkout that sessions work in."""
 
@@ -244,6 +254,7 @@ class Settings(BaseSettings):
     directory: Path = Field(exclude=True)
     supervisor: SupervisorSettings = SupervisorSettings()
     leases: LeaseSettings = LeaseSettings()
+    guard: GuardSettings = GuardSettings()
     repos: dict[Name, RepoSettings] = {}
     harness: dict[Name, HarnessSettings] = {}
     sources: dict[Name, SourceSettings] = {}

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
+from supervisor.core.leases.lease import Lease
 from supervisor.core.sessions.budget import Budget
 from supervisor.world.launch.rung import Rung
 
@@ -24,6 +27,47 @@ class Limits:
 
     memory: int | None = None
     processes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GuardSpec:
+    """How the worker is to hold the session to its leases in the work tree `root` of repository `name`.
+
+    `wait` (seconds) is how long a write waits for another session's lease, `patience` (seconds) how long
+    for a supervisor that is away; `open_when_away` lets writes pass after that instead of refusing them.
+    `required`: the session must not run without. `git` is the program, `git_dir` the common git directory.
+    `leases` is what the session holds at its start.
+    """
+
+    name: str
+    root: Path
+    git: str
+    git_dir: Path
+    control: Path
+    token: str
+    wait: float
+    patience: float
+    open_when_away: bool
+    keep_dumpable: bool
+    required: bool
+    leases: tuple[Lease, ...] = ()
+
+    def as_spec(self) -> dict[str, object]:
+        """Return it as spec.json has it."""
+        return {
+            "repo": self.name,
+            "root": str(self.root),
+            "git": self.git,
+            "git_dir": str(self.git_dir),
+            "control": str(self.control),
+            "token": self.token,
+            "wait": self.wait,
+            "patience": self.patience,
+            "open_when_away": self.open_when_away,
+            "keep_dumpable": self.keep_dumpable,
+            "required": self.required,
+            "leases": [msgspec.to_builtins(lease) for lease in self.leases],
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +93,7 @@ class SessionSpec:
     cgroup: str | None = None
     limits: Limits = Limits()
     rung: Rung = Rung.SWEEP
+    guard: GuardSpec | None = None
 
 
 def fill_command(spec: SessionSpec, folder: Path) -> tuple[list[str], bool]:
@@ -90,6 +135,7 @@ def write_session_folder(spec: SessionSpec, folder: Path) -> None:
         "log_limit": spec.log_limit,
         "socket": str(spec.socket),
         "soft_signal": "TERM",
+        "guard": spec.guard.as_spec() if spec.guard is not None else None,
         "cgroup": spec.cgroup,
         "rung": spec.rung.value,
     }

@@ -1,0 +1,130 @@
+"""First writes that the guard of a session asks about: leased at once, waited for, or refused.
+
+This is how a lease comes to paths that no task declared: the write itself asks, whatever program does it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from supervisor.core.decisions.effects import Effect, Note
+from supervisor.core.decisions.gate import declares_paths
+from supervisor.core.decisions.holders import describe
+from supervisor.core.decisions.policy import Undeclared
+from supervisor.core.decisions.requests import LeaseRefusal, lease_json, refuse
+from supervisor.core.decisions.tables import Tables
+from supervisor.core.leases.lease import Granted, Lease, Mode, Waiting, Want, WouldDeadlock
+from supervisor.core.leases.scope import covers, file_scope, tree_scope
+from supervisor.core.moment import Moment
+from supervisor.core.sessions.roster import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What one write would touch, as paths relative to the session's repository.
+
+    `files` are written, made or removed, `folders` moved with all below them. In `places` something is
+    made or linked that leaves contents alone: nobody else may hold them, and no lease is taken.
+    """
+
+    files: tuple[str, ...]
+    folders: tuple[str, ...] = ()
+    places: tuple[str, ...] = ()
+
+
+Verdict = Granted | Waiting | LeaseRefusal
+
+
+def claim(
+    tables: Tables, session: Session, asked: Claim, wait: float, now: Moment, *, fold_case: bool = False
+) -> tuple[Verdict, tuple[Want, ...], list[Effect]]:
+    """Judge a claim, all or nothing; return the verdict, the leases it needs, and what follows.
+
+    `wait` (seconds) is how long it stands in the queue when others hold what it wants.
+
+    Raises:
+        ScopeError: a path is no path of a repository.
+    """
+    repo = session.intent.repo
+    wants = (
+        *(Want(file_scope(path, repo, fold_case=fold_case), Mode.EXCLUSIVE) for path in asked.files),
+        *(Want(tree_scope(path, repo, fold_case=fold_case), Mode.EXCLUSIVE) for path in asked.folders),
+    )
+    if tables.wait_for_reports:
+        names = sorted(tables.wait_for_reports)
+        why = f"sessions of an earlier supervisor have not reported yet: {', '.join(names)}"
+        return LeaseRefusal(why, {"reason": "recovering", "sessions": names}), wants, []
+    refusal = (
+        _excluded(tables, session, (*asked.files, *asked.folders))
+        or _occupied(tables, session, asked.places, now, fold_case=fold_case)
+        or _undeclared(tables, session, wants)
+    )
+    if refusal is not None:
+        return refusal, wants, _refused(tables, session, refusal)
+    if not wants:
+        return Granted(()), wants, []
+    had = {lease.token for lease in tables.broker.held(session.id)} if len(wants) > 1 else set()
+    result = tables.broker.acquire(session.id, wants, now.mono, wait=wait)
+    match result:
+        case Granted(leases):
+            fresh = [lease.scope.text for lease in leases if lease.token not in had]
+            data = {"scopes": fresh, "holder": session.id, "discovered": True}
+            return result, wants, [Note("lease.granted", session.id, session.key, data)]
+        case Waiting():
+            tables.collisions.writes_waited += 1
+            waits = {"scopes": [want.scope.text for want in wants], "holder": session.id, "limit": wait}
+            return result, wants, [Note("lease.waiting", session.id, session.key, waits)]
+        case _:
+            refusal = refuse(tables, wants, result, now)
+            tables.collisions.deadlocks_refused += isinstance(result, WouldDeadlock)
+            return refusal, wants, _refused(tables, session, refusal)
+
+
+def timed_out(tables: Tables, session: Session, refusal: LeaseRefusal) -> list[Effect]:
+    """Return what follows when a claim has waited in vain."""
+    return _refused(tables, session, refusal)
+
+
+def _refused(tables: Tables, session: Session, refusal: LeaseRefusal) -> list[Effect]:
+    tables.collisions.writes_refused += 1
+    return [Note("write.refused", session.id, session.key, {**refusal.data, "why": refusal.sentence})]
+
+
+def _excluded(tables: Tables, session: Session, paths: Sequence[str]) -> LeaseRefusal | None:
+    repo = tables.policy.repos.get(session.intent.repo)
+    for path in paths:
+        if repo and any(covers(scope, path) for scope in repo.exclude):
+            why = f"{path}: no session may change it (repos.{repo.name}.exclude)"
+            return LeaseRefusal(why, {"reason": "excluded", "path": path})
+    return None
+
+
+def _occupied(
+    tables: Tables, session: Session, places: Sequence[str], now: Moment, *, fold_case: bool
+) -> LeaseRefusal | None:
+    """Return the refusal for the first place that lies in what another session holds."""
+    for path in places:
+        for lease in tables.broker.who(file_scope(path, session.intent.repo, fold_case=fold_case)):
+            if lease.holder != session.id and covers(lease.scope, path, fold_case=fold_case):
+                return _held(tables, path, lease, now)
+    return None
+
+
+def _held(tables: Tables, path: str, lease: Lease, now: Moment) -> LeaseRefusal:
+    why = f"{path}: {lease.scope.text} is {describe(tables, lease, now)}; take other work, or ask with --wait"
+    return LeaseRefusal(why, {"reason": "held", "holders": [lease_json(tables, lease, now)]})
+
+
+def _undeclared(tables: Tables, session: Session, wants: Sequence[Want]) -> LeaseRefusal | None:
+    if declares_paths(session) or tables.policy.leases.undeclared is Undeclared.GRANT:
+        return None
+    held = {lease.scope for lease in tables.broker.held(session.id)}
+    missing = [want.scope.text for want in wants if want.scope not in held]
+    if not missing:
+        return None
+    why = (
+        f"{', '.join(missing[:3])}: task {session.key} declares no paths, and leases.undeclared is "
+        f'"refuse"; `leasehold lease acquire {missing[0]}` asks for it'
+    )
+    return LeaseRefusal(why, {"reason": "undeclared"})

@@ -1,0 +1,272 @@
+"""The guard under a real supervisor: who writes first has the file, everybody else gets EBUSY."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.process
+
+# The agents run one shell command of their task's body each; `meet` and `wait` meet over named pipes.
+AGENT = """
+    import os, pathlib, re, subprocess, sys
+    brief = sys.stdin.read()
+    script = re.search(r"```sh\\n(.*?)```", brief, re.S).group(1)
+    prelude = 'meet() { echo > ".leasehold/$1"; }; await() { read -r _ < ".leasehold/$1"; };'
+    done = subprocess.run(["bash", "-c", prelude + script], stdin=subprocess.DEVNULL)
+    sys.exit(done.returncode)
+"""
+
+
+def script(site, key: str, text: str, **front: object) -> None:
+    """Write a task whose session runs this shell script."""
+    site.task(key, **front)
+    path = site.root / f"tasks/{key}.md"
+    path.write_text(path.read_text() + f"\n```sh\n{text}\n```\n")
+
+
+def pipes(site, *names: str) -> None:
+    """Make the named pipes at which agents meet."""
+    for name in names:
+        os.mkfifo(site.root / ".leasehold" / name)
+
+
+def folder(site, key: str) -> Path:
+    """Return the folder of the task's last session that ended, once its end is on disk."""
+
+    def ended() -> list[str]:
+        return [event["session"] for event in site.events("session.ended") if event["task"] == key]
+
+    site.until(lambda: bool(ended()))
+    return Path(site.root, ".leasehold/state/sessions", ended()[-1])
+
+
+def output(site, key: str) -> str:
+    """Return what the task's last session printed on both streams."""
+    place = folder(site, key)
+    return (place / "out.log").read_text() + (place / "err.log").read_text()
+
+
+def record(site, key: str) -> dict[str, Any]:
+    """Return the exit record of the task's last session."""
+    found: dict[str, Any] = json.loads((folder(site, key) / "exit.json").read_text())
+    return found
+
+
+def test_promise_5_a_refused_write_changes_nothing(site):
+    site.configure(AGENT, guard={"wait": "0s"}, retry={"attempts": 1})
+    pipes(site, "held", "tried")
+    script(site, "first", "echo mine >> README.md; meet held; await tried; git commit -qm One -- README.md")
+    script(
+        site,
+        "second",
+        "await held; cp README.md before.log; echo theirs >> README.md; cmp README.md before.log && echo unchanged; "
+        'cat "$LEASEHOLD_NOTICE"; meet tried; exit 75',
+    )
+    site.write(".git/info/exclude", "*.log\n")
+
+    site.start()
+    first = site.wait_for("session.ended", task="first")
+    site.wait_for("session.ended", task="second")
+
+    said = output(site, "second")
+    assert "README.md: Device or resource busy" in said
+    assert "unchanged" in said
+    assert f"README.md is held by session {first['session']} (task first" in said
+    (refused,) = site.events("write.refused")
+    assert refused["task"] == "second"
+    assert refused["data"]["holders"][0]["scope"] == "README.md"
+    assert site.ask("status")["collisions"]["writes_refused"] == 1
+    assert record(site, "second")["guard"]["refused"] == 1
+    assert site.git("show", "HEAD:README.md") == "a site\nmine\n"
+
+
+def test_the_holder_of_a_file_is_named_with_its_task_its_pid_and_its_age(site):
+    site.configure(AGENT)
+    pipes(site, "held", "seen")
+    script(site, "first", "echo mine >> README.md; meet held; await seen; git commit -qm One -- README.md")
+    site.start()
+    running = site.wait_for("session.running", task="first")
+    (site.root / ".leasehold/held").read_text()
+
+    (lease,) = site.ask("lease", "who", "README.md")["leases"]
+    (site.root / ".leasehold/seen").write_text("\n")
+    site.wait_for("session.ended", task="first")
+
+    assert (lease["task"], lease["pid"]) == ("first", running["data"]["worker_pid"])
+    assert lease["age"] >= 0
+
+
+def test_a_write_waits_for_a_short_lease_of_another_and_then_goes_on(site):
+    site.configure(AGENT, guard={"wait": "60s"})
+    pipes(site, "held")
+    script(site, "first", "echo mine >> README.md; meet held; git commit -qm One -- README.md")
+    script(site, "second", "await held; echo theirs >> README.md; git commit -qm Two -- README.md")
+
+    site.until_idle()
+
+    assert site.git("show", "HEAD:README.md") == "a site\nmine\ntheirs\n"
+    assert len(site.events("session.ended")) == 2
+
+
+def test_paths_of_nobody_and_own_paths_are_written_without_a_question(site):
+    site.configure(AGENT)
+    site.write(".git/info/exclude", "*.log\n")
+    script(
+        site,
+        "only",
+        "for i in 1 2 3; do echo $i >> own.txt; echo $i > x.log; echo $i > /dev/null; done; mkdir -p a/b; "
+        "echo x > a/b/c; git add own.txt a; git commit -qm Own",
+        paths=["own.txt", "a/"],
+    )
+
+    site.until_idle()
+
+    guard = record(site, "only")["guard"]
+    assert guard["level"] == "kernel"
+    assert guard["held"] > 9
+    assert guard["asked"] == 0
+
+
+def test_a_lease_taken_at_a_write_is_the_sessions_until_its_end_and_lets_its_commit_land(site):
+    site.configure(AGENT)
+    script(site, "only", "echo x > new.txt; git add new.txt; git commit -qm New -- new.txt")
+
+    site.until_idle()
+
+    (ended,) = site.events("session.ended")
+    assert ended["data"]["outcome"] == "finished"
+    assert "new.txt" in ended["data"]["released"]
+    (granted,) = [e for e in site.events("lease.granted") if e["data"].get("discovered")]
+    assert granted["data"]["scopes"] == ["new.txt"]
+
+
+@pytest.mark.parametrize(
+    ("away", "said"), [("wait", "later: written"), ("closed", "later: refused"), ("open", "later: written")]
+)
+def test_without_a_supervisor_own_files_stay_writable_and_new_ones_follow_the_policy(site, away, said):
+    site.configure(AGENT, guard={"away": away, "away_wait": "60s" if away == "wait" else "0s"})
+    pipes(site, "up", "gone", "tried")
+    script(
+        site,
+        "only",
+        "echo x > own.txt; meet up; await gone; echo y >> own.txt && echo own: written; meet tried & "
+        "(echo z > later.txt) && echo later: written || echo later: refused; wait; git add own.txt; git commit -qm Own -- own.txt",
+    )
+    supervisor = site.start()
+    (site.root / ".leasehold/up").read_text()
+    site.end(supervisor, signal.SIGKILL)
+    (site.root / ".leasehold/gone").write_text("\n")
+    (site.root / ".leasehold/tried").read_text()
+
+    site.start()
+    site.wait_for("session.ended", task="only")
+
+    assert "own: written" in output(site, "only")
+    assert said in output(site, "only")
+
+
+def test_leases_taken_at_writes_outlive_the_supervisor(site):
+    site.configure(AGENT, guard={"wait": "0s"}, retry={"attempts": 1})
+    pipes(site, "up", "over")
+    script(
+        site, "first", "echo x > new.txt; meet up; await over; git add new.txt; git commit -qm New -- new.txt"
+    )
+    supervisor = site.start()
+    (site.root / ".leasehold/up").read_text()
+    site.end(supervisor, signal.SIGKILL)
+
+    site.start()
+    (lease,) = site.ask("lease", "who", "new.txt")["leases"]
+    (site.root / ".leasehold/over").write_text("\n")
+    site.wait_for("session.ended", task="first")
+
+    assert lease["task"] == "first"
+
+
+def test_a_session_whose_worker_is_killed_takes_its_held_writers_with_it(site, tagged):
+    site.configure(AGENT, guard={"wait": "10m"}, retry={"attempts": 1})
+    pipes(site, "held", "over")
+    script(site, "first", "echo mine >> README.md; meet held; await over; git commit -qm One -- README.md")
+    script(site, "second", "await held; setsid bash -c 'echo theirs >> README.md' & echo more >> README.md")
+    site.start()
+    second = site.wait_for("session.running", task="second")
+    site.wait_for("lease.waiting")
+
+    os.kill(second["data"]["worker_pid"], signal.SIGKILL)
+    ended = site.wait_for("session.ended", task="second")
+    (site.root / ".leasehold/over").write_text("\n")
+    site.wait_for("session.ended", task="first")
+
+    assert ended["data"]["outcome"] == "lost"
+    assert tagged(second["session"]) == []
+    assert site.git("show", "HEAD:README.md") == "a site\nmine\n"
+    assert (site.root / "README.md").read_text() == "a site\nmine\n"
+
+
+def test_a_worker_with_its_guard_stays_small(site):
+    site.configure(AGENT)
+    pipes(site, "up", "over")
+    script(
+        site,
+        "only",
+        "for i in $(seq 200); do echo x > f$i.txt; done; meet up; await over; git add f1.txt; git commit -qm F -- f1.txt",
+    )
+    site.start()
+    running = site.wait_for("session.running", task="only")
+    (site.root / ".leasehold/up").read_text()
+
+    status = Path(f"/proc/{running['data']['worker_pid']}/status").read_text(encoding="ascii")
+    rss = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS:"))
+    (site.root / ".leasehold/over").write_text("\n")
+    site.wait_for("session.ended", task="only")
+
+    assert rss <= 15 * 1024, f"{rss} KiB"
+
+
+COUNTERS = """
+    import fcntl, os, pathlib, random, sys
+    sys.stdin.read()
+    rounds, files = 60, 4
+    done = [0] * files
+    for turn in range(rounds):
+        at = random.randrange(files)
+        path = pathlib.Path(f"counter{at}.txt")
+        try:
+            with path.open("r+") as file:
+                value = int(file.read())
+                os.sched_yield()
+                file.seek(0)
+                file.write(str(value + 1))
+                file.truncate()
+        except OSError as error:
+            assert error.errno == 16, error
+        else:
+            done[at] += 1
+    pathlib.Path(".leasehold", os.environ["LEASEHOLD_TASK"] + ".done").write_text(" ".join(map(str, done)))
+"""
+
+
+@pytest.mark.parametrize("mode", ["auto"])
+def test_no_update_of_a_shared_file_is_lost(site, mode):
+    for at in range(4):
+        site.write(f"counter{at}.txt", "0")
+    site.git("add", "-A")
+    site.git("commit", "-qm", "Counters")
+    for key in ("a", "b", "c"):
+        site.task(key)
+    site.configure(COUNTERS, guard={"mode": mode, "wait": "50ms"}, retry={"attempts": 1})
+
+    site.until_idle(code=None)
+
+    counted = [int((site.root / f"counter{at}.txt").read_text()) for at in range(4)]
+    acknowledged = [
+        list(map(int, (site.root / f".leasehold/{key}.done").read_text().split())) for key in ("a", "b", "c")
+    ]
+    assert counted == [sum(column) for column in zip(*acknowledged, strict=True)]
+    assert sum(counted) > 0

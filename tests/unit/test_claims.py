@@ -1,0 +1,119 @@
+"""First writes that a guard asks about, judged by the core."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from supervisor.core.decisions.claims import Claim, claim
+from supervisor.core.decisions.policy import Leases, Repo, Undeclared
+from supervisor.core.decisions.requests import LeaseRefusal
+from supervisor.core.leases.lease import Granted, Waiting
+from supervisor.core.leases.scope import parse_scopes
+
+
+def start(house, work, *keys: tuple[str, tuple[str, ...]]) -> None:
+    house.offer(*(work(key, *paths) for key, paths in keys))
+    house.fill()
+    for key, _ in keys:
+        house.started(key)
+
+
+def ask(house, key: str, *files: str, wait: float = 0.0, **more: tuple[str, ...]):
+    asked = Claim(files, more.get("folders", ()), more.get("places", ()))
+    verdict, _, effects = claim(house.tables, house.session(key), asked, wait, house.now)
+    house.take(effects)
+    return verdict
+
+
+def test_a_free_path_is_leased_at_its_first_write(house, work) -> None:
+    start(house, work, ("a", ("one",)))
+
+    verdict = ask(house, "a", "two")
+
+    assert isinstance(verdict, Granted)
+    assert {lease.scope.text for lease in house.tables.broker.held(house.session("a").id)} == {"one", "two"}
+    (note,) = house.notes("lease.granted")
+    assert note.data["discovered"] is True
+
+
+def test_a_path_of_another_session_is_refused_and_its_holder_named(house, work) -> None:
+    start(house, work, ("a", ("one",)), ("b", ("two",)))
+
+    verdict = ask(house, "b", "one")
+
+    assert isinstance(verdict, LeaseRefusal)
+    assert house.session("a").id in verdict.sentence
+    assert house.tables.collisions.writes_refused == 1
+    (note,) = house.notes("write.refused")
+    assert note.task == "b"
+
+
+def test_a_claim_of_two_paths_is_granted_whole_or_not_at_all(house, work) -> None:
+    start(house, work, ("a", ("one",)), ("b", ("two",)))
+
+    verdict = ask(house, "b", "free", "one")
+
+    assert isinstance(verdict, LeaseRefusal)
+    assert {lease.scope.text for lease in house.tables.broker.held(house.session("b").id)} == {"two"}
+
+
+def test_a_folder_with_a_foreign_file_below_cannot_be_moved(house, work) -> None:
+    start(house, work, ("a", ("src/deep/one",)), ("b", ("two",)))
+
+    assert isinstance(ask(house, "b", folders=("src", "lib")), LeaseRefusal)
+    assert isinstance(ask(house, "b", folders=("other", "lib")), Granted)
+
+
+def test_a_folder_may_be_made_beside_foreign_files_but_not_inside_a_foreign_tree(house, work) -> None:
+    start(house, work, ("a", ("src/new/one", "lib/")), ("b", ("two",)))
+
+    assert isinstance(ask(house, "b", places=("src/new",)), Granted)
+    assert isinstance(ask(house, "b", places=("lib/inner",)), LeaseRefusal)
+
+
+def test_a_second_name_for_a_foreign_file_is_refused(house, work) -> None:
+    start(house, work, ("a", ("one",)), ("b", ("two",)))
+
+    assert isinstance(ask(house, "b", "alias", places=("one",)), LeaseRefusal)
+
+
+def test_a_write_may_wait_for_the_holder_to_end(house, work) -> None:
+    start(house, work, ("a", ("one",)), ("b", ("two",)))
+
+    verdict = ask(house, "b", "one", wait=2.0)
+    assert isinstance(verdict, Waiting)
+    house.end("a", commits=["c1"])
+
+    assert "one" in {lease.scope.text for lease in house.tables.broker.held(house.session("b").id)}
+    assert house.tables.collisions.writes_waited == 1
+
+
+def test_excluded_paths_are_nobodys(new_house, work) -> None:
+    house = new_house(repos={"repo": Repo("repo", exclude=tuple(parse_scopes("*.lock", "repo")))})
+    start(house, work, ("a", ("one",)))
+
+    verdict = ask(house, "a", "uv.lock")
+
+    assert isinstance(verdict, LeaseRefusal)
+    assert "repos.repo.exclude" in verdict.sentence
+
+
+def test_a_task_without_paths_takes_none_where_the_operator_says_so(new_house, work) -> None:
+    house = new_house(leases=replace(Leases(), undeclared=Undeclared.REFUSE))
+    start(house, work, ("a", ()))
+
+    verdict = ask(house, "a", "one")
+
+    assert isinstance(verdict, LeaseRefusal)
+    assert "leases.undeclared" in verdict.sentence
+
+
+def test_nothing_is_granted_before_living_workers_have_reported(house, work) -> None:
+    start(house, work, ("a", ("one",)))
+    house.tables.wait_for_reports.add("other")
+
+    verdict = ask(house, "a", "two")
+
+    assert isinstance(verdict, LeaseRefusal)
+    assert verdict.data["reason"] == "recovering"
+    assert house.tables.collisions.writes_refused == 0

@@ -1,0 +1,95 @@
+"""What a guard decides without asking: own paths, and what is no path of the work tree."""
+
+from __future__ import annotations
+
+from workers.guard.ground import Ground
+from workers.guard.rights import Rights
+
+
+def lease(kind: str, key: str, token: int, *, mode: str = "exclusive", repo: str = "app") -> list[object]:
+    return ["s1", {"kind": kind, "repo": repo, "text": key, "key": key}, mode, token, 1.0]
+
+
+def test_the_session_may_write_what_its_exclusive_leases_cover() -> None:
+    rights = Rights("app")
+
+    rights.replace([lease("file", "a.txt", 1), lease("tree", "src", 2)])
+
+    assert rights.cover(b"a.txt")
+    assert rights.cover(b"src/deep/b.txt")
+    assert rights.cover(b"src")
+    assert not rights.cover(b"srcs/b.txt")
+    assert not rights.cover(b"a.txt/below")
+
+
+def test_shared_leases_patterns_and_other_repositories_are_left_to_the_supervisor() -> None:
+    rights = Rights("app")
+
+    rights.replace(
+        [
+            lease("file", "a", 1, mode="shared"),
+            lease("glob", "*.md", 2),
+            lease("file", "b", 3, repo="other"),
+            lease("file", "ü", 4),
+        ]
+    )
+
+    assert not any(rights.cover(path) for path in (b"a", b"x.md", b"b", "ü".encode()))
+
+
+def test_a_lease_over_the_whole_tree_covers_everything() -> None:
+    rights = Rights("app")
+
+    rights.replace([lease("tree", "", 1)])
+
+    assert rights.cover(b"any/thing")
+    assert rights.cover_tree(b"any")
+
+
+def test_a_grant_is_kept_with_the_path_as_it_was_asked_for() -> None:
+    rights = Rights("app")
+    rights.replace([lease("file", "a", 1)])
+
+    rights.add([lease("file", "a", 1), lease("file", "\xfc", 2)], [b"\xff"], [])
+
+    assert rights.cover(b"\xff")
+    assert rights.leases == [lease("file", "a", 1), lease("file", "\xfc", 2)]
+
+
+def test_a_new_list_takes_back_what_it_does_not_name() -> None:
+    rights = Rights("app")
+    rights.add([lease("file", "a", 1)], [b"a"], [b"src"])
+
+    rights.replace([])
+
+    assert not rights.cover(b"a")
+    assert not rights.cover_tree(b"src")
+
+
+def test_folders_are_the_sessions_only_as_a_whole() -> None:
+    rights = Rights("app")
+
+    rights.replace([lease("file", "src/a", 1), lease("tree", "lib", 2)])
+
+    assert not rights.cover_tree(b"src")
+    assert rights.cover_tree(b"lib/inner")
+
+
+def test_only_paths_below_the_work_tree_or_moves_of_it_matter() -> None:
+    ground = Ground(b"/srv/app")
+
+    assert ground.relative(b"/srv/app/a/b") == b"a/b"
+    assert ground.relative(b"/srv/app") == b""
+    assert ground.relative(b"/srv") == b""
+    assert ground.relative(b"/srv/apple/a") is None
+    assert ground.relative(b"/tmp/a") is None
+
+
+def test_gits_own_folders_are_nobodys() -> None:
+    ground = Ground(b"/srv/app")
+
+    assert ground.is_gits(b".git/index")
+    assert ground.is_gits(b"vendor/lib/.git/HEAD")
+    assert ground.is_gits(b".GIT/config")
+    assert not ground.is_gits(b".github/workflows/ci.yml")
+    assert not ground.is_gits(b"a.git/b")

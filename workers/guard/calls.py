@@ -1,0 +1,231 @@
+"""What a held call would change: the files that it names, and in which way."""
+
+from __future__ import annotations
+
+import os
+
+from workers.guard.architecture import NUMBERS, WORD
+from workers.guard.program import WRITES
+from workers.guard.resolve import AT_FDCWD, signed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from workers.guard.memory import Memory
+    from workers.guard.resolve import Eyes
+    from workers.guard.seccomp import Held
+
+_AT_REMOVEDIR = 0x200
+_AT_SYMLINK_FOLLOW = 0x400
+_AT_EMPTY_PATH = 0x1000
+_TMPFILE = os.O_TMPFILE & ~os.O_DIRECTORY
+
+NAMES: dict[tuple[int, int], str] = {
+    (arch, number): name for arch, table in NUMBERS.items() for name, number in table.items()
+}
+
+# What a call does to a target.
+WRITE = "write"  # changes the file, or makes or removes it: wants a lease
+MOVE = "move"  # the same for a whole folder, with all below it
+PASS_BY = "pass by"  # noqa: S105  - changes no content itself: only nobody else may hold it
+
+
+class Target:
+    """One file that a call names: its absolute path, and what would be done to it."""
+
+    __slots__ = ("deed", "path")
+
+    def __init__(self, path: bytes, deed: str) -> None:
+        self.path = path
+        self.deed = deed
+
+
+def targets(call: Held, memory: Memory, eyes: Eyes) -> list[Target]:
+    """Return what the call would change. What leads nowhere, or is only read, is left out.
+
+    Raises:
+        UnreadableError: its memory may not be read.
+    """
+    name = NAMES[call.arch, call.number]
+    reader = _READERS.get(name)
+    return reader(_Call(call, memory, eyes)) if reader is not None else []
+
+
+class _Call:
+    """A held call with its arguments read as paths."""
+
+    __slots__ = ("_eyes", "_task", "args", "memory")
+
+    def __init__(self, call: Held, memory: Memory, eyes: Eyes) -> None:
+        self.args = call.args
+        self.memory = memory
+        self._task = call.task
+        self._eyes = eyes
+
+    def place(self, path_at: int, directory: int = AT_FDCWD, *, follow: bool) -> bytes | None:
+        """Return the file that the path in argument `path_at` names."""
+        path = self.memory.text(self.args[path_at])
+        return None if path is None else self._eyes.locate(self._task, directory, path, follow=follow)
+
+    def target(
+        self, path_at: int, directory: int = AT_FDCWD, *, follow: bool, deed: str = WRITE
+    ) -> list[Target]:
+        path = self.place(path_at, directory, follow=follow)
+        return [] if path is None else [Target(path, deed)]
+
+
+def _opened(call: _Call, path_at: int, directory: int, flags: int) -> list[Target]:
+    if not flags & WRITES or flags & os.O_PATH or flags & _TMPFILE:
+        return []  # read only, or a file without a name: it gets one by linkat
+    exclusive = flags & (os.O_CREAT | os.O_EXCL) == os.O_CREAT | os.O_EXCL
+    found = call.target(path_at, directory, follow=not (flags & os.O_NOFOLLOW or exclusive))
+    return found if flags & os.O_CREAT else _there(found)
+
+
+def _open(call: _Call) -> list[Target]:
+    return _opened(call, 0, AT_FDCWD, call.args[1])
+
+
+def _openat(call: _Call) -> list[Target]:
+    return _opened(call, 1, signed(call.args[0]), call.args[2])
+
+
+def _openat2(call: _Call) -> list[Target]:
+    flags = call.memory.word(call.args[2], 8)
+    return [] if flags is None else _opened(call, 1, signed(call.args[0]), flags)
+
+
+def _creat(call: _Call) -> list[Target]:
+    return call.target(0, follow=True)
+
+
+def _truncate(call: _Call) -> list[Target]:
+    return _there(call.target(0, follow=True))
+
+
+def _there(found: list[Target]) -> list[Target]:
+    """Leave out what does not exist: the call will fail by itself, and no lease is wanted."""
+    return [target for target in found if os.path.lexists(target.path)]
+
+
+def _moved(old: list[Target], new: list[Target]) -> list[Target]:
+    if not _there(old) or not new:
+        return []  # the kernel will refuse it
+    if os.path.isdir(old[0].path) or os.path.isdir(new[0].path):
+        return [Target(target.path, MOVE) for target in (*old, *new)]
+    return [*old, *new]
+
+
+def _rename(call: _Call) -> list[Target]:
+    return _moved(call.target(0, follow=False), call.target(1, follow=False))
+
+
+def _renameat(call: _Call) -> list[Target]:
+    old = call.target(1, signed(call.args[0]), follow=False)
+    return _moved(old, call.target(3, signed(call.args[2]), follow=False))
+
+
+def _unlink(call: _Call) -> list[Target]:
+    return _there(call.target(0, follow=False))
+
+
+def _unlinkat(call: _Call) -> list[Target]:
+    deed = PASS_BY if call.args[2] & _AT_REMOVEDIR else WRITE
+    return _there(call.target(1, signed(call.args[0]), follow=False, deed=deed))
+
+
+def _rmdir(call: _Call) -> list[Target]:
+    return _there(call.target(0, follow=False, deed=PASS_BY))
+
+
+def _link(call: _Call) -> list[Target]:
+    # A second name of a file is a way to write to it, so nobody else may hold the first.
+    return call.target(0, follow=False, deed=PASS_BY) + call.target(1, follow=False)
+
+
+def _linkat(call: _Call) -> list[Target]:
+    new = call.target(3, signed(call.args[2]), follow=False)
+    flags = call.args[4]
+    if flags & _AT_EMPTY_PATH and call.memory.text(call.args[1]) == b"":
+        return new  # a file without a name gets its first
+    follow = bool(flags & _AT_SYMLINK_FOLLOW)
+    return call.target(1, signed(call.args[0]), follow=follow, deed=PASS_BY) + new
+
+
+def _symlink(call: _Call) -> list[Target]:
+    return call.target(1, follow=False)
+
+
+def _symlinkat(call: _Call) -> list[Target]:
+    return call.target(2, signed(call.args[1]), follow=False)
+
+
+def _mkdir(call: _Call) -> list[Target]:
+    return _absent(call.target(0, follow=False, deed=PASS_BY))
+
+
+def _mkdirat(call: _Call) -> list[Target]:
+    return _absent(call.target(1, signed(call.args[0]), follow=False, deed=PASS_BY))
+
+
+def _absent(found: list[Target]) -> list[Target]:
+    """Leave out folders that exist: `mkdir -p` goes through them and changes nothing."""
+    return [target for target in found if not os.path.lexists(target.path)]
+
+
+def _mknod(call: _Call) -> list[Target]:
+    return call.target(0, follow=False)
+
+
+def _mknodat(call: _Call) -> list[Target]:
+    return call.target(1, signed(call.args[0]), follow=False)
+
+
+_READERS = {
+    "open": _open,
+    "openat": _openat,
+    "openat2": _openat2,
+    "creat": _creat,
+    "truncate": _truncate,
+    "truncate64": _truncate,
+    "rename": _rename,
+    "renameat": _renameat,
+    "renameat2": _renameat,
+    "unlink": _unlink,
+    "unlinkat": _unlinkat,
+    "link": _link,
+    "linkat": _linkat,
+    "symlink": _symlink,
+    "symlinkat": _symlinkat,
+    "mkdir": _mkdir,
+    "mkdirat": _mkdirat,
+    "rmdir": _rmdir,
+    "mknod": _mknod,
+    "mknodat": _mknodat,
+}
+
+
+def program_of(
+    call: Held, memory: Memory, eyes: Eyes, *, words: int = 64
+) -> tuple[bytes, list[bytes]] | None:
+    """Return the program that an exec would run, and the first words of its arguments.
+
+    `None` when it cannot be read. A word longer than 512 bytes is read as empty.
+    """
+    size = WORD[call.arch]
+    if NAMES[call.arch, call.number] == "execve":
+        program, vector = _Call(call, memory, eyes).place(0, follow=True), call.args[1]
+    else:
+        directory, vector = signed(call.args[0]), call.args[2]
+        if call.args[4] & _AT_EMPTY_PATH and memory.text(call.args[1]) == b"":
+            program = eyes.behind(call.task, directory)
+        else:
+            program = _Call(call, memory, eyes).place(1, directory, follow=True)
+    if program is None:
+        return None
+    found: list[bytes] = []
+    for index in range(words):
+        pointer = memory.word(vector + index * size, size)
+        if not pointer:
+            break
+        found.append(memory.text(pointer, 512) or b"")
+    return program, found

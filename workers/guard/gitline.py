@@ -1,0 +1,107 @@
+"""What a git command line is about to do to a shared checkout. Pure: from words to a verdict.
+
+git(1) and the manual pages of the commands; aliases are the caller's to resolve.
+"""
+
+from __future__ import annotations
+
+READS = "reads"
+CHANGES = "changes"  # takes git's locks: one session at a time
+SWEEPS = "sweeps"  # writes, or moves HEAD, over the whole work tree
+
+# Options before the command that take a second word.
+_WITH_VALUE = frozenset(
+    {b"-C", b"-c", b"--git-dir", b"--work-tree", b"--namespace", b"--config-env", b"--exec-path"}
+)
+
+_CHANGES = frozenset(
+    b"add commit rm mv update-index branch tag gc prune repack pack-refs update-ref symbolic-ref reflog notes replace "
+    b"fetch push worktree apply remote config maintenance rerere commit-graph write-tree".split()
+)
+_SWEEPS = frozenset(
+    b"checkout switch reset stash merge rebase pull clean restore cherry-pick revert am read-tree checkout-index "
+    b"bisect filter-branch sparse-checkout".split()
+)
+_HARMLESS = {
+    b"stash": frozenset({b"list", b"show", b"create", b"store", b"drop"}),
+    b"bisect": frozenset({b"log", b"view", b"visualize", b"terms"}),
+    b"sparse-checkout": frozenset({b"list"}),
+}
+
+
+class Line:
+    """A git command line taken apart: `command`, its own `words`, and where it is to run."""
+
+    __slots__ = ("command", "folders", "git_dir", "words", "work_tree")
+
+    def __init__(self, words: list[bytes]) -> None:
+        self.folders: list[bytes] = []  # each -C, one after the other
+        self.git_dir: bytes | None = None
+        self.work_tree: bytes | None = None
+        rest = list(words[1:])
+        while rest and rest[0].startswith(b"-"):
+            option, _, value = rest.pop(0).partition(b"=")
+            if option in _WITH_VALUE and not value:
+                value = rest.pop(0) if rest else b""
+            if option == b"-C":
+                self.folders.append(value)
+            elif option == b"--git-dir":
+                self.git_dir = value
+            elif option == b"--work-tree":
+                self.work_tree = value
+        self.command = rest.pop(0) if rest else b""
+        self.words = rest
+
+    def deed(self) -> str:
+        """Return what the command does: READS, CHANGES or SWEEPS."""
+        if self.command in _CHANGES:
+            return CHANGES
+        if self.command not in _SWEEPS:
+            return READS
+        first = next(iter(self.words), b"")
+        if first in _HARMLESS.get(self.command, ()):
+            return CHANGES if first in {b"store", b"drop"} else READS
+        if self.command == b"clean" and self._has(b"n", b"--dry-run"):
+            return READS
+        return CHANGES if self._names_files() else SWEEPS
+
+    def _names_files(self) -> bool:
+        """Tell whether only files named one by one are written: the guard sees to each of them itself."""
+        if self.command == b"restore":
+            named = [word for word in self._after_options(b"-s", b"--source") if word]
+            return bool(named) and not any(map(_is_sweeping, named))
+        if self.command in {b"checkout", b"reset"} or (
+            self.command == b"stash" and self.words[:1] in ([b"push"], [b"save"])
+        ):
+            if b"--" not in self.words:
+                return False
+            named = self.words[self.words.index(b"--") + 1 :]
+            return bool(named) and not any(map(_is_sweeping, named))
+        return False
+
+    def _after_options(self, *with_value: bytes) -> list[bytes]:
+        if b"--" in self.words:
+            return self.words[self.words.index(b"--") + 1 :]
+        found = []
+        rest = iter(self.words)
+        for word in rest:
+            if word in with_value:
+                next(rest, None)
+            elif not word.startswith(b"-"):
+                found.append(word)
+        return found
+
+    def _has(self, short: bytes, long: bytes) -> bool:
+        return any(
+            word == long or (word[:1] == b"-" and word[:2] != b"--" and short in word) for word in self.words
+        )
+
+
+def _is_sweeping(pathspec: bytes) -> bool:
+    """Tell whether a pathspec may stand for more than one file."""
+    return (
+        pathspec in {b".", b"./", b":/", b"/"}
+        or pathspec.startswith(b":")
+        or any(c in pathspec for c in b"*?[")
+        or pathspec.endswith(b"/")
+    )

@@ -1,0 +1,28 @@
+"""The work tree that leases cover, and which of its paths are nobody's: git's own."""
+
+from __future__ import annotations
+
+
+class Ground:
+    """A repository's work tree. `root` is absolute and free of links; paths in it are bytes relative to it."""
+
+    __slots__ = ("_prefix", "root")
+
+    def __init__(self, root: bytes) -> None:
+        self.root = root
+        self._prefix = root.rstrip(b"/") + b"/"
+
+    def relative(self, path: bytes) -> bytes | None:
+        """Return the path within the work tree, `b""` for the tree itself or a folder above it, else `None`.
+
+        A folder above counts, because to move it is to move the whole tree.
+        """
+        if path.startswith(self._prefix):
+            return path[len(self._prefix) :]
+        if path == self.root or self.root.startswith(path.rstrip(b"/") + b"/"):
+            return b""
+        return None
+
+    def is_gits(self, relative: bytes) -> bool:
+        """Tell whether a path is git's own: its folder, or that of a repository inside this one."""
+        return b".git" in relative.lower() and b".git" in relative.lower().split(b"/")

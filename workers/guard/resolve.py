@@ -1,0 +1,145 @@
+"""From the path of a held call to the file that the kernel would find, seen from the task's own place.
+
+The task may have another working directory, root and mount namespace: its `/proc/TASK/cwd`, `root` and `fd`
+links lead there. What the kernel would not find is not looked for either: the call will fail by itself.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+
+AT_FDCWD = -100
+_LINKS = 40  # as many symbolic links as the kernel follows: path_resolution(7)
+_DEPTH = 256  # folders between a file and the root of its repository
+_PATH = os.O_PATH | os.O_CLOEXEC
+_NOWHERE = (b"", b".", b"..")
+
+# Written by every shell and never in a repository: passed without a look at the disk.
+_DEVICES = frozenset({b"/dev/null", b"/dev/tty", b"/dev/zero", b"/dev/full", b"/dev/ptmx"})
+_STREAMS = {b"/dev/stdin": b"0", b"/dev/stdout": b"1", b"/dev/stderr": b"2"}
+
+
+def signed(value: int) -> int:
+    """Return a descriptor argument as the kernel reads it: the low 32 bits, with their sign."""
+    value &= 0xFFFFFFFF
+    return value - (1 << 32) if value & 0x80000000 else value
+
+
+class Eyes:
+    """Sees paths as tasks do, and knows one folder again under whatever name it is mounted: `root`.
+
+    `root` is absolute and free of links.
+    """
+
+    __slots__ = ("_identity", "_namespace", "root")
+
+    def __init__(self, root: bytes) -> None:
+        self.root = root
+        status = os.stat(root)
+        self._identity = (status.st_dev, status.st_ino)
+        self._namespace = os.readlink("/proc/self/ns/mnt")
+
+    def locate(self, task: int, directory: int, path: bytes, *, follow: bool) -> bytes | None:
+        """Return the absolute path, free of links, of the file that `path` names to the task.
+
+        `directory` is the descriptor that a relative path starts from, `follow` whether a link at its end
+        is followed. A file that does not exist yet is named all the same. `None`: nothing that a lease
+        could cover: a device, a path whose folder does not exist, a loop of links.
+        """
+        if not path or path in _DEVICES or path.startswith((b"/dev/pts/", b"/dev/shm/")):
+            return None
+        full = _seen_from(task, directory, path)
+        for _ in range(_LINKS):
+            head, base = _split(full)
+            if base in _NOWHERE:
+                return self._whole(task, full)
+            if not follow:
+                break
+            found = self._whole(task, full)
+            if found is not None:
+                return found
+            # Nothing there, or a link to nothing: what creates through the link creates its target.
+            target = _link(full)
+            if target is None:
+                break
+            full = b"/proc/%d/root%s" % (task, target) if target.startswith(b"/") else head + b"/" + target
+        else:
+            return None
+        folder = self._whole(task, head)
+        return None if folder is None else folder.rstrip(b"/") + b"/" + base
+
+    def behind(self, task: int, descriptor: int) -> bytes | None:
+        """Return the file that a descriptor of the task leads to."""
+        return self._whole(task, b"/proc/%d/fd/%d" % (task, descriptor))
+
+    def _whole(self, task: int, full: bytes) -> bytes | None:
+        """Return where a path leads, links followed, as this process names it; `None` if to nothing."""
+        try:
+            fd = os.open(full, _PATH)
+        except OSError:
+            return None
+        try:
+            found = _name(fd)
+            if found is None or self._below(found) or self._same_namespace(task):
+                return found
+            return self._elsewhere(task, fd, found)
+        except OSError:
+            return None
+        finally:
+            os.close(fd)
+
+    def _below(self, path: bytes) -> bool:
+        return path == self.root or path.startswith(self.root + b"/")
+
+    def _same_namespace(self, task: int) -> bool:
+        return os.readlink(f"/proc/{task}/ns/mnt") == self._namespace
+
+    def _elsewhere(self, task: int, fd: int, found: bytes) -> bytes:
+        """Climb from a file in another mount namespace: the root may be mounted there under another name."""
+        if stat.S_ISDIR(os.fstat(fd).st_mode):
+            at = os.dup(fd)
+        else:
+            at = os.open(b"/proc/%d/root%s" % (task, os.path.dirname(found)), _PATH)
+        try:
+            for _ in range(_DEPTH):
+                status = os.fstat(at)
+                if (status.st_dev, status.st_ino) == self._identity:
+                    return self.root + found[len((_name(at) or b"").rstrip(b"/")) :]
+                if _name(at) in {None, b"/"}:
+                    break
+                above = os.open(b"..", _PATH, dir_fd=at)
+                os.close(at)
+                at = above
+            return found
+        finally:
+            os.close(at)
+
+
+def _seen_from(task: int, directory: int, path: bytes) -> bytes:
+    if not path.startswith(b"/"):
+        start = b"cwd" if directory == AT_FDCWD else b"fd/%d" % directory
+        return b"/proc/%d/%s/%s" % (task, start, path)
+    if path in _STREAMS:
+        return b"/proc/%d/fd/%s" % (task, _STREAMS[path])
+    for prefix, instead in ((b"/dev/fd/", b"fd/"), (b"/proc/self/", b""), (b"/proc/thread-self/", b"")):
+        if path.startswith(prefix):
+            return b"/proc/%d/%s%s" % (task, instead, path[len(prefix) :])
+    return b"/proc/%d/root%s" % (task, path)
+
+
+def _split(full: bytes) -> tuple[bytes, bytes]:
+    head, _, base = full.rstrip(b"/").rpartition(b"/")
+    return head, base
+
+
+def _name(fd: int) -> bytes | None:
+    found = os.readlink(b"/proc/self/fd/%d" % fd)
+    return found if found.startswith(b"/") else None  # pipes and sockets have names like "pipe:[1]"
+
+
+def _link(full: bytes) -> bytes | None:
+    try:
+        return os.readlink(full)
+    except OSError:
+        return None

@@ -1,0 +1,68 @@
+"""What the session may write without asking: the paths of the leases that it has."""
+
+from __future__ import annotations
+
+_TOKEN = 3  # where a written lease has its fencing token: [holder, scope, mode, token, granted_at]
+
+
+class Rights:
+    """A copy of the session's exclusive leases in one repository, in the form in which writes arrive.
+
+    Leases over patterns, and in repositories whose file system folds case, are not compared here: the
+    supervisor answers for their paths, one by one, and each answer is kept.
+    """
+
+    __slots__ = ("_files", "_repo", "_tokens", "_trees", "leases")
+
+    def __init__(self, repo: str) -> None:
+        self._repo = repo
+        self.leases: list[object] | None = None  # as the supervisor wrote them; None: never told
+        self._tokens: set[object] = set()
+        self._files: set[bytes] = set()
+        self._trees: set[bytes] = set()
+
+    def replace(self, leases: list[object]) -> None:
+        """Take over the whole list."""
+        self.leases = leases
+        self._files, self._trees, self._tokens = set(), set(), set()
+        for lease in leases:
+            self._read(lease)
+
+    def add(self, leases: list[object], files: list[bytes], trees: list[bytes]) -> None:
+        """Take in new leases, and the paths that they were asked for."""
+        if self.leases is None:
+            self.leases = []
+        for lease in leases:
+            token = lease[_TOKEN] if isinstance(lease, list) and len(lease) > _TOKEN else None
+            if token not in self._tokens:
+                self._tokens.add(token)
+                self.leases.append(lease)
+        self._files.update(files)
+        self._trees.update(trees)
+
+    def cover(self, path: bytes) -> bool:
+        """Tell whether the path is surely one of the session's."""
+        if path in self._files:
+            return True
+        return bool(self._trees) and self.cover_tree(path)
+
+    def cover_tree(self, folder: bytes) -> bool:
+        """Tell whether a folder with all below it is surely the session's."""
+        if b"" in self._trees:
+            return True
+        while folder:
+            if folder in self._trees:
+                return True
+            folder = folder.rpartition(b"/")[0]
+        return False
+
+    def _read(self, lease: object) -> None:
+        match lease:
+            case [_, {"kind": kind, "repo": self._repo, "key": str(key)}, "exclusive", token, *_]:
+                self._tokens.add(token)
+                if key.isascii() and kind == "file":
+                    self._files.add(key.encode())
+                elif key.isascii() and kind == "tree":
+                    self._trees.add(key.encode())
+            case [_, _, _, token, *_]:
+                self._tokens.add(token)

@@ -1,0 +1,117 @@
+"""The guard in the worker: made when the harness has put itself under the filter, gone with its tree."""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+
+from workers.guard.architecture import UnknownMachineError, native
+from workers.guard.claims import Claims
+from workers.guard.ground import Ground
+from workers.guard.guard import Guard
+from workers.guard.ignored import Ignored
+from workers.guard.program import build
+from workers.guard.rights import Rights
+from workers.guard.seccomp import Listener
+from workers.session.clock import FOREVER
+from workers.session.command import guard_refused
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from workers.session.loop import Loop
+    from workers.session.spec import GuardSpec
+
+
+class Off:
+    """No guard: the session runs at a lower level, and `why` says what kept it from this one."""
+
+    __slots__ = ("why",)
+
+    def __init__(self, why: str) -> None:
+        self.why = why
+
+    def report(self) -> dict[str, object]:
+        """Return it for whoever asks about the session."""
+        return {"level": "hooks", "why": self.why}
+
+    def due(self) -> float:
+        """Return when `look` is due: never."""
+        return FOREVER
+
+    def look(self) -> None:
+        """Do nothing."""
+
+    def rest(self) -> None:
+        """Do nothing."""
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+class Pending:
+    """The harness is about to put itself under the filter; its answer comes over `line`."""
+
+    __slots__ = ("line", "program", "required", "theirs")
+
+    def __init__(self, program: bytes, *, required: bool) -> None:
+        self.program = program
+        self.required = required
+        self.line, self.theirs = socket.socketpair(
+            socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC
+        )
+
+
+def prepare(spec: GuardSpec | None) -> Pending | Off:
+    """Return what the fork of the harness needs, before it is forked."""
+    if spec is None:
+        return Off("none was asked for")
+    try:
+        program = build(native(), hold_exec=False, keep_dumpable=spec.keep_dumpable)
+    except UnknownMachineError as error:
+        return Off(str(error))
+    return Pending(program, required=spec.required)
+
+
+def receive(
+    pending: Pending,
+    spec: GuardSpec,
+    loop: Loop,
+    rights: Rights,
+    settled: Callable[[Guard | Off], None],
+    refused: Callable[[int, str], None],
+) -> None:
+    """Wait in the loop for the listener; `settled` hears what came of it."""
+    pending.theirs.close()
+
+    def answered(_mask: int) -> None:
+        loop.forget(pending.line.fileno())
+        message, fds, _, _ = socket.recv_fds(pending.line, 64, 1)
+        pending.line.close()
+        if not fds:
+            settled(
+                Off(
+                    guard_refused(int(message))
+                    if message.isdigit()
+                    else "the harness ended before it had a guard"
+                )
+            )
+            return
+        os.set_inheritable(fds[0], False)
+        root = os.fsencode(spec.root)
+        guard = Guard(
+            loop,
+            Listener(fds[0]),
+            Ground(root),
+            Ignored(root, spec.git, os.fsencode(spec.git_dir)),
+            rights,
+            Claims(loop, spec.control, spec.token, spec.patience),
+            refused,
+            wait=spec.wait,
+            open_when_away=spec.open_when_away,
+        )
+        settled(guard)
+
+    loop.watch(pending.line.fileno(), select.POLLIN, answered)
