@@ -37,4 +37,7 @@ def main(argv: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    code = main(sys.argv[1:])
+    sys.stderr.flush()
+    # Nothing else is buffered; to take the interpreter apart first would hold up what waits for this process.
+    os._exit(code)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import select
 import signal
-import traceback
 
 from workers.guard.rights import Rights
 from workers.session import describe, life, manager, requests
@@ -101,6 +100,8 @@ class Worker:
         try:
             ending = self._see_through(mask)
         except Exception as error:  # noqa: BLE001  - whatever goes wrong here, the tree must not be left alone
+            import traceback  # costs every worker time and memory, and one in ten thousand needs it
+
             note(traceback.format_exc())
             ending = Ending("internal", "worker", f"a fault of the worker itself: {error!r}; see worker.log")
         self.state = Over(ending)
