@@ -82,7 +82,7 @@ def _supervise(
         arm_failpoints(os.environ)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
-    configure_logs(settings.supervisor.log_format, settings.supervisor.log_level)
+    lines = configure_logs(settings.supervisor.log_format, settings.supervisor.log_level)
     expected = (
         *(JournalError, ListenError, RepositoryError, HooksError),
         *(LadderError, LevelError, ScopeError, ScheduleError),
@@ -100,6 +100,8 @@ def _supervise(
         if matching is None or rest is not None:
             raise
         raise click.ClickException(str(_first(matching))) from group
+    finally:
+        lines.settle()
 
 
 def _first(group: BaseException) -> BaseException:

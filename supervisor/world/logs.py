@@ -10,21 +10,24 @@ from typing import Any, TextIO
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
 
+from supervisor.world.log_limit import LineLimit
 from supervisor.world.systemd import journald
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
-def configure_logs(style: str, level: str, stream: TextIO | None = None) -> None:
-    """Set up structlog once, at start. `style` is "auto", "console" or "json"."""
+def configure_logs(style: str, level: str, stream: TextIO | None = None) -> LineLimit:
+    """Set up structlog once, at start, and return what limits it; `style` is "auto", "console" or "json"."""
+    limit = LineLimit()
     out = stream or sys.stderr
     if style == "auto" and journald.is_journal(out, os.environ):
-        _configure_journal(level, out)
-        return
+        _configure_journal(level, out, limit)
+        return limit
     console = style == "console" or (style == "auto" and out.isatty())
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
+        limit,
         structlog.processors.TimeStamper(fmt="%H:%M:%S" if console else "iso", utc=not console),
     ]
     if console:
@@ -43,14 +46,16 @@ def configure_logs(style: str, level: str, stream: TextIO | None = None) -> None
         logger_factory=structlog.PrintLoggerFactory(file=out),
         cache_logger_on_first_use=False,
     )
+    return limit
 
 
-def _configure_journal(level: str, out: TextIO) -> None:
+def _configure_journal(level: str, out: TextIO, limit: LineLimit) -> None:
     """Send fields instead of text; journald has the time itself."""
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
+            limit,
             structlog.processors.format_exc_info,
             journald.to_fields,
         ],
