@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test test-system lint bench clean
+.PHONY: demo test test-fault test-system lint bench clean
 .DEFAULT_GOAL := test
 
 $(STAMP): pyproject.toml supervisor/__init__.py
@@ -24,7 +24,10 @@ demo: $(STAMP)           ## the morning of four racing sessions, twice: advisory
 	@$(BIN)/leasehold demo
 
 test: $(STAMP)           ## unit, property and process tests
-	@$(BIN)/python -m pytest -m 'not system'
+	@$(BIN)/python -m pytest -m 'not system and not fault'
+
+test-fault: $(STAMP)     ## kills the supervisor and its workers at each named step and at random; FAULT=--fault-full
+	@$(BIN)/python -m pytest -m fault tests/fault $(FAULT)
 
 test-system: $(STAMP)    ## boots a real systemd in namespaces and runs the service in it; needs root
 	@$(BIN)/python -m pytest -m system tests/system

@@ -6,7 +6,7 @@ import os
 import shutil
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import anyio
@@ -102,6 +102,11 @@ def answer_once(listener: socket.socket, answer: bytes) -> None:
     with connection:
         connection.recv(1 << 16)
         connection.sendall(answer)
+
+
+def answer_each(listener: socket.socket, answers: Iterable[bytes]) -> None:
+    for answer in answers:
+        answer_once(listener, answer)
 
 
 class TestWhatLands:
@@ -579,10 +584,27 @@ class TestTheClient:
             session.git("add", "mine/b")
             clerk = threading.Thread(target=answer_once, args=(listener, answer))
             clerk.start()
-            said = session.refused("commit", "-m", "x", LEASEHOLD_SOCKET=str(tmp_path / "odd"))
+            odd = str(tmp_path / "odd")
+            said = session.refused("commit", "-m", "x", LEASEHOLD_SOCKET=odd, LEASEHOLD_GATE_WAIT="0")
             clerk.join(10)
 
         assert said.count("leasehold: ") == 1
+
+    def test_a_supervisor_that_dies_between_question_and_answer_is_asked_again(
+        self, session: Checkout, tmp_path: Path
+    ) -> None:
+        answers = (b"", b'{"result":', b'{"id":1,"result":{"ok":true}}\n')
+        session.write("mine/b")
+        session.git("add", "mine/b")
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(tmp_path / "restarting"))
+            listener.listen()
+            clerk = threading.Thread(target=answer_each, args=(listener, answers))
+            clerk.start()
+            session.git("commit", "-q", "-m", "x", LEASEHOLD_SOCKET=str(tmp_path / "restarting"))
+            clerk.join(10)
+
+        assert session.git("log", "-1", "--format=%s") == "x"
 
     def test_names_of_any_bytes_arrive_as_they_are(self, session: Checkout, keeper: Gatekeeper) -> None:
         names = [

@@ -38,10 +38,11 @@ def _ask(updates: list[Update]) -> None:
         )
     shown = where.decode("utf-8", "replace")
     try:
-        with _connected(where) as connection:
-            for part in _parts(updates):
-                connection.sendall(_request(part))
-                _judge(_line(connection), shown)
+        try:
+            _exchange(where, shown, updates)
+        except (FileNotFoundError, ConnectionError, EOFError):
+            if not _asked_again(where, shown, updates):
+                raise
     except (OSError, EOFError) as error:
         reason = (
             "it took too long"
@@ -54,33 +55,38 @@ def _ask(updates: list[Update]) -> None:
         ) from error
 
 
-class _connected:  # noqa: N801  - used as a verb
-    def __init__(self, where: bytes) -> None:
-        self._socket = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
-        self._socket.settimeout(_PATIENCE)
-        self._where = where
+def _asked_again(where: bytes, shown: str, updates: list[Update]) -> bool:
+    """Give a supervisor that is being restarted time to come back: nobody wants to lose a commit.
 
-    def __enter__(self) -> _socket.socket:
+    One that died between question and answer is asked again too: to judge twice changes nothing.
+    Return whether it came back; what it then refuses is raised.
+    """
+    import time
+
+    until = time.monotonic() + float(posix.environ.get(b"LEASEHOLD_GATE_WAIT", b"10"))
+    while time.monotonic() < until:
+        time.sleep(_AGAIN)
         try:
-            self._socket.connect(self._where)
-        except (FileNotFoundError, ConnectionRefusedError):
-            self._wait_for_it()
+            _exchange(where, shown, updates)
+        except (FileNotFoundError, ConnectionError, EOFError):
+            continue
+        return True
+    return False
+
+
+def _exchange(where: bytes, shown: str, updates: list[Update]) -> None:
+    with _socket_of_its_own() as connection:
+        connection.settimeout(_PATIENCE)
+        connection.connect(where)
+        for part in _parts(updates):
+            connection.sendall(_request(part))
+            _judge(_line(connection), shown)
+
+
+class _socket_of_its_own:  # noqa: N801  - used as a verb; `socket` itself would cost the start more than the question
+    def __enter__(self) -> _socket.socket:
+        self._socket = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
         return self._socket
-
-    def _wait_for_it(self) -> None:
-        """Give a supervisor that is being restarted time to come back: nobody wants to lose a commit."""
-        import time
-
-        until = time.monotonic() + float(posix.environ.get(b"LEASEHOLD_GATE_WAIT", b"10"))
-        while True:
-            time.sleep(_AGAIN)
-            try:
-                self._socket.connect(self._where)
-            except (FileNotFoundError, ConnectionRefusedError):
-                if time.monotonic() >= until:
-                    raise
-            else:
-                return
 
     def __exit__(self, *_: object) -> None:
         self._socket.close()
