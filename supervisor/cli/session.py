@@ -80,6 +80,8 @@ def show(ctx: click.Context, session_id: str, as_json: bool) -> None:  # noqa: F
     click.echo(f"{'started':<12} {clock(found['started_at'])}")
     if paused := found.get("paused"):
         click.echo(f"{'paused':<12} {ago(paused['since'])} by {paused['by']}: {paused['why']}")
+    for survivor in found.get("survivors") or ():
+        click.echo(f"{'not killed':<12} {survivor}")
     click.echo(f"{'elapsed':<12} {span(found['elapsed'])} of {span(found['budget'])}")
     if found.get("pid"):
         click.echo(f"{'pids':<12} harness {found['pid']}, worker {found['worker_pid']}")

@@ -71,6 +71,7 @@ class Workers:
         self._launcher = launcher
         self._links: dict[str, WorkerLink] = {}
         self._unreachable: set[str] = set()
+        self._watched: set[str] = set()
         self.news = News(authority, places, self)
         self.when_gone: Callable[[str], None] = lambda _session: None  # set by what finds out how it ended
 
@@ -79,7 +80,11 @@ class Workers:
         self._group.start_soon(self._launch, session, after, name=f"session {session}")
 
     def adopt(self, session: str, worker: ProcessId, pidfd: int) -> None:
-        """Watch a worker that an earlier supervisor started."""
+        """Watch a worker that an earlier supervisor started; once, however often it is found."""
+        if session in self._watched:
+            os.close(pidfd)
+            return
+        self._watched.add(session)
         self._group.start_soon(self._watch, session, worker, pidfd, name=f"session {session}")
         failpoint("adopt.watched")
 
@@ -111,6 +116,11 @@ class Workers:
         link = self._links.get(session)
         return link is not None and link.order(op, answered, **fields)
 
+    def look_again(self, session: str) -> None:
+        """See what is left of a session, unless its worker lives and will tell."""
+        if session not in self._watched:
+            self.when_gone(session)
+
     # --- one session, from launch to settling ------------------------------------------------------
 
     async def _launch(self, session_id: str, after: Ticket) -> None:
@@ -136,6 +146,7 @@ class Workers:
     async def _watch(self, session_id: str, worker: ProcessId, pidfd: int) -> None:
         """Stay in contact with a worker until it has ended."""
         ended = False
+        self._watched.add(session_id)
         try:
             async with anyio.create_task_group() as group:
                 group.start_soon(self._keep_contact, session_id, worker)
@@ -144,6 +155,7 @@ class Workers:
                 failpoint("exit.noticed")
                 group.cancel_scope.cancel()
         finally:
+            self._watched.discard(session_id)
             if ended:
                 reap(pidfd)
                 failpoint("exit.reaped")

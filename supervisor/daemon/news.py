@@ -17,6 +17,7 @@ from supervisor.core.sessions.lifecycle import (
     HarnessStarted,
     ProcessId,
     StopBegan,
+    TreeLives,
 )
 from supervisor.core.sessions.outcome import ExitRecord
 from supervisor.daemon.authority import Authority
@@ -92,6 +93,8 @@ class News:
                 self._exited(session, message)
             case "stopping":
                 tell(session, StopBegan(str(message.get("cause")), str(message.get("why"))))
+            case "unkillable":
+                tell(session, TreeLives(_survivors(message)))
             case "ended" if isinstance(message.get("record"), dict):
                 self.told[session] = ExitRecord.from_json(message["record"])
             case _:
@@ -109,6 +112,8 @@ class News:
             self._hearer.event(session, StopBegan(str(hello.get("cause")), str(hello.get("why"))))
         if state in _UNDER_WAY:
             self._hearer.repeat_wish(session)
+        if survivors := _survivors(hello.get("record") or {}):
+            self._hearer.event(session, TreeLives(survivors))
 
     def _take_clocks(self, session_id: str, hello: Mapping[str, Any]) -> None:
         """Take over how long a session has stood still so far, and by how much its budget was lengthened."""
@@ -151,6 +156,13 @@ class News:
         log.error("lease.not_restored", session=session, held_by=conflict.holder)
         broker.restore(session, before)
         self._authority.do([Entrust(session)])
+
+
+def _survivors(record: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(
+        f"pid {process['pid']} ({process['command']}, state {process['state']}, wchan {process['wchan'] or '?'})"
+        for process in record.get("survivors") or ()
+    )
 
 
 def _process(message: Mapping[str, Any], worker: ProcessId) -> ProcessId:

@@ -1,61 +1,26 @@
-"""A process that not even SIGKILL ends: named, held on to, and let go of when it is gone.
-
-The freezer of cgroup version 1 makes one at will: what it froze does not die before it is thawed.
-"""
+"""A process that not even SIGKILL ends: named, held on to, and let go of when it is gone."""
 
 from __future__ import annotations
 
-import contextlib
-import os
-from pathlib import Path
-from typing import TYPE_CHECKING
+import signal
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.process.children.session import Session
+from tests.process.icebox import Icebox, made_icebox, needs_icebox
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-FREEZER = Path("/sys/fs/cgroup/freezer")
-
-pytestmark = [
-    pytest.mark.process,
-    pytest.mark.skipif(
-        not os.access(FREEZER / "tasks", os.W_OK),
-        reason=f"needs the freezer of cgroup version 1 at {FREEZER}, to make a process that cannot be killed",
-    ),
-]
-
-
-class Icebox:
-    """A place where a process stands in state D."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def put(self, pid: int) -> None:
-        (self._path / "cgroup.procs").write_text(str(pid))
-        (self._path / "freezer.state").write_text("FROZEN")
-        while (self._path / "freezer.state").read_text() != "FROZEN\n":
-            os.sched_yield()
-
-    def thaw(self) -> None:
-        (self._path / "freezer.state").write_text("THAWED")
+pytestmark = [pytest.mark.process, needs_icebox]
 
 
 @pytest.fixture
 def icebox() -> Iterator[Icebox]:
-    path = FREEZER / f"leasehold-test-{os.getpid()}"
-    path.mkdir()
-    box = Icebox(path)
-    try:
+    with made_icebox() as box:
         yield box
-    finally:
-        box.thaw()
-        while path.is_dir():
-            with contextlib.suppress(OSError):  # until what was thawed has died
-                path.rmdir()
 
 
 def test_promise_8_what_cannot_be_killed_is_named_and_the_worker_stays_until_it_is_gone(
@@ -109,3 +74,36 @@ def test_a_process_that_does_not_stand_still_is_named_and_the_session_goes_on(
         assert client.call("state")["state"] == "running"
         icebox.thaw()
         assert client.call("kill")["ok"] is True
+
+
+def test_promise_4_what_cannot_be_killed_keeps_its_leases_until_it_is_gone_also_over_a_restart(
+    site: Any, icebox: Icebox
+) -> None:
+    site.task("fix", "a.txt")
+    site.configure("import signal\nsignal.pause()\n")
+    site.start()
+    running = site.wait_for("session.running")
+    session, pid = running["session"], running["data"]["pid"]
+    icebox.put(pid)
+
+    refused = site.run("session", "kill", session, code=1).stderr
+
+    assert f"some processes of session {session} could not be killed: pid {pid} (" in refused
+    assert ", state D, wchan " in refused
+    assert "it keeps its leases until they are gone" in refused
+    [shown] = site.ask("ps")["sessions"]
+    assert (shown["state"], shown["leases_held"]) == ("unkillable", 1)
+    assert site.run("session", "stop", session, code=1).stderr == refused
+    site.end(site.running[-1], signal.SIGKILL)
+    site.start()
+    site.wait_for("session.unkillable", count=2)
+    assert f"held by session {session}" in site.run("lease", "acquire", "a.txt", code=1).stderr
+    assert f"pid {pid} (" in site.run("session", "show", session).stdout
+
+    icebox.thaw()
+
+    ended = site.wait_for("session.ended")["data"]
+    assert (ended["outcome"], ended["released"]) == ("killed", ["a.txt"])
+    assert "; 1 could not be killed for a while" in ended["sentence"]
+    assert [process["pid"] for process in ended["evidence"]["unkillable"]] == [pid]
+    assert len(site.events("session.settling")) == 1

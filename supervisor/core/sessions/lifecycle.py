@@ -94,7 +94,7 @@ class Stopping:
 
 @dataclass(frozen=True, slots=True)
 class Unkillable:
-    """The worker is gone, but processes of its tree are left that did not die; nothing is released before they do.
+    """Processes of its tree are left that SIGKILL did not end; nothing is released before they are gone.
 
     `survivors` read "pid 123 (name, state D, wchan x)".
     """
@@ -177,7 +177,7 @@ class WorkerLost:
 
 @dataclass(frozen=True, slots=True)
 class TreeLives:
-    """The worker is gone, and these processes of its tree could not be ended."""
+    """These processes of its tree could not be ended, says its worker, or who cleared up after that."""
 
     survivors: tuple[str, ...]
 

@@ -38,7 +38,7 @@ class ExitRecord:
     `cause` says what began the end: "exited" (by itself), "unspawned", "unlaunched", "abandoned", "budget", "startup",
     "resident", "stall", "stop", "kill" or "preempt". Exactly one of `code` and `signal` is set once
     the harness was started. `leaked` are descendants that outlived the harness and were killed,
-    `survivors` those that could not be. `paused` are the seconds that it stood still, `limits` how often
+    `survivors` those that could not be, `unkillable` those of them that are gone since. `paused` are the seconds that it stood still, `limits` how often
     the kernel held it to a limit of its cgroup.
     """
 
@@ -52,6 +52,7 @@ class ExitRecord:
     elapsed: float = 0.0
     leaked: tuple[Mapping[str, Any], ...] = ()
     survivors: tuple[Mapping[str, Any], ...] = ()
+    unkillable: tuple[Mapping[str, Any], ...] = ()
     paused: float = 0.0
     limits: Mapping[str, int] = field(default_factory=dict)
     log: Mapping[str, Any] = field(default_factory=dict)
@@ -67,10 +68,10 @@ class ExitRecord:
         for name in ("code", "signal"):
             if data.get(name) is not None and type(data[name]) is not int:
                 raise TypeError(f"{name} is {data[name]!r}")
-        for name in ("leaked", "survivors"):
+        for name in ("leaked", "survivors", "unkillable"):
             if not all(isinstance(process, Mapping) for process in data.get(name) or ()):
                 raise TypeError(f"{name} holds something that is no process")
-        for name in ("log", "usage"):
+        for name in ("limits", "log", "usage"):
             if not isinstance(data.get(name) or {}, Mapping):
                 raise TypeError(f"{name} is no object")
         return cls(
@@ -84,6 +85,7 @@ class ExitRecord:
             elapsed=float(data.get("elapsed") or 0.0),
             leaked=tuple(data.get("leaked") or ()),
             survivors=tuple(data.get("survivors") or ()),
+            unkillable=tuple(data.get("unkillable") or ()),
             paused=float(data.get("paused") or 0.0),
             limits=data.get("limits") or {},
             log=data.get("log") or {},
@@ -225,6 +227,8 @@ def _sentence(outcome: Outcome, record: ExitRecord, remains: Remains) -> str:
         text += f"; {killed} of its processes killed by the kernel for want of memory"
     if record.leaked:
         text += f"; {len(record.leaked)} leaked process{'es' * (len(record.leaked) > 1)} swept"
+    if record.unkillable:
+        text += f"; {len(record.unkillable)} could not be killed for a while"
     if record.survivors:
         text += f"; {len(record.survivors)} could not be killed"
     return text
@@ -243,6 +247,7 @@ def _evidence(record: ExitRecord, remains: Remains) -> Mapping[str, Any]:
         **_repository_evidence(remains),
         "leaked": [dict(p) for p in record.leaked],
         "survivors": [dict(p) for p in record.survivors],
+        "unkillable": [dict(p) for p in record.unkillable],
         "log": dict(record.log),
         "usage": dict(record.usage),
     }

@@ -163,7 +163,7 @@ class SessionVerbs:
     def _end(self, name: str, wish: Stop | Kill) -> Later:
         session = self._living(name)
         if isinstance(session.life.state, Unkillable):
-            self._workers.when_gone(session.id)  # looked at again, now that somebody cares
+            self._workers.look_again(session.id)  # now that somebody cares
             raise _unkillable(session.id, session.life.state)
         authority = self._authority
         later = Later()
