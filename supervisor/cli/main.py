@@ -115,7 +115,7 @@ def main(argv: list[str] | None = None) -> Any:
         _say_refusal(error)
         sys.exit(75 if error.code == -32002 else 1)
     except Unreachable as error:
-        click.echo(f"leasehold: {error}; `leasehold run` starts one", err=True)
+        click.echo(f"leasehold: {error}; {error.way_out}", err=True)
         sys.exit(3)
     except BrokenPipeError:
         sys.stderr.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -193,6 +194,16 @@ def test_a_lock_that_is_handed_down_is_held_from_before_the_start_until_the_end(
         session.wait()
         with (session.folder / "lock").open("rb") as probe:
             fcntl.flock(probe, fcntl.LOCK_SH | fcntl.LOCK_NB)
+
+
+def test_the_kernel_out_of_memory_chooses_anything_of_the_session_before_its_worker(tmp_path: Path) -> None:
+    with Session(tmp_path, "speaks_and_stays") as session:
+        session.connect()
+        session.wait_ready()
+        harness = json.loads((session.folder / "worker.json").read_text())["harness"]["pid"]
+
+        scores = [int(Path(f"/proc/{pid}/oom_score_adj").read_text()) for pid in (session.pid, harness)]
+        assert scores[0] < 500 <= scores[1]
 
 
 def test_a_lock_of_another_folder_is_refused(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from tests.system.box.box import Box
 from tests.system.box.host import limiting, missing, missing_limits
+from tests.system.fleet import Fleet, binds
 
 HERE = Path(__file__).parent
 
@@ -20,7 +21,8 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.system)
 
 
-def _needs(reason: str | None) -> None:
+def needs(reason: str | None) -> None:
+    """Skip the test for a reason, if there is one; where the tests are required, let it fail."""
     if reason is None:
         return
     if os.environ.get("LEASEHOLD_TEST_SYSTEM") == "required":
@@ -31,7 +33,7 @@ def _needs(reason: str | None) -> None:
 @pytest.fixture(scope="session")
 def bootable() -> None:
     """Skip the test where no systemd can be booted."""
-    _needs(missing())
+    needs(missing())
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +46,18 @@ def box(bootable: None) -> Iterator[Box]:
 @pytest.fixture(scope="module")
 def limiting_box() -> Iterator[Box]:
     """Return a booted systemd in which limits of memory and tasks bite."""
-    _needs(missing_limits())
+    needs(missing_limits())
     with Box(limiting()) as booted:
         yield booted
+
+
+@pytest.fixture(scope="module")
+def fleet(bootable: None) -> Iterator[Fleet]:
+    """Return an installation with its service running, the same for all tests of a file."""
+    with Box(binds=binds()) as booted:
+        made = Fleet(booted)
+        made.prepare()
+        made.configure()
+        made.install()
+        yield made
+        made.close()

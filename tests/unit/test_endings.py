@@ -57,6 +57,16 @@ def test_the_sentence_tells_of_leaks_and_of_what_was_left():
     )
 
 
+def test_the_sentence_tells_what_the_limits_of_the_session_did():
+    record = ExitRecord("exited", code=2, elapsed=1.0, limits={"oom_kills": 1, "refused_forks": 3})
+
+    assert judge(record, Remains(), Expects.COMMIT).sentence == (
+        "exited with code 2 after 1s; nothing was committed; "
+        "1 of its processes killed by the kernel for want of memory; "
+        "a new process refused by the kernel 3 times"
+    )
+
+
 def test_a_lost_session_says_why():
     assert judge_lost("its worker was killed", Remains()).sentence == "lost: its worker was killed"
 

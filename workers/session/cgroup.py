@@ -81,11 +81,14 @@ class Cgroup:
 
     def _counts(self) -> dict[str, int]:
         counts = {}
-        for name, file, key in (
-            ("oom_kills", "memory.events", "oom_kill"),
-            ("refused_forks", "pids.events", "max"),
+        for name, controller, file, old_file, key in (
+            ("oom_kills", "memory", "memory.events", "memory.oom_control", "oom_kill"),
+            ("refused_forks", "pids", "pids.events", "pids.events", "max"),
         ):
-            for line in _read(os.path.join(self.path, file)).splitlines():
+            told = _read(os.path.join(self.path, file))
+            if not told and (old := _old_group(controller, os.path.basename(self.path))):
+                told = _read(os.path.join(old, old_file))
+            for line in told.splitlines():
                 if line.startswith(key + " "):
                     counts[name] = int(line.split()[1])
         return counts
@@ -144,6 +147,19 @@ def _own() -> str:
         if len(fields) > 2 and fields[2] == "cgroup2":
             return fields[1].replace("\\040", " ") + inside
     raise Unusable("no cgroup file system (version 2) is mounted")
+
+
+def _old_group(controller: str, name: str) -> str | None:
+    """Return this process's group of a version 1 controller, if it is the session's own, called `name`."""
+    for line in _read("/proc/self/cgroup").splitlines():
+        _, controllers, inside = line.split(":", 2)
+        # A group of another name holds others too, and what happened in it may have happened to them.
+        if controller in controllers.split(",") and os.path.basename(inside) == name:
+            for mount in _read("/proc/self/mounts").splitlines():
+                fields = mount.split()
+                if fields[2] == "cgroup" and controller in fields[3].split(","):
+                    return fields[1].replace("\\040", " ") + inside
+    return None
 
 
 def _read(path: str) -> str:

@@ -225,6 +225,8 @@ def _sentence(outcome: Outcome, record: ExitRecord, remains: Remains) -> str:
     text += f"; {_left(remains)}"
     if killed := record.limits.get("oom_kills"):
         text += f"; {killed} of its processes killed by the kernel for want of memory"
+    if refused := record.limits.get("refused_forks"):
+        text += f"; a new process refused by the kernel {refused} time{'s' * (refused > 1)}"
     if record.leaked:
         text += f"; {len(record.leaked)} leaked process{'es' * (len(record.leaked) > 1)} swept"
     if record.unkillable:

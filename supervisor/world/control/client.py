@@ -12,7 +12,6 @@ from typing import Any, Self
 _WHY = {
     FileNotFoundError: "none is running there",
     ConnectionRefusedError: "its supervisor is gone",
-    PermissionError: "it belongs to another user",
     NotADirectoryError: "a part of the path is not a directory",
 }
 _CHUNK = 1 << 16
@@ -30,12 +29,24 @@ class Refused(Exception):  # noqa: N818  - an answer of the supervisor, not a fa
 
 
 class Unreachable(Exception):  # noqa: N818  - a state of the world, not a fault of the program
-    """No supervisor answers on the socket."""
+    """No supervisor answers on the socket; `way_out` says what to do."""
+
+    way_out = "`leasehold run` starts one"
 
     def __init__(self, path: str, why: str) -> None:
         super().__init__(f"no supervisor on {path}: {why}")
         self.path = path
         self.why = why
+
+
+class KeptOut(Unreachable):
+    """The socket is there, and this account may not use it."""
+
+    def __init__(self, path: str) -> None:
+        why = "this account may not use it"
+        super().__init__(path, why)
+        self.args = (f"the supervisor on {path} cannot be reached: {why}",)
+        self.way_out = _who_may(path)
 
 
 class Client:
@@ -149,9 +160,26 @@ class Client:
         self.close()
         if isinstance(error, TimeoutError | BlockingIOError):
             return Unreachable(self._path, f"it did not answer within {self._timeout:g} s")
+        if isinstance(error, PermissionError):
+            return KeptOut(self._path)
         return Unreachable(
             self._path, _WHY.get(type(error), os.strerror(error.errno) if error.errno else str(error))
         )
+
+
+def _who_may(path: str) -> str:
+    import grp  # noqa: PLC0415  - for this one message
+    import pwd  # noqa: PLC0415
+
+    try:
+        found = os.stat(path)  # noqa: PTH116  - pathlib takes longer to import than a verb to run
+        owner = pwd.getpwuid(found.st_uid).pw_name
+        group = grp.getgrgid(found.st_gid).gr_name
+    except (OSError, KeyError):
+        return "whoever started it may"
+    if found.st_mode & 0o020:
+        return f"{owner} and members of the group {group} may (`usermod -aG {group} NAME` makes one)"
+    return f"{owner} may"
 
 
 def _connect(sock: socket.socket, path: str) -> None:

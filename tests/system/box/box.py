@@ -95,13 +95,17 @@ class Box:
         if user is not None:
             inner = ["setpriv", f"--reuid={user}", "--regid", f"{self._group(user)}", "--init-groups", *inner]
         return subprocess.run(
-            ["nsenter", "-t", str(self.pid), "-m", "-u", "-i", "-C", "-n", "-p", "--", *inner],
+            self.command(inner),
             env=_ENVIRON,
             text=True,
             input=stdin,
             capture_output=True,
             timeout=limit + 10,  # the one inside has killed it long before
         )
+
+    def command(self, inner: Sequence[str]) -> list[str]:
+        """Return the command line that runs `inner` inside; it ends by itself, or with the box."""
+        return ["nsenter", "-t", str(self.pid), "-m", "-u", "-i", "-C", "-n", "-p", "--", *inner]
 
     def sh(self, script: str, *, code: int | None = 0, limit: float = 30.0, user: str | None = None) -> str:
         """Run a shell script inside, check its exit code, and return what it printed on both outputs."""
