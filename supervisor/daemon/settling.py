@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import anyio
 import anyio.to_thread
 import structlog
 
@@ -40,6 +41,7 @@ from supervisor.world.processes import descendants
 
 log = structlog.get_logger("leasehold")
 
+_AT_ONCE = 8  # sessions; when a whole fleet ends, more gits at a time would only fight for the machine
 _SLACK = 2.0  # seconds: git dates commits in whole seconds
 
 
@@ -57,6 +59,7 @@ class Settler:
         self.repos = repos
         self._now = now
         self._salvager = salvager
+        self._turns = anyio.CapacityLimiter(_AT_ONCE)
 
     async def settle(self, session: Session) -> Ending:
         """Return how the session ended; remember every commit that landed, keep what it left uncommitted."""
@@ -71,8 +74,9 @@ class Settler:
 
         if isinstance(found, ExitRecord) and found.cause in NEVER_RAN:
             return ending(Remains())  # the checkout is as it was; git may be what could not be started
-        remains = await self._committed(session)
-        return ending(await self._keep(session, remains, ending(remains).outcome))
+        async with self._turns:
+            remains = await self._committed(session)
+            return ending(await self._keep(session, remains, ending(remains).outcome))
 
     async def fingerprint(self, session: Session, folder: Path) -> str:
         """Return a text that changes when the session's HEAD, tree or log do."""

@@ -82,26 +82,26 @@ def free_index(repo: Repository, since: float) -> Removed | Present | None:
 
 def _user_of(repo: Repository, lock: str) -> str | None:
     """Return who may own the lock, in words, or `None` when nobody can."""
-    for entry in os.scandir("/proc"):
-        if not entry.name.isdecimal():
+    for process in Path("/proc").iterdir():
+        if not process.name.isdecimal():
             continue
         try:
-            if entry.stat().st_uid != os.geteuid():
+            if process.stat().st_uid != os.geteuid():
                 continue
-            if _is_git_in(repo, Path(entry.path)):
-                return f"process {entry.name} is git, at work in this repository"
-            if _has_open(entry.path, lock):
-                return f"process {entry.name} has it open"
+            if _is_git_in(repo, process):
+                return f"process {process.name} is git, at work in this repository"
+            if _has_open(process, lock):
+                return f"process {process.name} has it open"
         except PermissionError:
-            if _comm(entry.path).startswith("git"):
-                return f"process {entry.name} is git, and cannot be looked into"
+            if _comm(process).startswith("git"):
+                return f"process {process.name} is git, and cannot be looked into"
         except OSError:
             continue  # it has ended
     return None
 
 
 def _is_git_in(repo: Repository, process: Path) -> bool:
-    if not _comm(str(process)).startswith("git"):
+    if not _comm(process).startswith("git"):
         return False
     at = (process / "cwd").readlink()
     if at.is_relative_to(repo.root) or at.is_relative_to(repo.common_dir):
@@ -110,8 +110,8 @@ def _is_git_in(repo: Repository, process: Path) -> bool:
     return str(repo.root) in words or str(repo.common_dir) in words
 
 
-def _has_open(process: str, path: str) -> bool:
-    with os.scandir(f"{process}/fd") as descriptors:
+def _has_open(process: Path, path: str) -> bool:
+    with os.scandir(process / "fd") as descriptors:
         for descriptor in descriptors:
             try:
                 if os.readlink(descriptor.path) == path:  # noqa: PTH115  - thousands of them: a string each is enough
@@ -121,8 +121,8 @@ def _has_open(process: str, path: str) -> bool:
     return False
 
 
-def _comm(process: str) -> str:
+def _comm(process: Path) -> str:
     try:
-        return Path(process, "comm").read_text(encoding="utf-8", errors="replace")
+        return (process / "comm").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""

@@ -1,0 +1,244 @@
+"""What of a checkout's dirty files is a session's, and what becomes of it when git is slow or dies."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from supervisor.core.decisions.policy import Leftovers
+from supervisor.core.sessions.outcome import Outcome
+from supervisor.core.sessions.salvage import Salvage, Unsalvaged
+from supervisor.core.tasks.standing import LastRun
+from supervisor.daemon.salvaging import Salvager, changed_since, move_orphans
+from supervisor.world.git.facts import dirty
+from supervisor.world.git.repository import Repository, open_repository
+from supervisor.world.git.underway import Present, Removed, free_index, operations
+
+pytestmark = pytest.mark.process
+
+
+class Site:
+    """A repository, and tables with a session on it."""
+
+    def __init__(self, root: Path, house: Any) -> None:
+        self.root = root
+        self.house = house
+        self.salvager = Salvager(house.tables, lambda: [root / "tasks"])
+        root.mkdir()
+        self.git("init", "-q", "-b", "main")
+        self.write("a.txt", "a\n")
+        self.write("b.txt", "b\n")
+        self.git("add", "-A")
+        self.git("commit", "-qm", "Begin")
+
+    def git(self, *args: str) -> str:
+        return subprocess.run(
+            ["git", "-c", "user.name=T", "-c", "user.email=t@e", *args],
+            cwd=self.root,
+            capture_output=True,
+            check=True,
+            text=True,
+        ).stdout
+
+    def write(self, name: str, text: str) -> None:
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+    def policy(self, **fields: Any) -> None:
+        policy = self.house.tables.policy
+        repo = replace(policy.repos["repo"], **fields)
+        self.house.tables.policy = replace(policy, repos={"repo": repo})
+
+    async def repo(self) -> Repository:
+        return await open_repository(self.root)
+
+    async def rescue(self, key: str, outcome: Outcome = Outcome.FAILED) -> Any:
+        repo = await self.repo()
+        return await self.salvager.rescue(self.house.session(key), repo, await dirty(repo), outcome)
+
+
+@pytest.fixture
+def site(tmp_path: Path, house: Any) -> Site:
+    return Site(tmp_path / "repo", house)
+
+
+@pytest.fixture
+def work():
+    from tests.conftest import work
+
+    return work
+
+
+@pytest.mark.asyncio
+async def test_leased_paths_are_the_sessions_and_what_nobody_held_is_marked(site, work):
+    site.house.offer(work("a", "a.txt"), work("b", "b.txt"))
+    site.house.fill()
+    for name in ("a.txt", "b.txt", "stray.txt", "tasks/new.md"):
+        site.write(name, "changed\n")
+
+    rescued = await site.rescue("a")
+
+    assert isinstance(rescued.result, Salvage)
+    assert rescued.result.paths == ("a.txt",)
+    assert rescued.result.unleased == ("stray.txt",)
+    assert rescued.result.neighbours == (site.house.session("b").id,)
+    assert "1 of them without a lease, maybe of" in rescued.result.sentence()
+
+
+@pytest.mark.asyncio
+async def test_what_changed_before_the_session_began_or_is_known_of_others_is_not_its_work(site, work):
+    site.house.offer(work("a", "a.txt"), work("other", "elsewhere.txt"))
+    site.house.fill()
+    site.write("known.txt", "left by the other task before\n")
+    last = LastRun("s0", Outcome.FAILED, "failed", 0.0, dirty=("known.txt",))
+    track = site.house.tables.backlog.track("other")
+    site.house.tables.backlog.put("other", replace(track, last=last))
+
+    assert (await site.rescue("a")).result is None
+    changed = os.lstat(site.root / "known.txt").st_ctime
+    assert changed_since(site.root, "known.txt", changed)
+    assert not changed_since(site.root, "known.txt", changed + 5)
+    assert changed_since(site.root, "gone/deep.txt", os.lstat(site.root).st_ctime)
+
+
+@pytest.mark.asyncio
+async def test_a_git_that_hangs_is_ended_and_the_work_is_said_to_be_held(site, work):
+    site.house.offer(work("a", "slow.bin"))
+    site.house.fill()
+    site.write("slow.bin", "x\n")
+    site.git("config", "filter.slow.clean", f"echo $$ > {site.root}/.git/filter.pid; exec sleep 300")
+    site.write(".git/info/attributes", "*.bin filter=slow\n")
+    site.salvager.limit = 1.0
+
+    rescued = await site.rescue("a")
+
+    assert rescued.result == Unsalvaged(
+        "git was still at it after 1 s and was ended", ("slow.bin",), held=("slow.bin",)
+    )
+    pid = int((site.root / ".git/filter.pid").read_text())
+    assert not Path(f"/proc/{pid}").exists() or "Z" in Path(f"/proc/{pid}/stat").read_text().split()[2]
+    assert site.git("for-each-ref", "refs/leasehold") == ""
+
+
+@pytest.mark.asyncio
+async def test_settling_again_after_a_crash_finds_what_was_kept_and_cleaned_before(site, work):
+    site.policy(leftovers=Leftovers.CLEAN)
+    site.house.offer(work("a", "a.txt", "new.txt"))
+    site.house.fill()
+    site.write("a.txt", "changed\n")
+    site.write("new.txt", "new\n")
+    first = await site.rescue("a")
+
+    again = await site.rescue("a")
+
+    assert again == first
+    assert again.result.cleaned == ("a.txt", "new.txt")
+    assert site.git("status", "--porcelain") == ""
+
+
+@pytest.mark.asyncio
+async def test_a_crash_between_keeping_and_cleaning_leaves_only_the_cleaning_to_be_done(site, work):
+    site.house.offer(work("a", "a.txt", "b.txt"))
+    site.house.fill()
+    site.write("a.txt", "changed\n")
+    site.write("b.txt", "changed\n")
+    first = await site.rescue("a")
+    site.git("checkout", "--", "a.txt")  # as far as the one that died had come
+    site.policy(leftovers=Leftovers.CLEAN)
+
+    again = await site.rescue("a")
+
+    assert again.result.commit == first.result.commit
+    assert sorted(again.result.cleaned) == ["a.txt", "b.txt"]
+    assert site.git("status", "--porcelain") == ""
+
+
+@pytest.mark.asyncio
+async def test_a_session_that_never_started_does_not_take_earlier_work_for_its_own(site, work):
+    site.house.offer(work("a", "a.txt"))
+    site.house.fill()
+    site.write("a.txt", "of an earlier session\n")
+    session = site.house.session("a")
+    later = replace(session.intent.created, wall=os.lstat(site.root / "a.txt").st_ctime + 60)
+    session.intent = replace(session.intent, created=later)
+
+    assert (await site.rescue("a", Outcome.UNSPAWNED)).result is None
+    assert (await site.rescue("a", Outcome.FAILED)).result.paths == ("a.txt",)
+
+
+@pytest.mark.asyncio
+async def test_the_next_session_hears_of_earlier_salvages_until_they_landed_or_are_part_of_a_later_one(
+    site, work
+):
+    site.policy(leftovers=Leftovers.CLEAN)
+    site.house.offer(work("a", "a.txt", "b.txt"))
+    site.house.fill()
+    site.write("a.txt", "first\n")
+    first = await site.rescue("a")
+    track = site.house.tables.backlog.track("a")
+    last = LastRun("s1", Outcome.FAILED, "failed", 0.0, salvages=first.open_)
+    site.house.tables.backlog.put("a", replace(track, last=last))
+    site.house.session("a").intent = replace(site.house.session("a").intent, session="s9")
+    site.house.tables.broker.restore("s9", [])
+
+    untouched = await site.rescue("a")
+    site.write("a.txt", "first\n")
+    site.git("commit", "-qam", "Land it")
+    landed = await site.rescue("a")
+
+    assert untouched.open_ == first.open_
+    assert landed.open_ == ()
+
+
+@pytest.mark.asyncio
+async def test_orphans_are_moved_as_they_were_and_named_by_the_time(site):
+    site.write("a.txt", "changed\n")
+    site.write("new.txt", "new\n")
+
+    moved = await move_orphans(await site.repo(), ("a.txt", "new.txt"), 1_700_000_000.0, None)
+
+    assert moved is not None
+    assert moved.id == "orphans-20231114T221320Z"
+    assert set(moved.cleaned) == {"a.txt", "new.txt"}
+    assert site.git("status", "--porcelain") == ""
+
+
+@pytest.mark.asyncio
+async def test_an_index_lock_is_removed_only_when_nobody_can_own_it(site):
+    repo = await site.repo()
+    lock = site.root / ".git/index.lock"
+    assert free_index(repo, 0.0) is None
+    lock.touch()
+    made = os.lstat(lock).st_ctime
+
+    assert free_index(repo, made + 5) == Present("it is older than the session")
+    with subprocess.Popen(
+        ["git", "cat-file", "--batch"], cwd=site.root, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as git:
+        assert git.stdin is not None
+        assert git.stdout is not None
+        git.stdin.write(b"HEAD\n")
+        git.stdin.flush()
+        git.stdout.readline()  # it is git by now, and no longer on its way there
+        assert free_index(repo, 0.0) == Present(f"process {git.pid} is git, at work in this repository")
+        git.stdin.close()
+    assert free_index(repo, 0.0) == Removed()
+    assert not lock.exists()
+
+
+@pytest.mark.asyncio
+async def test_operations_under_way_are_those_begun_since(site):
+    repo = await site.repo()
+    (site.root / ".git/rebase-merge").mkdir()
+    (site.root / ".git/CHERRY_PICK_HEAD").touch()
+    (site.root / ".git/MERGE_HEAD").touch()
+    begun = os.lstat(site.root / ".git/MERGE_HEAD").st_ctime
+
+    assert operations(repo, 0.0) == ("merge", "rebase")
+    assert operations(repo, begun + 5) == ()
