@@ -73,17 +73,21 @@ def _settings(ctx: click.Context) -> Settings | None:
 
 
 async def _climb(settings: Settings | None) -> Ladder:
+    import os
     import tempfile
     from pathlib import Path
 
     from supervisor.world.launch.climb import climb
-    from supervisor.world.launch.installation import installation_of
+    from supervisor.world.launch.installation import Installation
 
+    # An id of its own: the state directory's is made by its owner, who need not be the one who asks.
+    mark = f"doctor-{os.getpid()}"
     if settings is not None:
         place = settings.supervisor
-        return await climb(place.launcher, installation_of(place.state_dir, place.runtime_dir / "workers"))
-    with tempfile.TemporaryDirectory(prefix="leasehold-doctor-") as folder:
-        return await climb("auto", installation_of(Path(folder), Path(folder)))
+        here = Installation(mark, place.state_dir / "sessions", place.runtime_dir / "workers")
+        return await climb(place.launcher, here)
+    with tempfile.TemporaryDirectory(prefix=f"leasehold-{mark}-") as folder:
+        return await climb("auto", Installation(mark, Path(folder), Path(folder)))
 
 
 def _limits(settings: Settings | None, ladder: Ladder) -> list[Finding]:

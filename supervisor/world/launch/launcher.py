@@ -66,4 +66,8 @@ class Launcher(Protocol):
         """Let go of what is held for a session that ended by its worker's own record; end what still runs."""
 
     async def found(self) -> frozenset[str]:
-        """Return the ids of the sessions of this installation that the rung holds something of."""
+        """Return the ids of the sessions of this installation that the rung holds something of.
+
+        Raises:
+            LaunchError: that cannot be seen now.
+        """

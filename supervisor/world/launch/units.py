@@ -78,9 +78,12 @@ class UnitLauncher:
         """Return the sessions whose units are loaded: running, or failed and not yet cleared away.
 
         Raises:
-            BusError: the manager does not answer.
+            LaunchError: the manager does not answer.
         """
-        names = await self._manager.names(unit_of("*"))
+        try:
+            names = await self._manager.names(unit_of("*"))
+        except BusError as error:
+            raise LaunchError(f"the units of sessions cannot be listed: {error}") from error
         instances = (name.partition("@")[2].removesuffix(".service") for name in names)
         return frozenset(instance for instance in instances if not instance.startswith(PROBE))
 
