@@ -12,6 +12,7 @@ from supervisor.core.leases.scope import ScopeError
 from supervisor.core.pacing.cadence import ScheduleError
 from supervisor.daemon.authority import Authority
 from supervisor.daemon.feeds import Sources
+from supervisor.daemon.harness_limits import say_what_is_not_kept
 from supervisor.daemon.orphans import look_for_orphans
 from supervisor.daemon.policy import policy_from
 from supervisor.daemon.preparing import Workshop
@@ -86,6 +87,7 @@ class Reloader:
         changed = changes(self._shop.settings, settings)
         failpoint("reload.read")
         self._put_in_force(settings, repos)
+        say_what_is_not_kept(settings, self._shop.footing.ladder)
         authority.tables.policy = policy
         authority.tables.resting.clear()  # the operator may have mended what could not be started
         authority.tables.recent.window = policy.selection.recent_window

@@ -64,6 +64,15 @@ def mortal(hierarchy: Hierarchy, place: Path) -> str | None:
     return None
 
 
+def unit_around(proc: Path = Path("/proc")) -> str | None:
+    """Return the unit that this process is in, if what it starts without a group of its own ends with it."""
+    try:
+        hierarchy = look(proc)
+    except CgroupError:
+        return None
+    return mortal(hierarchy, hierarchy.own)
+
+
 def _mount(mounts: str) -> Path | None:
     for line in mounts.splitlines():
         fields = line.split(" ")

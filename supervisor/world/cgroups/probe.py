@@ -11,6 +11,7 @@ from pathlib import Path
 from supervisor.world.cgroups import group
 from supervisor.world.cgroups.hierarchy import MARK, CgroupError, look, mortal, places
 
+PROBE = "probe-"  # the name of a group that is no session's begins with it
 _PATIENCE = 5.0  # seconds for one process to die
 
 
@@ -47,7 +48,7 @@ def find_base(installation: str) -> Base:
 def _tried(place: Path, base: Path) -> Base:
     parent = group.hand_down(place)
     base.mkdir(exist_ok=True)
-    trial = base / f"probe-{os.getpid()}"
+    trial = base / f"{PROBE}{os.getpid()}"
     try:
         limits = group.hand_down(base) & parent
         trial.mkdir()

@@ -12,7 +12,7 @@ from supervisor.world.config.models import Settings
 
 # Read once, when the supervisor starts.
 AT_RESTART = frozenset(
-    {"supervisor.state_dir", "supervisor.runtime_dir", "supervisor.log_format", "supervisor.log_level"}
+    f"supervisor.{key}" for key in ("launcher", "state_dir", "runtime_dir", "log_format", "log_level")
 )
 
 

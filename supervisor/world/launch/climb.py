@@ -7,7 +7,7 @@ from typing import Literal
 
 import anyio.to_thread
 
-from supervisor.world.cgroups.hierarchy import CgroupError
+from supervisor.world.cgroups.hierarchy import CgroupError, unit_around
 from supervisor.world.cgroups.probe import find_base
 from supervisor.world.launch.grouped import CgroupLauncher
 from supervisor.world.launch.installation import Installation
@@ -17,6 +17,8 @@ from supervisor.world.launch.local import LocalLauncher
 from supervisor.world.launch.rung import Rung
 
 BOOTED = Path("/run/systemd/system")  # there exactly when systemd is the service manager (sd_booted(3))
+
+OUR_UNIT = "leasehold.service"
 
 Wanted = Literal["auto", "systemd", "cgroup", "sweep"]
 
@@ -45,10 +47,20 @@ async def climb(wanted: Wanted, here: Installation) -> Ladder:
             launchers[rung] = launcher
     for rung in _RUNGS[wanted]:
         if rung in launchers:
+            if wanted == "auto" and rung is Rung.SWEEP and unit_around() == OUR_UNIT:
+                raise LadderError(_would_end_with_us(trials))
             return Ladder(rung, launchers, tuple(trials))
     whys = "; ".join(f"{trial.rung.value}: {trial.told}" for trial in trials if trial.rung in _RUNGS[wanted])
     raise LadderError(
         f'supervisor.launcher is "{wanted}", which does not hold here ({whys}); "auto" takes what holds'
+    )
+
+
+def _would_end_with_us(trials: list[Trial]) -> str:
+    whys = "; ".join(f"{trial.rung.value}: {trial.told}" for trial in trials if not trial.holds)
+    return (
+        f"no session can be started so that it outlives {OUR_UNIT} ({whys}); "
+        'supervisor.launcher = "sweep" runs them all the same'
     )
 
 
@@ -65,7 +77,9 @@ async def _try(rung: Rung, here: Installation) -> tuple[Trial, Launcher | None]:
                 base
             )
         case Rung.SWEEP:
-            return Trial(rung, holds=True, told="holds everywhere"), LocalLauncher(here.sessions)
+            unit = unit_around()
+            told = f"holds everywhere, but here sessions end with {unit}" if unit else "holds everywhere"
+            return Trial(rung, holds=True, told=told), LocalLauncher(here.sessions)
 
 
 async def _try_units(rung: Rung, here: Installation) -> tuple[Trial, Launcher | None]:

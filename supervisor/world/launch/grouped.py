@@ -11,7 +11,7 @@ import anyio.to_thread
 
 from supervisor.world.cgroups import group
 from supervisor.world.cgroups.hierarchy import MARK, CgroupError, look
-from supervisor.world.cgroups.probe import Base
+from supervisor.world.cgroups.probe import PROBE, Base
 from supervisor.world.launch.launcher import Cleared, LaunchError, StartedWorker
 from supervisor.world.launch.local import start_worker
 from supervisor.world.launch.records import RecordError, read_cgroup
@@ -73,9 +73,10 @@ class CgroupLauncher:
     async def found(self) -> frozenset[str]:
         """Return the sessions that have a group, with processes or without."""
         try:
-            return frozenset(entry.name for entry in os.scandir(self._base.path) if entry.is_dir())
+            names = {entry.name for entry in os.scandir(self._base.path) if entry.is_dir()}
         except FileNotFoundError:
             return frozenset()
+        return frozenset(name for name in names if not name.startswith(PROBE))
 
     def _make(self, place: Path, limits: Limits) -> None:
         try:

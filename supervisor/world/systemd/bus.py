@@ -99,13 +99,18 @@ class Bus(asyncio.Protocol):
         return self._transport is not None and not self._transport.is_closing()
 
     async def call(
-        self, address: DBusAddress, method: str, signature: str = "", *body: Any, patience: float = PATIENCE
+        self,
+        address: DBusAddress,
+        method: str,
+        signature: str = "",
+        *body: Any,
+        patience: float | None = None,
     ) -> tuple[Any, ...]:
         """Call a method and return what it answers.
 
         Raises:
             RefusedError: it answered with an error.
-            BusError: no answer came within `patience` seconds, or the connection is gone.
+            BusError: no answer came within `patience` seconds (PATIENCE unless given), or the connection is gone.
         """
         return await self.send(new_method_call(address, method, signature or None, body), patience)
 
@@ -117,10 +122,11 @@ class Bus(asyncio.Protocol):
         """
         await self.send(message_bus.AddMatch(rule))
 
-    async def send(self, message: Message, patience: float = PATIENCE) -> tuple[Any, ...]:
+    async def send(self, message: Message, patience: float | None = None) -> tuple[Any, ...]:
         """Send a method call and return the body of its answer; raises as `call` does."""
         if self._transport is None or not self.open:
             raise BusError(f"the connection to the bus {self.address} is closed")
+        patience = PATIENCE if patience is None else patience
         serial = next(self._serials)
         answer: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
         self._answers[serial] = answer

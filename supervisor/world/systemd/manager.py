@@ -16,6 +16,7 @@ from supervisor.world.systemd.bus import Bus, BusError, RefusedError, system_bus
 _NAME = "org.freedesktop.systemd1"
 _MANAGER = DBusAddress("/org/freedesktop/systemd1", _NAME, f"{_NAME}.Manager")
 _GONE = {f"{_NAME}.NoSuchUnit", "org.freedesktop.DBus.Error.UnknownObject"}
+_TO_BE_ALLOWED = 25.0  # seconds; at a boot, the service that is asked whether we may has to start first
 _JOBS = f"type='signal',sender='{_NAME}',interface='{_NAME}.Manager',member='JobRemoved'"
 
 
@@ -90,7 +91,9 @@ class Manager:
     async def limit(self, unit: str, limits: Mapping[str, int]) -> None:
         """Set properties such as MemoryMax of a unit until the next boot; raises as `kill` does."""
         values = [(name, ("t", value)) for name, value in limits.items()]
-        await self._call(_MANAGER, "SetUnitProperties", "sba(sv)", unit, True, values)
+        bus = await self._connected()
+        body = (unit, True, values)
+        await bus.call(_MANAGER, "SetUnitProperties", "sba(sv)", *body, patience=_TO_BE_ALLOWED)
 
     async def unit(self, name: str, *, load: bool = False) -> Unit | None:
         """Return what is known of a service, `None` when it is not loaded; `load` reads its file if need be.
@@ -156,7 +159,7 @@ class Manager:
         ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._asking += 1
         try:
-            (path,) = await bus.call(_MANAGER, method, "ss", unit, mode)
+            (path,) = await bus.call(_MANAGER, method, "ss", unit, mode, patience=_TO_BE_ALLOWED)
             self._waiting[path] = ended
             if path in self._early:
                 ended.set_result(self._early[path])
