@@ -33,6 +33,7 @@ from supervisor.world.failpoint import failpoint
 from supervisor.world.launch import records
 from supervisor.world.launch.found import Sight, look
 from supervisor.world.launch.launcher import Cleared, Launcher, LaunchError
+from supervisor.world.launch.rung import Rung
 from supervisor.world.processes import open_pidfd
 
 log = structlog.get_logger("leasehold")
@@ -95,6 +96,7 @@ class Reconciler:
                 pass
         finally:
             self._busy.discard(session_id)
+            self._authority.alarm.look()
 
     def _open(self, session_id: str) -> Session | None:
         """Return the session while it is still to be found out how it ended."""
@@ -143,12 +145,14 @@ class Reconciler:
     def _sight(self, session: Session, remains: Remains = Remains.UNKNOWN) -> Sight:
         row = Row.STARTING if isinstance(session.life.state, Starting) else Row.BEGUN
         unknown = self._unknown.get(session.id)
+        folder = self._places.folder(session.id)
         return look(
-            self._places.folder(session.id),
+            folder,
             self._inherited.get(session.id, row) if row is Row.STARTING else row,
             told=self._workers.news.told.get(session.id),
             remains=remains,
-            patient=unknown is None or self._authority.now().mono < unknown.since + START_WITHIN,
+            patient=_starts_by_itself(folder)
+            and (unknown is None or self._authority.now().mono < unknown.since + START_WITHIN),
         )
 
     # --- acting -----------------------------------------------------------------------------------------
@@ -219,7 +223,6 @@ class Reconciler:
             log.warning("session.unknown", session=session.id, why=why)
         pause = min(SLOWEST, _AGAIN * 2**before.looks)
         self._unknown[session.id] = replace(before, why=why, at=now + pause, looks=before.looks + 1)
-        self._authority.alarm.look()
 
     def _forget(self, session_id: str) -> None:
         self._authority.tables.wait_for_reports.discard(session_id)
@@ -246,6 +249,14 @@ class Reconciler:
 
 def _depends_on_remains(sight: Sight) -> bool:
     return judge(replace(sight.found, remains=Remains.NONE)) != judge(sight.found)
+
+
+def _starts_by_itself(folder: Path) -> bool:
+    """Tell whether a service manager starts the worker, at its own time: others hand a lock down that says so."""
+    try:
+        return records.read_rung(folder) in {Rung.SYSTEM_UNITS, Rung.USER_UNITS}
+    except records.RecordError:
+        return False
 
 
 def _last_line(path: Path) -> str:

@@ -1,0 +1,331 @@
+"""A supervisor comes back to whatever was left: sessions that live, that ended, that never began, and forged records."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+pytestmark = pytest.mark.process
+
+WAIT = """
+    import signal
+    print("up", flush=True)
+    signal.pause()
+"""
+UNTIL_TOLD = """
+    import os, sys, time
+    print("up", flush=True)
+    path = os.path.join(os.environ["LEASEHOLD_REPO"], ".leasehold", os.environ["LEASEHOLD_TASK"])
+    while not os.path.exists(path):
+        time.sleep(0.02)
+    sys.exit(int(open(path).read()))
+"""
+
+
+def killed(site):
+    """Kill the supervisor that was started last."""
+    site.running[-1].kill()
+    site.running[-1].wait()
+
+
+def sessions(site):
+    return {session["task"]: session for session in site.ask("ps")["sessions"]}
+
+
+@contextlib.contextmanager
+def ending(process):
+    """End a process with the block, whatever becomes of it."""
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def folder(site, session):
+    return site.root / ".leasehold/state/sessions" / session
+
+
+def test_promise_7_sessions_go_on_over_a_kill_and_their_exit_codes_are_exact(site):
+    for number, key in enumerate("abcd"):
+        site.task(key, f"{key}.txt", budget=f"{number + 1}h")
+    site.configure(UNTIL_TOLD, supervisor={"max_sessions": 4}, retry={"attempts": 1})
+    site.start()
+    for key in "abcd":
+        site.wait_for("session.running", task=key)
+    before = sessions(site)
+    assert site.ask("session", "show", "a")["leases"] == ["a.txt"]
+    killed(site)
+    (site.root / ".leasehold/d").write_text("7")  # ends while nobody watches
+    site.until((folder(site, before["d"]["id"]) / "exit.json").exists)
+
+    site.start()
+
+    ended = site.wait_for("session.ended", task="d")
+    assert ended["data"]["evidence"]["code"] == 7
+    after = sessions(site)
+    for key in "abc":
+        assert {name: after[key][name] for name in ("id", "pid", "worker_pid", "budget", "started_at")} == {
+            name: before[key][name] for name in ("id", "pid", "worker_pid", "budget", "started_at")
+        }
+        assert after[key]["elapsed"] >= before[key]["elapsed"]
+    assert site.ask("session", "show", "a")["leases"] == ["a.txt"]
+    for code, key in enumerate("abc", start=3):
+        (site.root / ".leasehold" / key).write_text(str(code))
+        assert site.wait_for("session.ended", task=key)["data"]["evidence"]["code"] == code
+
+
+def test_a_budget_that_was_extended_is_still_extended_after_a_kill(site):
+    site.task("a", "a.txt")
+    site.configure(WAIT)
+    site.start()
+    session = site.wait_for("session.running")["session"]
+    site.run("session", "extend", session, "100s")
+    killed(site)
+
+    site.start()
+
+    site.until(lambda: sessions(site)["a"]["budget"] == 130.0)
+
+
+def test_a_stop_that_was_asked_while_nobody_could_pass_it_on_happens_after_the_restart(site):
+    site.task("a", "a.txt")
+    site.configure(WAIT)
+    site.start()
+    running = site.wait_for("session.running")
+    worker = running["data"]["worker_pid"]
+    os.kill(worker, signal.SIGSTOP)
+    asked = subprocess.Popen(
+        site.command("session", "stop", running["session"], "--why", "enough"),
+        cwd=site.root, env=site.environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    site.wait_for("session.wish", wish="stop")
+    site.until(lambda: site.events("session.wish") != [])
+    killed(site)
+    asked.wait(30)
+
+    site.start()
+    os.kill(worker, signal.SIGCONT)
+
+    ended = site.wait_for("session.ended")
+    assert ended["data"]["outcome"] == "stopped"
+    assert "enough" in ended["data"]["sentence"]
+
+
+def test_the_line_to_a_worker_is_made_again_when_it_breaks(site):
+    site.task("a", "a.txt")
+    site.configure(WAIT)
+    site.start()
+    session = site.wait_for("session.running")["session"]
+    (path,) = site.socket().parent.glob("workers/*.sock")
+    supervisor = psutil.Process(site.running[-1].pid)
+    away = path.with_suffix(".away")
+    path.rename(away)
+    cut(supervisor, path)
+    site.until(lambda: "worker.unreachable" in site.log())
+    away.rename(path)
+
+    site.until(lambda: site.run("session", "extend", session, "1s", code=None).returncode == 0)
+
+
+def cut(supervisor, path):
+    """Break a supervisor's connection to a worker, as a fault of the system would."""
+    import ctypes
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    pidfd = os.pidfd_open(supervisor.pid)
+    try:
+        for entry in os.scandir(f"/proc/{supervisor.pid}/fd"):
+            number = int(entry.name)
+            taken = libc.syscall(438, pidfd, number, 0)  # pidfd_getfd
+            if taken < 0:
+                continue
+            import socket
+
+            try:
+                with socket.socket(fileno=taken) as line:
+                    if line.family == socket.AF_UNIX and line.getpeername() == str(path):
+                        line.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                continue
+    finally:
+        os.close(pidfd)
+
+
+@pytest.mark.parametrize(
+    "forge",
+    [
+        lambda record: record | {"pid": os.getpid()},
+        lambda record: record | {"pid": os.getpid(), "start_ticks": 1},
+        lambda record: record | {"session": "another"},
+        lambda record: record | {"boot_id": "of another boot"},
+        lambda record: record | {"pid": -1},
+        lambda record: record | {"pid": 1e400},
+        lambda record: [record],
+        lambda _record: "garbage",
+    ],
+)
+def test_promise_9_a_forged_record_of_a_living_worker_misleads_nobody(site, forge):
+    site.task("a", "a.txt")
+    site.configure(WAIT)
+    site.start()
+    running = site.wait_for("session.running")
+    killed(site)
+    path = folder(site, running["session"]) / "worker.json"
+    path.write_text(json.dumps(forge(json.loads(path.read_text()))))
+
+    site.start()
+
+    adopted = site.wait_for("session.adopted")
+    assert adopted["data"]["worker_pid"] == running["data"]["worker_pid"]
+    site.run("session", "stop", running["session"])
+    assert [event["data"]["outcome"] for event in site.events("session.ended")] == ["stopped"]
+
+
+def test_promise_9_a_record_that_names_an_innocent_process_does_not_get_it_signalled(site):
+    site.task("a", "a.txt")
+    site.configure(WAIT, retry={"attempts": 1})
+    site.start()
+    running = site.wait_for("session.running")
+    killed(site)
+    os.kill(running["data"]["worker_pid"], signal.SIGKILL)
+    with ending(subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"])) as innocent:
+        path = folder(site, running["session"]) / "worker.json"
+        record = json.loads(path.read_text())
+        record |= {"pid": innocent.pid, "start_ticks": int(psutil_ticks(innocent.pid))}
+        record["harness"] |= {"pid": innocent.pid, "start_ticks": record["start_ticks"]}
+        path.write_text(json.dumps(record))
+
+        site.start()
+
+        ended = site.wait_for("session.ended")
+        assert ended["data"]["outcome"] == "lost"
+        assert "belongs to another program now" in ended["data"]["sentence"]
+        assert innocent.poll() is None
+
+
+def psutil_ticks(pid):
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()[19]
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ('{"schema": 1, "cause": "exited", "code"', "the worker ended, and its exit record cannot be used"),
+        ('{"session": "another", "cause": "exited", "code": 0}', "exit record in its folder is another session's"),
+        ('{"cause": "exited", "code": "zero"}', "the worker ended, and its exit record cannot be used"),
+    ],
+)  # fmt: skip
+def test_a_torn_or_forged_exit_record_is_not_believed(site, content, told):
+    site.task("a", "a.txt")
+    site.configure(WAIT, retry={"attempts": 1})
+    site.start()
+    running = site.wait_for("session.running")
+    killed(site)
+    os.kill(running["data"]["worker_pid"], signal.SIGKILL)
+    (folder(site, running["session"]) / "exit.json").write_text(content)
+
+    site.start()
+
+    ended = site.wait_for("session.ended")
+    assert ended["data"]["outcome"] == "lost"
+    assert told in ended["data"]["sentence"]
+
+
+def test_promise_14_a_lock_that_somebody_else_holds_keeps_a_session_undecided_and_status_says_so(site):
+    site.task("a", "a.txt")
+    site.configure(WAIT, retry={"attempts": 1})
+    site.start()
+    running = site.wait_for("session.running")
+    killed(site)
+    os.kill(running["data"]["worker_pid"], signal.SIGKILL)
+    lock = folder(site, running["session"]) / "lock"
+    holder = f"import fcntl, signal; f = open({str(lock)!r}); fcntl.flock(f, fcntl.LOCK_EX); print(flush=True); signal.pause()"
+    with ending(subprocess.Popen([sys.executable, "-c", holder], stdout=subprocess.PIPE)) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        site.start()
+
+        why = site.ask("status")["unknown"][running["session"]]
+        assert "not proven to be this session's worker" in why
+        assert "unknown" in site.run("status").stdout
+        assert sessions(site)["a"]["leases_held"] == 1
+
+    assert site.wait_for("session.ended")["data"]["outcome"] == "lost"
+
+
+def test_promise_14_a_worker_whose_folder_was_removed_is_found_and_taken_over(site):
+    import shutil
+
+    site.task("a", "a.txt")
+    site.configure(WAIT)
+    site.start()
+    running = site.wait_for("session.running")
+    killed(site)
+    shutil.rmtree(folder(site, running["session"]))
+
+    site.start()
+
+    adopted = site.wait_for("session.adopted")
+    assert adopted["data"]["worker_pid"] == running["data"]["worker_pid"]
+    site.run("session", "stop", running["session"], code=None)
+    site.wait_for("session.ended")
+
+
+def test_a_worker_that_dies_before_it_starts_anything_is_told_with_its_last_word(site):
+    site.task("a", "a.txt")
+    site.configure(WAIT)
+    site.environ["LEASEHOLD_FAILPOINTS"] = "worker.locked=kill"
+    site.start()
+
+    ended = site.wait_for("session.ended")
+
+    assert ended["data"]["outcome"] == "unspawned"
+    assert "its worker ended before it started the harness" in ended["data"]["sentence"]
+    assert site.wait_for("harness.resting")["data"]["failures"] == 1
+
+
+@pytest.mark.parametrize("point", ["launch.intent_durable", "launch.folder_written", "launch.listening"])
+def test_a_start_that_was_cut_short_is_nobodys_failure_and_is_made_up_for_at_once(site, point):
+    site.task("a", "a.txt")
+    site.configure(WAIT)
+    site.environ["LEASEHOLD_FAILPOINTS"] = f"{point}=kill"
+    first = subprocess.Popen(site.command("run"), cwd=site.root, env=site.environ, stderr=subprocess.DEVNULL)
+    site.running.append(first)
+    assert first.wait(30) == -signal.SIGKILL
+    del site.environ["LEASEHOLD_FAILPOINTS"]
+
+    begun = time.monotonic()
+    site.start()
+
+    again = site.wait_for("session.running")
+    assert time.monotonic() - begun < 8
+    (ended,) = site.events("session.ended")
+    assert (ended["data"]["outcome"], ended["data"]["evidence"]["cause"]) == ("unspawned", "abandoned")
+    assert ended["session"] != again["session"]
+    assert not site.events("harness.resting")
+
+
+def test_a_worker_that_was_forked_just_before_the_kill_is_taken_over_and_not_doubled(site):
+    site.task("a", "a.txt")
+    site.configure(WAIT)
+    site.environ["LEASEHOLD_FAILPOINTS"] = "launch.forked=kill"
+    first = subprocess.Popen(site.command("run"), cwd=site.root, env=site.environ, stderr=subprocess.DEVNULL)
+    site.running.append(first)
+    assert first.wait(30) == -signal.SIGKILL
+    del site.environ["LEASEHOLD_FAILPOINTS"]
+
+    site.start()
+
+    running = site.wait_for("session.running")
+    assert [event["session"] for event in site.events("session.intended")] == [running["session"]]
+    assert site.events("session.ended") == []
