@@ -27,7 +27,7 @@ def explain(ctx: click.Context, key: str, as_json: bool) -> None:  # noqa: FBT00
         click.echo(f"does not run now ({found['reason']}): {found['sentence']}")
     if found["last"]:
         click.echo(f"last session: {found['last_outcome']}: {found['last']}")
-    for name in found["salvages"]:
+    for name in found.get("salvages", ()):
         click.echo(f"kept work: salvage {name} (`leasehold salvage show {name}`)")
     if found["history"]:
         click.echo("what happened so far:")

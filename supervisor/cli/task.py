@@ -126,7 +126,7 @@ def show(ctx: click.Context, key: str, as_json: bool) -> None:  # noqa: FBT001
         click.echo(f"{'blocked':<10} {blocker}")
     if found["last"]:
         click.echo(f"{'last':<10} {found['last']['outcome']}: {found['last']['sentence']}")
-        for name in found["last"]["salvages"]:
+        for name in found["last"].get("salvages", ()):
             click.echo(f"{'salvage':<10} {name}")
     if found["body"]:
         click.echo(f"\n{found['body']}")

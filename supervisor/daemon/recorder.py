@@ -28,6 +28,8 @@ log = structlog.get_logger("leasehold")
 _LOUD = {  # what an operator wants to see without asking for more
     "session.ended": "info",
     "session.running": "info",
+    "session.salvaged": "info",
+    "session.unsalvaged": "error",
     "session.wish": "info",
     "session.unkillable": "error",
     "session.no_report": "warning",
@@ -53,6 +55,7 @@ _LOUD = {  # what an operator wants to see without asking for more
     "clock.stepped": "warning",
     "source.problem": "warning",
     "worktree.orphans": "warning",
+    "worktree.salvaged": "warning",
     "schedule.skipped": "info",
 }
 

@@ -73,7 +73,6 @@ class Salvager:
                 why = f"git was still at it after {self.limit:g} s and was ended"
             except (GitError, OSError) as error:
                 why = str(error)
-        log.error("session.unsalvaged", session=session.id, why=why, paths=share.own[:50])
         return Rescued(Unsalvaged(why, share.own, held=share.own), self._earlier(session))
 
     def share(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 SHOWN = 3  # paths in a sentence; the rest is counted
+RECORDED = 200  # paths of each kind in an event; the commit has them all
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +41,17 @@ class Salvage:
         return text
 
     def as_json(self) -> dict[str, Any]:
-        """Return the form that evidence, events and `--json` have."""
+        """Return the form that evidence, events and `--json` have; `count` is of all that was kept."""
         return {
             "id": self.id,
             "ref": self.ref,
             "commit": self.commit,
-            "paths": list(self.paths),
-            "unleased": list(self.unleased),
+            "count": len(self.paths) + len(self.unleased),
+            "paths": list(self.paths[:RECORDED]),
+            "unleased": list(self.unleased[:RECORDED]),
             "neighbours": list(self.neighbours),
-            "unkept": dict(self.unkept),
-            "cleaned": list(self.cleaned),
+            "unkept": dict(list(self.unkept.items())[:RECORDED]),
+            "cleaned": list(self.cleaned[:RECORDED]),
         }
 
 
