@@ -20,6 +20,7 @@ from supervisor.core.leases.scope import Scope, covers
 from supervisor.core.sessions.outcome import Outcome
 from supervisor.core.sessions.roster import Session
 from supervisor.core.sessions.salvage import Salvage, Unsalvaged
+from supervisor.world.failpoint import failpoint
 from supervisor.world.git.facts import DirtyFile
 from supervisor.world.git.repository import Repository
 from supervisor.world.git.run import GitError
@@ -139,7 +140,9 @@ class Salvager:
         open_ = await self._still_open(session, repo, kept)
         if kept is None:
             return Rescued(_nothing_but(unkept), open_)
+        failpoint("settle.kept")
         cleaned = await self._clean(repo, kept, share) if policy.leftovers is Leftovers.CLEAN else ()
+        failpoint("settle.cleaned")
         return Rescued(
             Salvage(
                 id=kept.id,

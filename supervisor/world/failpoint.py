@@ -37,6 +37,8 @@ POINTS = (
     "clear.before",
     "clear.done",
     "settle.begun",
+    "settle.kept",
+    "settle.cleaned",
     "settle.judged",
     "settle.closed",
     "reload.read",

@@ -19,7 +19,9 @@ AT_AN_ORDER = {"order.before", "order.sent"}
 AT_A_LOSS = {"clear.before", "clear.done"}
 AT_A_RELOAD = {"reload.read", "reload.in_force"}
 AT_PRUNING = {"retention.folder_removed"}
-AT_WORK = [p for p in POINTS if p not in AT_ADOPTION | AT_AN_ORDER | AT_A_LOSS | AT_A_RELOAD | AT_PRUNING]
+AT_A_SALVAGE = {"settle.kept", "settle.cleaned"}
+ELSEWHERE = AT_ADOPTION | AT_AN_ORDER | AT_A_LOSS | AT_A_RELOAD | AT_PRUNING | AT_A_SALVAGE
+AT_WORK = [p for p in POINTS if p not in ELSEWHERE]
 AT_A_STOP = {"worker.stop_asked", "worker.stop_told", "worker.leader_killed"}
 
 
@@ -131,6 +133,24 @@ def test_the_supervisor_may_be_killed_while_it_removes_old_folders(arena, point)
     arena.conclude(point, "kill", back=back)
 
 
+@pytest.mark.parametrize("point", sorted(AT_A_SALVAGE))
+def test_the_supervisor_may_be_killed_while_it_keeps_the_work_of_a_session(arena, point):
+    arena.furnish("dirties-a", "honest-b", **{"repos.site": {"leftovers": "clean"}})
+
+    died = arena.run(f"{point}=1*kill")
+
+    assert died.returncode == -signal.SIGKILL, died.stderr
+    back = arena.recover()
+    attempts = [line["session"] for line in arena.evidence.lines("end") if line["task"] == "dirties-a"]
+    kept = arena.site.git("for-each-ref", "--format=%(refname:lstrip=3)", "refs/leasehold/salvage").split()
+    assert sorted(kept) == sorted(attempts)
+    for session in attempts:
+        text = arena.site.git("cat-file", "blob", f"refs/leasehold/salvage/{session}:dirties-a.txt")
+        assert text == f"dirties-a {session}\n"
+    assert not (arena.site.root / "dirties-a.txt").exists()
+    arena.conclude(point, "kill", back=back)
+
+
 @pytest.mark.parametrize("point", [point for point in OF_WORKERS if point not in AT_A_STOP])
 def test_a_worker_may_be_killed_at_any_step(arena, point):
     arena.furnish("honest-shared-a", "honest-shared-b", "tagged-c", "fails-d")
@@ -161,6 +181,6 @@ def test_a_worker_may_be_killed_while_it_stops_its_session(arena, point):
 
 
 def test_every_step_is_among_those_at_which_this_suite_kills():
-    tried = {*AT_WORK, *AT_ADOPTION, *AT_AN_ORDER, *AT_A_LOSS, *AT_A_RELOAD, *AT_PRUNING}
+    tried = {*AT_WORK, *ELSEWHERE}
 
     assert tried == set(POINTS)

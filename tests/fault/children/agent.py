@@ -98,6 +98,13 @@ def fails() -> None:
     leave(7)
 
 
+def dirties() -> None:
+    """Leave work that nobody committed."""
+    with open(FILE, "a") as file:
+        file.write(f"{TASK} {SESSION}\n")
+    leave(7)
+
+
 def leaves() -> None:
     """Commit, and leave a process behind that cleared its environment."""
     child("sleep", keep_environment=False)
