@@ -31,6 +31,7 @@ def doctor(ctx: click.Context, as_json: bool) -> None:  # noqa: FBT001
     from supervisor.daemon.self_test import probe_level
     from supervisor.world.launch.ladder import LadderError
     from supervisor.world.level import Level, look_at_tools
+    from supervisor.world.stock import look_at_stock
     from supervisor.world.systemd.install.look import look_at_systemd
 
     level, seen = anyio.run(probe_level)
@@ -39,7 +40,12 @@ def doctor(ctx: click.Context, as_json: bool) -> None:  # noqa: FBT001
         ladder = anyio.run(_climb, settings)
     except LadderError as error:
         raise click.ClickException(str(error)) from error
-    findings = [*look_at_tools(), *_limits(settings, ladder), *look_at_systemd(os.environ)]
+    findings = [
+        *look_at_tools(),
+        *_limits(settings, ladder),
+        *look_at_systemd(os.environ),
+        *look_at_stock(settings),
+    ]
     if as_json:
         print_json(
             {"level": level.name.lower(), "told": level.told, "seen": seen, **_document(ladder, findings)}

@@ -89,6 +89,11 @@ class Recorder:
         """Why nothing can be written just now; `None` while all is well."""
         return self._journal.failure
 
+    @property
+    def seq(self) -> int:
+        """The number of the newest event."""
+        return self._seq
+
     def record(self, effects: Iterable[Note | SaveSession | SaveTask], now: Moment) -> Ticket | None:
         """Hand everything to the journal in order; the ticket says when it is durable.
 

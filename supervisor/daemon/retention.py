@@ -1,9 +1,10 @@
-"""Forgetting what is older than `supervisor.retain_days`: events, ended sessions, and their folders."""
+"""Forgetting what is older than `supervisor.retain_days`, and the oldest of what takes too much room."""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import anyio.to_thread
@@ -13,6 +14,7 @@ from anyio.abc import TaskGroup
 from supervisor.core.decisions.effects import Effect
 from supervisor.core.moment import Moment
 from supervisor.daemon.authority import Authority
+from supervisor.world.config.models import SupervisorSettings
 from supervisor.world.failpoint import failpoint
 from supervisor.world.journal.errors import JournalError
 from supervisor.world.journal.journal import Journal
@@ -20,37 +22,53 @@ from supervisor.world.journal.journal import Journal
 log = structlog.get_logger("leasehold")
 
 DAY = 86400.0
+MANY = 50_000  # events after which the sizes are looked at again, long before the day is over
 
 
 class Retention:
-    """Prunes once at the start and then every day; `days` is asked each time, as a reload may change it."""
+    """Prunes once at the start, then every day, and after many events.
+
+    `settings` is asked each time, as a reload may change it.
+    """
 
     def __init__(
-        self, authority: Authority, group: TaskGroup, journal: Journal, folders: Path, days: Callable[[], int]
+        self,
+        authority: Authority,
+        group: TaskGroup,
+        journal: Journal,
+        folders: Path,
+        settings: Callable[[], SupervisorSettings],
     ) -> None:
         self._group = group
         self._journal = journal
         self._folders = folders
-        self._days = days
+        self._settings = settings
         self._living = authority.tables.roster
+        self._recorder = authority.recorder
         self._next = authority.now().mono
+        self._next_seq = 0
         authority.on_time(self._seconds_left, self._ring)
 
     def _seconds_left(self, now: Moment) -> float | None:
-        return max(0.0, self._next - now.mono)
+        return 0.0 if self._recorder.seq >= self._next_seq else max(0.0, self._next - now.mono)
 
     def _ring(self, now: Moment) -> list[Effect]:
-        if now.mono >= self._next:
+        if now.mono >= self._next or self._recorder.seq >= self._next_seq:
             self._next = now.mono + DAY
-            self._group.start_soon(self._prune, now.wall - self._days() * DAY, name="retention")
+            self._next_seq = self._recorder.seq + MANY
+            self._group.start_soon(self._prune, now.wall, name="retention")
         return []
 
-    async def _prune(self, before: float) -> None:
+    async def _prune(self, now: float) -> None:
+        settings = self._settings()
+        before = now - settings.retain_days * DAY
         living = {session.id for session in self._living}
         try:
-            removed = await self._journal.prune(before)
+            removed = await self._journal.prune(before, settings.journal_max)
             failpoint("retention.journal_pruned")
-            folders = await anyio.to_thread.run_sync(_remove_folders, self._folders, before, living)
+            folders = await anyio.to_thread.run_sync(
+                remove_folders, self._folders, before, settings.logs_max, living
+            )
         except (JournalError, OSError) as error:
             log.warning("retention.failed", why=str(error))
             return
@@ -58,15 +76,37 @@ class Retention:
             log.info("retention.pruned", rows=removed, folders=folders)
 
 
-def _remove_folders(parent: Path, before: float, living: set[str]) -> int:
-    """Remove the folders of sessions that ended before `before` (Unix seconds); return how many."""
-    removed = 0
+@dataclass(frozen=True, slots=True, order=True)
+class _Ended:
+    """The folder of a session that ended at `at` (Unix seconds), with the bytes that it takes on the disk."""
+
+    at: float
+    size: int
+    folder: Path
+
+
+def remove_folders(parent: Path, before: float, most: int, living: set[str]) -> int:
+    """Remove the folders of sessions that ended before `before` (Unix seconds); return how many.
+
+    Where those that stay take more than `most` bytes, the oldest go too.
+    """
     if not parent.is_dir():
-        return removed
-    for folder in parent.iterdir():
-        record = folder / "exit.json"
-        if folder.name not in living and record.is_file() and record.stat().st_mtime < before:
-            shutil.rmtree(folder)
-            failpoint("retention.folder_removed")
-            removed += 1
+        return 0
+    ended = sorted(
+        _Ended(record.stat().st_mtime, _size(record.parent), record.parent)
+        for record in parent.glob("*/exit.json")
+        if record.parent.name not in living
+    )
+    taken = sum(found.size for found in ended)
+    removed = 0
+    for found in ended:
+        if found.at >= before and taken <= most:
+            break
+        shutil.rmtree(found.folder)
+        taken -= found.size
+        removed += 1
     return removed
+
+
+def _size(folder: Path) -> int:
+    return sum(file.lstat().st_blocks * 512 for file in folder.rglob("*"))

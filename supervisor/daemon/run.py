@@ -157,7 +157,7 @@ async def supervise(
                 sessions,
                 journal,
                 daemon.places.sessions,
-                lambda: daemon.shop.settings.supervisor.retain_days,
+                lambda: daemon.shop.settings.supervisor,
             )
             sessions.start_soon(keep_time, daemon.authority)
             failpoint("supervisor.answering")

@@ -369,6 +369,26 @@ async def test_pruning_gives_space_back_and_lets_others_write_in_between(
 
 
 @pytest.mark.asyncio
+async def test_a_journal_that_is_too_large_forgets_its_oldest_events_whatever_their_age(
+    journal: Journal, tmp_path: Path
+) -> None:
+    old = [ended("old", "t", at=3.0), live("alive", "u", started_at=0.0)]
+    with anyio.fail_after(BOUND_S):
+        await journal.submit(
+            [*old, *(Event(float(n), "x", data={"text": "y" * 400}) for n in range(9000))]
+        ).wait()
+        assert await journal.prune(0.0, 100_000_000) == 0
+        assert await journal.prune(0.0, 2_000_000) > 4000
+        size = journal.size()
+        assert await journal.prune(0.0, 2_000_000) == 0
+
+    assert 1_000_000 < size.bytes < 2_000_000
+    assert size.since == 9000.0 - size.events
+    assert journal.recent(1)[0].event.at_wall == 8999.0
+    assert [row.id for row in journal.sessions(10)] == ["alive"]
+
+
+@pytest.mark.asyncio
 async def test_pruning_leaves_no_hole_where_the_clock_was_set_back(journal: Journal) -> None:
     with anyio.fail_after(BOUND_S):
         await journal.submit([Event(at, "x") for at in (1.0, 50.0, 2.0, 60.0)]).wait()

@@ -38,6 +38,8 @@ class SupervisorSettings(Section):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     disk_floor: Size = Field(500 << 20, ge=0)
     retain_days: Count = Field(90, ge=1, le=36_500)
+    journal_max: Size = Field(1 << 30, ge=1 << 20)
+    logs_max: Size = Field(10 << 30, ge=1 << 20)
 
 
 class LeaseSettings(Section):

@@ -103,14 +103,16 @@ class Journal(Reader):
         self._writer.put(job)
         return job.ticket
 
-    async def prune(self, before_wall: float) -> int:
+    async def prune(self, before_wall: float, most_bytes: int | None = None) -> int:
         """Delete events and ended sessions older than `before_wall` (Unix seconds); return how many.
+
+        Where the rest takes more than `most_bytes`, the oldest goes too. Unused space is given back.
 
         Raises:
             JournalError: it could not be done, or only in part.
         """
         self._require_open()
-        job = Pruning(before_wall)
+        job = Pruning(before_wall, most_bytes)
         self._writer.put(job)
         await job.ticket.wait()
         return job.removed

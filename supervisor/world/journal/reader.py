@@ -44,6 +44,16 @@ class Snapshot:
     generation: int
 
 
+@dataclass(frozen=True, slots=True)
+class Size:
+    """Bytes of the file, and what they are: events, the first of them at `since` (Unix seconds), and sessions."""
+
+    bytes: int
+    events: int
+    since: float | None
+    sessions: int
+
+
 class Reader:
     """A read-only view; each call sees what was durable when it began. Safe to call from any thread."""
 
@@ -107,6 +117,15 @@ class Reader:
         where, values = _filter(kinds, session, task)
         query = f"{_EVENT} WHERE seq > 0{where} ORDER BY seq DESC LIMIT ?"
         return [_recorded(row) for row in reversed(self._read(query, (*values, limit)))]
+
+    def size(self) -> Size:
+        """Return how much the file holds."""
+        rows = self._read(
+            """SELECT page_count * page_size, (SELECT count(*) FROM events), (SELECT min(at) FROM events),
+            (SELECT count(*) FROM sessions) FROM pragma_page_count(), pragma_page_size()""",
+            (),
+        )
+        return Size(*rows[0])
 
     def last_seq(self) -> int:
         """Return the number of the newest event, 0 if there never was one."""
