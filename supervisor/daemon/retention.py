@@ -103,6 +103,7 @@ def remove_folders(parent: Path, before: float, most: int, living: set[str]) -> 
         if found.at >= before and taken <= most:
             break
         shutil.rmtree(found.folder)
+        failpoint("retention.folder_removed")
         taken -= found.size
         removed += 1
     return removed
