@@ -10,14 +10,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import broker, exits, idle, launch, pairs, selection, sqlite_pairs, stop
+from benchmarks import broker, exits, idle, launch, pairs, selection, sqlite_pairs, start, stop
 from benchmarks.machine import versions
 from benchmarks.native import Native, compile_native
 from benchmarks.plot import plot
 from benchmarks.report import show
 
 HERE = Path(__file__).parent
-NAMES = ("pairs", "sqlite", "launch", "stop", "exit", "idle", "broker", "selection")
+NAMES = ("pairs", "sqlite", "launch", "start", "stop", "exit", "idle", "broker", "selection")
 
 
 def main() -> None:
@@ -60,6 +60,7 @@ def _measures(folder: Path, *, quick: bool) -> dict[str, Callable[[], Any]]:
         )
     measures: dict[str, Callable[[], Any]] = _native(native, folder, quick=quick) if native else {}
     measures["sqlite"] = lambda: sqlite_pairs.run(folder, quick=quick)
+    measures["start"] = lambda: start.run(folder, quick=quick)
     measures["idle"] = lambda: idle.run(folder, quick=quick)
     measures["broker"] = lambda: broker.run(broker.SIZES[:2] if quick else broker.SIZES)
     measures["selection"] = selection.run

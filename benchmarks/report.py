@@ -101,6 +101,14 @@ def show(results: dict[str, Any]) -> None:
             [{"way": name, **row} for name, row in results["launch"]["ways"].items()],
             ("way", "median_ms", "min_ms", "max_ms", "times_floor"),
         )
+    if "start" in results:
+        _show_rows(
+            console,
+            "one session's start and end, cost to the supervisor itself"
+            + _unless(results["start"]["left_out"]),
+            [{"rung": name, **row} for name, row in results["start"]["rungs"].items()],
+            ("rung", "start_cpu_ms", "start_cpu_worst_ms", "start_wall_ms", "tidy_cpu_ms"),
+        )
     if "idle" in results:
         _show_rows(
             console,
@@ -112,6 +120,10 @@ def show(results: dict[str, Any]) -> None:
         cells = {cell["cell"]: cell for cell in results["pairs"]["cells"]}
         for line in filter(None, (goal.judge(cells) for goal in GOALS)):
             console.print(f"goal: {line}", highlight=False, style="green" if line.endswith(" met") else "red")
+
+
+def _unless(left_out: str) -> str:
+    return f"; left out: {left_out}" if left_out else ""
 
 
 def _show_pairs(console: Console, measured: dict[str, Any]) -> None:
