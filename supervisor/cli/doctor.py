@@ -98,16 +98,19 @@ async def _climb(settings: Settings | None) -> Ladder:
 
 def _limits(settings: Settings | None, ladder: Ladder) -> list[Finding]:
     from supervisor.daemon.harness_limits import not_kept
+    from supervisor.world.launch.rung import Rung
     from supervisor.world.level import Finding
 
     if settings is None:
         return []
+    units = "give the service manager the cgroup controllers memory and pids"
+    others = "run sessions as units, or where cgroup2 has the controllers memory and pids"
     return [
         Finding(
             key,
             good=False,
             told=f"no session is limited: the rung of {ladder.rung.value} has no controller for it here",
-            way_out="run sessions as units, or where cgroup2 has the controllers memory and pids",
+            way_out=units if ladder.rung in {Rung.SYSTEM_UNITS, Rung.USER_UNITS} else others,
         )
         for key in not_kept(settings, ladder)
     ]

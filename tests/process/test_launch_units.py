@@ -233,6 +233,18 @@ async def test_promise_14_a_session_whose_manager_does_not_answer_is_not_called_
 
 
 @pytest.mark.asyncio
+async def test_the_limits_of_a_users_session_are_forgotten_with_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    kept = tmp_path / "systemd/user.control"
+    for session in ("s1", "s2"):
+        (kept / f"{unit_of(session)}.d").mkdir(parents=True)
+    async with house(tmp_path, scope=Scope.USER) as it:
+        await it.launcher.tidy("s1", it.folder("s1"))
+
+    assert [path.name for path in kept.iterdir()] == [f"{unit_of('s2')}.d"]
+
+
+@pytest.mark.asyncio
 async def test_the_sessions_that_have_a_unit_are_found_and_a_probe_is_none(tmp_path):
     async with house(tmp_path) as it:
         it.systemd.units = {unit_of("s1"): unit(), unit_of("s2"): unit(), unit_of("probe-1"): unit()}

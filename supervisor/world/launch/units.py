@@ -104,7 +104,12 @@ class UnitLauncher:
         raise LaunchError(f"cannot start {unit}: {why}")
 
     async def _end(self, session: str) -> Cleared:
-        unit = unit_of(session)
+        cleared = await self._ended(unit_of(session))
+        if not cleared.survivors:
+            _forget_limits(self._manager.scope, unit_of(session))
+        return cleared
+
+    async def _ended(self, unit: str) -> Cleared:
         killed: tuple[int, ...] = ()
         try:
             found = await self._manager.unit(unit)
@@ -122,7 +127,6 @@ class UnitLauncher:
                 await self._manager.reset_failed(unit)
         except BusError as error:
             return Cleared((), (f"{unit} cannot be asked about: {error}",))
-        _forget_limits(self._manager.scope, unit)
         return Cleared(killed, (), why)
 
 
