@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -70,6 +71,7 @@ from supervisor.world.git.turns import install_turns
 from supervisor.world.journal.errors import JournalError
 from supervisor.world.journal.journal import Journal
 from supervisor.world.journal.reader import Snapshot
+from supervisor.world.journal.statelock import StateLock
 from supervisor.world.processes import parent
 from supervisor.world.systemd.attached import Attached
 
@@ -118,9 +120,9 @@ async def supervise(
     state_dir = settings.supervisor.state_dir
     attached = attached or Attached()
     watch: list[JournalWatch] = []
+    lock = StateLock.acquire(state_dir, socket_path(settings))  # first: it may be another one's
     repos = await open_repositories(settings)
-    install_hooks(state_dir / "hooks")
-    install_turns(state_dir / "hooks" / "bin")
+    _install_programs(state_dir / "hooks")
 
     def journal_failed(error: JournalError) -> None:
         for watcher in watch:
@@ -130,7 +132,7 @@ async def supervise(
     footing = await find_footing(settings)
     if recover:
         refuse_while_workers_live(state_dir / "sessions")
-    journal = Journal.open(state_dir, on_failure=journal_failed, recover=recover)
+    journal = Journal.open(state_dir, on_failure=journal_failed, recover=recover, lock=lock)
     if journal.recovery is not None:
         log.warning("journal.recovered", told=journal.recovery.sentence())
     failpoint("supervisor.journal_open")
@@ -186,6 +188,21 @@ def _say_that_it_ends(daemon: Daemon) -> None:
     daemon.service.stopping(f"stopped; {running} sessions go on" if running else "stopped")
 
 
+def _misplaced(journal: Journal, state_dir: Path) -> str:
+    """Say that the state directory was taken away, so that nothing new can be kept; empty while it is in place."""
+    if journal.in_place:
+        return ""
+    return (
+        f"{state_dir} was removed or replaced while the supervisor ran; end it with TERM (its sessions go on), "
+        "put the directory back, and start it again"
+    )
+
+
+def _install_programs(hooks: Path) -> None:
+    install_hooks(hooks)
+    install_turns(hooks / "bin")
+
+
 def _build(
     settings: Settings,
     journal: Journal,
@@ -227,10 +244,13 @@ def _build(
         control=socket_path(settings),
         footing=footing,
     )
-    tables.room = lambda was_short: shortage(
-        [settings.supervisor.state_dir, *(repo.root for repo in shop.repos.values())],
-        shop.settings.supervisor.disk_floor,
-        was_short=was_short,
+    tables.room = lambda was_short: (
+        _misplaced(journal, settings.supervisor.state_dir)
+        or shortage(
+            [settings.supervisor.state_dir, *(repo.root for repo in shop.repos.values())],
+            shop.settings.supervisor.disk_floor,
+            was_short=was_short,
+        )
     )
     salvager = Salvager(tables, lambda: sources.folders().values())
     settler = Settler(tables, repos, clock.now, salvager)

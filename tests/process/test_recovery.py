@@ -329,3 +329,39 @@ def test_a_worker_that_was_forked_just_before_the_kill_is_taken_over_and_not_dou
     running = site.wait_for("session.running")
     assert [event["session"] for event in site.events("session.intended")] == [running["session"]]
     assert site.events("session.ended") == []
+
+
+def test_a_second_supervisor_is_refused_and_told_of_the_first_whatever_its_runtime_directory(site, tmp_path):
+    site.configure(WAIT)
+    first = site.start()
+    elsewhere = tmp_path / "e"
+    elsewhere.mkdir(mode=0o700)
+
+    second = site.run("run", code=1, XDG_RUNTIME_DIR=str(elsewhere))
+
+    (line,) = second.stderr.splitlines()
+    assert f"belongs to process {first.pid}, a running supervisor since " in line
+    assert f"that answers at {site.socket()}; stop that one" in line
+    assert site.ask("status")["pid"] == first.pid
+
+
+def test_a_state_directory_that_vanishes_starts_nothing_new_and_its_sessions_go_on(site):
+    site.task("a", "a.txt")
+    site.configure(WAIT, supervisor={"max_sessions": 2})
+    site.start()
+    running = site.wait_for("session.running")
+    state = site.root / ".leasehold/state"
+    state.rename(state.with_name("taken-away"))
+
+    site.task("b", "b.txt")
+
+    explained = ""
+    while "was removed or replaced while the supervisor ran" not in explained:
+        assert site.running[-1].poll() is None, site.log()
+        explained = site.run("explain", "b", code=None).stdout
+    assert psutil.pid_exists(running["data"]["pid"])
+    assert list(sessions(site)) == ["a"]
+    assert site.end(site.running[-1]) == 0
+    state.with_name("taken-away").rename(state)
+    site.start()
+    assert sessions(site)["a"]["pid"] == running["data"]["pid"]

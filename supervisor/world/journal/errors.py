@@ -15,12 +15,13 @@ class JournalError(Exception):
 class JournalLockedError(JournalError):
     """Another process has it; `pid` is that process where it can be known."""
 
-    def __init__(self, path: Path, pid: int | None) -> None:
+    def __init__(self, path: Path, pid: int | None, since: str = "", answers_at: str = "") -> None:
         self.path = path
         self.pid = pid
         who = "another process" if pid is None else f"process {pid}"
+        more = f" since {since}" * bool(since) + f" that answers at {answers_at}" * bool(answers_at)
         super().__init__(
-            f"{path.parent} belongs to {who}, a running supervisor; "
+            f"{path.parent} belongs to {who}, a running supervisor{more}; "
             "stop that one, or give this one another supervisor.state_dir"
         )
 

@@ -35,9 +35,14 @@ class Journal(Reader):
 
     @classmethod
     def open(
-        cls, state_dir: Path, *, on_failure: Callable[[JournalError], object], recover: bool = False
+        cls,
+        state_dir: Path,
+        *,
+        on_failure: Callable[[JournalError], object],
+        recover: bool = False,
+        lock: StateLock | None = None,
     ) -> Journal:
-        """Lock `state_dir`, open the journal in it, and count one generation up.
+        """Lock `state_dir`, unless `lock` was taken before, open the journal in it, and count one generation up.
 
         `on_failure` is called once when writing begins to fail: on the event loop of the batch that
         failed first, on the journal's thread if that had none.
@@ -48,7 +53,7 @@ class Journal(Reader):
             JournalCorruptError: the file is damaged; with `recover` it is moved aside instead.
             JournalError: the directory or the file cannot be used.
         """
-        lock = StateLock.acquire(state_dir)
+        lock = lock or StateLock.acquire(state_dir)
         try:
             opened = open_for_writing(state_dir, recover=recover)
             try:
@@ -78,6 +83,11 @@ class Journal(Reader):
     def commits(self) -> int:
         """How many groups were written since `open`."""
         return self._writer.commits
+
+    @property
+    def in_place(self) -> bool:
+        """Whether the state directory is still there, and the same."""
+        return self._lock_on_state.intact()
 
     def submit(self, entries: Sequence[Entry]) -> Ticket:
         """Queue `entries` to be written in order, all or none; return at once.

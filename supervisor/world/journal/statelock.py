@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -26,8 +27,10 @@ class StateLock:
         self._descriptor: int | None = descriptor
 
     @classmethod
-    def acquire(cls, state_dir: Path) -> StateLock:
+    def acquire(cls, state_dir: Path, answers_at: Path | None = None) -> StateLock:
         """Take the lock on `state_dir`, which is made (mode 0700) if it is missing.
+
+        Since when, and where this supervisor answers, is written into it for whoever comes second.
 
         Raises:
             JournalLockedError: another process has it; the error names the pid if it can be known.
@@ -45,14 +48,23 @@ class StateLock:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+            since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime())
+            os.pwrite(descriptor, f"{os.getpid()}\n{since}\n{answers_at or ''}\n".encode(), 0)
         except BlockingIOError:
             os.close(descriptor)
-            raise JournalLockedError(path, _holder(path)) from None
+            raise JournalLockedError(path, *_holder(path)) from None
         except OSError as error:
             os.close(descriptor)
             raise JournalError(f"{path}: {error.strerror}; free space on its file system") from error
         return cls(path, descriptor)
+
+    def intact(self) -> bool:
+        """Tell whether the directory is still the one that was locked: not removed, moved or replaced."""
+        try:
+            found = self.path.stat()
+        except OSError:
+            return False
+        return self._descriptor is not None and os.path.samestat(found, os.fstat(self._descriptor))
 
     def release(self) -> None:
         """Give the directory up; a second call does nothing."""
@@ -69,12 +81,16 @@ class StateLock:
         self.release()
 
 
-def _holder(path: Path) -> int | None:
+def _holder(path: Path) -> tuple[int | None, str, str]:
+    """Return the pid of the holder, since when it has the lock, and where it answers; as far as is known."""
     holders = lock_holders(path)
-    if holders:
-        return holders[0]
     try:
-        pid = int(path.read_text())
+        pid, since, answers_at = [*path.read_text(errors="replace").splitlines(), "", "", ""][:3]
+        written = int(pid)
     except (OSError, ValueError):
-        return None
-    return pid if Path(f"/proc/{pid}").exists() else None  # else it was left by an earlier holder
+        return (holders[0] if holders else None), "", ""
+    if holders and written not in holders:
+        return holders[0], "", ""
+    if not holders and not Path(f"/proc/{written}").exists():
+        return None, "", ""  # it was left by an earlier holder
+    return written, since, answers_at
