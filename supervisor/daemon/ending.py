@@ -100,7 +100,7 @@ class Ending:
         now = self._authority.now().mono
         graces = [session.budget.grace for session in self._authority.tables.roster]
         self.plan = WhenEmpty(2, by, now + max(graces, default=0.0) + SETTLE)
-        self._wish(Stop("stop", by, "the supervisor is stopping"))
+        self._wish(Stop("shutdown", by, "the supervisor is stopping"))
 
     def kill(self, by: str) -> None:
         """Kill every session, and end with the last."""

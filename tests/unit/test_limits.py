@@ -14,8 +14,10 @@ from supervisor.core.pacing.rest import Rest, asked_for, held_up, not_started
 from supervisor.core.pacing.retry import Flowing, Intensity, Paused, RetryPolicy
 from supervisor.core.pacing.schedule import Misfire, Overlap, Schedule
 from supervisor.core.sessions.budget import Budget
-from supervisor.core.sessions.outcome import Outcome
+from supervisor.core.sessions.lifecycle import Settled, WorkerEnded
+from supervisor.core.sessions.outcome import ExitRecord, Outcome, Remains, judge
 from supervisor.core.tasks.standing import LastRun, Parked, Track
+from supervisor.core.tasks.task import Expects
 
 RETRY = RetryPolicy(attempts=99, base=10.0, cap=10.0, jitter_share=0.0, spawns=3, spawn_window=3600.0)
 
@@ -251,3 +253,24 @@ def test_a_start_that_came_to_nothing_leaves_what_the_last_session_left(house, w
 
     last = house.tables.backlog.track("a").last
     assert (last.outcome, last.dirty, last.salvages) == (Outcome.UNSPAWNED, ("a",), ("s0",))
+
+
+@pytest.mark.parametrize(
+    ("record", "standing"),
+    [
+        ({"cause": "shutdown", "by": "SIGTERM"}, "ready"),
+        ({"cause": "stop", "by": "service manager"}, "ready"),
+        ({"cause": "stop", "by": "operator"}, "held"),
+        ({"cause": "kill", "by": "operator"}, "held"),
+    ],
+)
+def test_a_task_is_held_by_who_stopped_its_session_but_not_by_a_shutdown(house, work, record, standing):
+    house.offer(work("a", "a"))
+    house.fill()
+    house.started("a")
+    house.tables.admission = Draining("op", 0.0)
+    house.news("a", WorkerEnded(ExitRecord(code=-15, **record)))
+    house.news("a", Settled(judge(ExitRecord(code=-15, **record), Remains(), Expects.COMMIT)))
+
+    assert house.standing("a") == standing
+    assert house.tables.backlog.track("a").last.outcome.value in {"stopped", "killed"}

@@ -23,6 +23,8 @@ from supervisor.core.sessions.outcome import Ending, Outcome
 from supervisor.core.sessions.roster import Session
 from supervisor.core.tasks.standing import Cooling, Done, Held, LastRun, Parked, Ready, Standing, Track
 
+_SERVICE_MANAGER = "service manager"  # whom a worker names that was stopped as a unit, at a shutdown say
+
 
 def advance(tables: Tables, session_id: str, event: lifecycle.Event, now: Moment) -> list[Effect]:
     """Take one event into a session's life. News of sessions that are over is dropped."""
@@ -189,6 +191,8 @@ def _standing_after(tables: Tables, session: Session, ending: Ending, failures: 
     match ending.outcome:
         case Outcome.FINISHED:
             return Done(session.id, now.wall)
+        case Outcome.STOPPED if _went_down(ending):
+            return Ready()
         case Outcome.STOPPED | Outcome.KILLED:
             # the operator's word outlives the session: it does not start again behind their back
             by = str(ending.evidence.get("by") or "operator")
@@ -216,6 +220,11 @@ def _give_slot_back(tables: Tables, session: Session, ending: Ending) -> None:
                 planned.tag,
             )
             tables.slot_requests.append(slot)
+
+
+def _went_down(ending: Ending) -> bool:
+    """Tell whether the session ended because the supervisor or the machine went down: nobody meant its task."""
+    return ending.evidence.get("cause") == "shutdown" or ending.evidence.get("by") == _SERVICE_MANAGER
 
 
 def _abandoned(ending: Ending) -> bool:

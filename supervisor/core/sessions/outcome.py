@@ -36,7 +36,7 @@ class ExitRecord:
     """What the worker wrote about the end of its harness; times are Unix seconds, `elapsed` seconds.
 
     `cause` says what began the end: "exited" (by itself), "unspawned", "unlaunched", "abandoned", "budget", "startup",
-    "resident", "stall", "stop", "kill" or "preempt". Exactly one of `code` and `signal` is set once
+    "resident", "stall", "stop", "shutdown", "kill" or "preempt". Exactly one of `code` and `signal` is set once
     the harness was started. `leaked` are descendants that outlived the harness and were killed,
     `survivors` those that could not be, `unkillable` those of them that are gone since. `paused` are the seconds that it stood still, `limits` how often
     the kernel held it to a limit of its cgroup.
@@ -141,6 +141,7 @@ _BY_CAUSE = {
     "startup": Outcome.STALLED,
     "stall": Outcome.STALLED,
     "stop": Outcome.STOPPED,
+    "shutdown": Outcome.STOPPED,  # the supervisor ended, by its configuration or an impatient signal
     "kill": Outcome.KILLED,
     "preempt": Outcome.PREEMPTED,
 }
