@@ -67,3 +67,14 @@ def test_a_session_whose_worker_hangs_is_ended_by_its_unit_at_the_latest(fleet: 
     assert "its unit ran out of time" in ended["sentence"]
     assert not any("sleep 1000" in command for _, command in fleet.box.processes())
     fleet.box.sh(f"rm {drop_in}; systemctl daemon-reload")
+
+
+def test_nothing_is_left_of_the_limits_of_a_session_that_ended(fleet: Fleet):
+    kept = "ls /run/systemd/system.control"
+    fleet.task("limited", harness="small")
+    session = fleet.running("limited")["limited"]
+    assert session["id"] in fleet.box.sh(kept)
+    fleet.tell("limited", "commit")
+
+    fleet.ended("limited")
+    assert session["id"] not in fleet.box.sh(kept)

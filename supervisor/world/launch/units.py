@@ -104,12 +104,12 @@ class UnitLauncher:
         raise LaunchError(f"cannot start {unit}: {why}")
 
     async def _end(self, session: str) -> Cleared:
-        cleared = await self._ended(unit_of(session))
+        cleared = await self._stopped(unit_of(session))
         if not cleared.survivors:
             _forget_limits(self._manager.scope, unit_of(session))
         return cleared
 
-    async def _ended(self, unit: str) -> Cleared:
+    async def _stopped(self, unit: str) -> Cleared:
         killed: tuple[int, ...] = ()
         try:
             found = await self._manager.unit(unit)
