@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import anyio
 import msgspec
@@ -51,6 +51,33 @@ _CONTACT_SLOWEST = 10.0
 Prepare = Callable[[Session], Awaitable[SessionSpec]]
 
 
+class Keeper(Protocol):
+    """Who keeps workers' pidfds for the next supervisor."""
+
+    def keep(self, session: str, pidfd: int) -> None:
+        """Keep a copy."""
+
+    def forget(self, session: str) -> None:
+        """Let go of it."""
+
+    def kept(self, session: str, pid: int) -> int | None:
+        """Return the pidfd that was kept for this start, if it is one of process `pid`; the caller owns it."""
+
+
+class KeepsNothing:
+    """No service manager, no keeper."""
+
+    def keep(self, session: str, pidfd: int) -> None:
+        """Keep nothing."""
+
+    def forget(self, session: str) -> None:
+        """Have nothing to let go of."""
+
+    def kept(self, session: str, pid: int) -> int | None:  # noqa: ARG002
+        """Return nothing."""
+        return None
+
+
 class Workers:
     """Starts, watches and speaks to workers. `prepare` makes the spec of a session at its launch."""
 
@@ -74,6 +101,7 @@ class Workers:
         self._watched: set[str] = set()
         self.news = News(authority, places, self)
         self.when_gone: Callable[[str], None] = lambda _session: None  # set by what finds out how it ended
+        self.keeper: Keeper = KeepsNothing()
 
     def launch(self, session: str, after: Ticket) -> None:
         """Start the session's worker once its intent is durable."""
@@ -147,6 +175,7 @@ class Workers:
         """Stay in contact with a worker until it has ended."""
         ended = False
         self._watched.add(session_id)
+        self.keeper.keep(session_id, pidfd)
         try:
             async with anyio.create_task_group() as group:
                 group.start_soon(self._keep_contact, session_id, worker)
@@ -157,6 +186,7 @@ class Workers:
         finally:
             self._watched.discard(session_id)
             if ended:
+                self.keeper.forget(session_id)
                 reap(pidfd)
                 failpoint("exit.reaped")
             else:

@@ -160,7 +160,9 @@ class Reconciler:
     def _adopt(self, session: Session, sight: Sight) -> bool:
         """Watch a worker that was proven to live; tell whether it still does."""
         worker = sight.worker
-        pidfd = open_pidfd(worker) if worker is not None else None
+        pidfd = None
+        if worker is not None:
+            pidfd = self._workers.keeper.kept(session.id, worker.pid) or open_pidfd(worker)
         if worker is None or pidfd is None:
             return False
         self._tell_troubles(session, sight)

@@ -272,6 +272,7 @@ def _build(
         settings.path, clock.now().wall, footing, schedules=timetable.describe, unknown=reconciler.unknown
     )
     service = Service(authority, situation, attached)
+    workers.keeper = service
     blocks = TokenBlocks(tokens, recorder, authority.tick)
     authority.after.append(blocks.look)
     return Daemon(

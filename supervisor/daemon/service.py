@@ -27,12 +27,17 @@ class Service:
         self._situation = situation
         self._notifier = attached.notifier
         self._watchdog = attached.watchdog
+        self._handed = attached.handed
+        self._kept = set(attached.handed.kept)  # names of what the manager has
         self._told = ""
         self._timer: asyncio.TimerHandle | None = None
         self._pulse: asyncio.TimerHandle | None = None
 
     def ready(self) -> None:
         """Say that it answers, and begin to say what it is at and that it lives."""
+        for session in tuple(self._handed.kept):  # what nobody asked for is of workers that are gone
+            self.forget(session)
+        self._handed.close()
         if not self._notifier.connected:
             return
         self._told = self.status()
@@ -59,8 +64,24 @@ class Service:
             self._notifier.send("READY=1")
 
     def keep(self, session: str, pidfd: int) -> None:
-        """Have the manager keep a worker's pidfd for the next start; it drops it when the worker ends."""
-        self._notifier.keep(session, pidfd)
+        """Have the manager keep a worker's pidfd for the next start, unless it has it from the last one."""
+        if session in self._kept:
+            return
+        if self._notifier.keep(session, pidfd):
+            self._kept.add(session)
+
+    def forget(self, session: str) -> None:
+        """Have the manager drop a worker's pidfd."""
+        if session in self._kept:
+            self._kept.discard(session)
+            self._notifier.forget(session)
+
+    def kept(self, session: str, pid: int) -> int | None:
+        """Return the pidfd of worker `pid` that the manager kept, if any; the caller owns it.
+
+        It only saves a look: who the worker is was proven from its lock and its start time before.
+        """
+        return self._handed.pidfd(session, pid)
 
     def status(self) -> str:
         """Return the line for `systemctl status`: sessions, tasks, and the signal acknowledged last."""

@@ -286,4 +286,9 @@ def test_words_of_unit_files_are_quoted():
 
 
 def test_the_folder_at_the_top_is_the_one_that_the_package_brings():
-    assert (ROOT / "systemd").resolve() == ROOT / "supervisor/world/systemd/units"
+    ours, package = (
+        {str(path.relative_to(top)): path.read_text() for path in top.rglob("*") if path.is_file()}
+        for top in ((ROOT / "systemd").resolve(), ROOT / "supervisor/world/systemd/units")
+    )
+
+    assert ours == package
