@@ -25,6 +25,7 @@ from supervisor.world import clock
 from supervisor.world.config.credentials import pass_through
 from supervisor.world.config.models import Settings
 from supervisor.world.footing import Footing
+from supervisor.world.git.aliases import aliases
 from supervisor.world.git.facts import dirty
 from supervisor.world.git.hooks import environment as gate_environment
 from supervisor.world.git.hooks import install_hooks
@@ -175,11 +176,11 @@ async def session_spec(shop: Workshop, tables: Tables, session: Session) -> Sess
         model=intent.model,
         repo=repo.root if repo is not None else None,
         limits=limits_of(harness),
-        guard=_guard(shop, tables, intent, repo) if repo is not None else None,
+        guard=await _guard(shop, tables, intent, repo) if repo is not None else None,
     )
 
 
-def _guard(shop: Workshop, tables: Tables, intent: Intent, repo: Repository) -> GuardSpec | None:
+async def _guard(shop: Workshop, tables: Tables, intent: Intent, repo: Repository) -> GuardSpec | None:
     """Return how the session's writes are held to its leases; `None` where the level does not reach so far."""
     settings = shop.settings
     git = shutil.which("git")
@@ -192,7 +193,9 @@ def _guard(shop: Workshop, tables: Tables, intent: Intent, repo: Repository) -> 
         git_dir=repo.common_dir,
         control=shop.control,
         token=intent.capability,
+        aliases=await aliases(repo),
         wait=settings.guard.wait,
+        git_wait=settings.guard.git_wait,
         patience=0.0 if settings.guard.away == "closed" else settings.guard.away_wait,
         open_when_away=settings.guard.away == "open",
         keep_dumpable=settings.guard.keep_dumpable,

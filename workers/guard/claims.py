@@ -1,38 +1,29 @@
-"""Asking the supervisor for the first write of a path: the answer comes later, and the loop goes on meanwhile.
-
-The connection is made at the first question and made again when it is lost; a question is repeated over the
-new one, because asking twice for the same grants it once.
-"""
+"""What the guard asks the supervisor for: the first write of a path, and git's turn at the checkout."""
 
 from __future__ import annotations
 
-import json
-import os
-import select
-import socket
-
 from workers.gate.wire import text_of
-from workers.session.clock import FOREVER, boottime
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from workers.session.loop import Loop
-
-_AGAIN = 0.1  # seconds between two tries to reach a supervisor that is away
-_MAX_LINE = 4 << 20  # bytes
+    from workers.guard.line import Answer, Line
 
 
 class Claim:
-    """What one held call wants: files to write, folders to move, and places nobody else may hold."""
+    """What one held call wants: files to write, folders to move, and places nobody else may hold.
 
-    __slots__ = ("files", "folders", "places")
+    `git` is empty, or what a git command is about to do to the checkout (see `gitline`).
+    """
 
-    def __init__(self, files: list[bytes], folders: list[bytes], places: list[bytes]) -> None:
-        self.files = files
-        self.folders = folders
-        self.places = places
+    __slots__ = ("files", "folders", "git", "places")
+
+    def __init__(self, git: str = "") -> None:
+        self.files: list[bytes] = []
+        self.folders: list[bytes] = []
+        self.places: list[bytes] = []
+        self.git = git
 
 
 class Granted:
@@ -45,16 +36,17 @@ class Granted:
 
 
 class Refused:
-    """It may not, and why in a sentence."""
+    """It may not: why in a sentence; `late` when it waited in vain."""
 
-    __slots__ = ("why",)
+    __slots__ = ("late", "why")
 
-    def __init__(self, why: str) -> None:
+    def __init__(self, why: str, *, late: bool) -> None:
         self.why = why
+        self.late = late
 
 
 class Away:
-    """Nobody could be asked for as long as the session is to wait."""
+    """Nobody could be asked for as long as the session is to wait; why in a sentence."""
 
     __slots__ = ("why",)
 
@@ -62,208 +54,58 @@ class Away:
         self.why = why
 
 
-class _Question:
-    __slots__ = ("answered", "give_up_at", "line")
-
-    def __init__(self, line: bytes, give_up_at: float, answered: Callable[[object], None]) -> None:
-        self.line = line
-        self.give_up_at = give_up_at
-        self.answered = answered
+Verdict = Granted | Refused | Away
 
 
 class Claims:
-    """The session's own line to the supervisor. `patience` in seconds: how long one that is away is waited for."""
+    """Asks over the session's line."""
 
-    __slots__ = (
-        *(
-            "_again_at",
-            "_last",
-            "_later",
-            "_loop",
-            "_open",
-            "_path",
-            "_received",
-            "_socket",
-            "_token",
-            "_unsent",
-        ),
-        "patience",
-    )
+    __slots__ = ("_line",)
 
-    def __init__(self, loop: Loop, path: str, token: str, patience: float) -> None:
-        self._loop = loop
-        self._path = path
-        self._token = token
-        self.patience = patience
-        self._socket: socket.socket | None = None
-        self._open: dict[int, _Question] = {}
-        self._last = 0
-        self._later: list[int] = []  # asked again at `_again_at` over the same connection
-        self._again_at = FOREVER
-        self._received = bytearray()
-        self._unsent = bytearray()
+    def __init__(self, line: Line) -> None:
+        self._line = line
 
-    def ask(self, claim: Claim, wait: float, answered: Callable[[object], None]) -> None:
-        """Ask for a claim, to be waited for `wait` seconds when others hold it; `answered` hears the outcome."""
-        self._last += 1
-        request = {
-            "jsonrpc": "2.0",
-            "id": self._last,
-            "method": "guard.claim",
-            "params": {
-                "token": self._token,
-                "files": [text_of(path) for path in claim.files],
-                "folders": [text_of(path) for path in claim.folders],
-                "places": [text_of(path) for path in claim.places],
-                "wait": wait,
-            },
+    def ask(self, claim: Claim, wait: float, answered: Callable[[Verdict], None]) -> None:
+        """Ask for a claim, to be waited for `wait` seconds when others hold it; `answered` hears the verdict."""
+        params: dict[str, object] = {
+            "files": [text_of(path) for path in claim.files],
+            "folders": [text_of(path) for path in claim.folders],
+            "places": [text_of(path) for path in claim.places],
+            "git": claim.git,
+            "wait": wait,
         }
-        line = json.dumps(request).encode() + b"\n"
-        self._open[self._last] = _Question(line, boottime() + self.patience, answered)
-        if self._socket is None:
-            self._connect()
-        else:
-            self._send(line)
+        self._line.ask("guard.claim", params, lambda answer: answered(self._verdict(answer)))
+
+    def give_back(
+        self, tokens: list[object], written: list[bytes], answered: Callable[[Verdict], None]
+    ) -> None:
+        """Give leases back that were for a git command; of the files it wrote, those left dirty stay leased."""
+        params: dict[str, object] = {"tokens": tokens, "written": [text_of(path) for path in written]}
+        self._line.ask("guard.give_back", params, lambda answer: answered(self._verdict(answer)))
 
     def due(self) -> float:
         """Return when `look` is to be called next (CLOCK_BOOTTIME)."""
-        return self._again_at
+        return self._line.due()
 
     def look(self) -> None:
-        """Ask again a supervisor that is away or not ready yet, and give up what has waited long enough."""
-        now = boottime()
-        if now < self._again_at:
-            return
-        self._again_at = FOREVER
-        if self._socket is not None:
-            self._send(b"".join(question.line for question in self._postponed(now)))
-            return
-        for number, question in list(self._open.items()):
-            if now >= question.give_up_at:
-                del self._open[number]
-                question.answered(Away(f"the supervisor does not answer at {self._path}"))
-        if self._open:
-            self._connect()
+        """Do what is due."""
+        self._line.look()
 
     def close(self) -> None:
         """Hang up; what is still open stays unanswered."""
-        self._open.clear()
-        self._again_at = FOREVER
-        if self._socket is not None:
-            self._hang_up()
+        self._line.close()
 
-    def _connect(self) -> None:
-        line = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
-        try:
-            _reach(line, self._path)
-        except OSError:
-            line.close()
-            self._again_at = boottime() + _AGAIN
-            return
-        self._socket = line
-        self._received.clear()
-        self._unsent = bytearray(b"".join(question.line for question in self._open.values()))
-        self._loop.watch(line.fileno(), select.POLLIN, self._ready)
-        self._send(b"")
-
-    def _send(self, line: bytes) -> None:
-        assert self._socket is not None  # noqa: S101  - only called while connected
-        self._unsent += line
-        try:
-            while self._unsent:
-                del self._unsent[: self._socket.send(self._unsent)]
-        except BlockingIOError:
-            pass
-        except OSError:
-            self._lost()
-            return
-        self._loop.listen_for(
-            self._socket.fileno(), select.POLLIN | select.POLLOUT if self._unsent else select.POLLIN
-        )
-
-    def _ready(self, mask: int) -> None:
-        if mask & select.POLLOUT and self._socket is not None:
-            self._send(b"")
-        if mask & ~select.POLLOUT:
-            self._receive()
-
-    def _receive(self) -> None:
-        line = self._socket
-        if line is None:
-            return
-        try:
-            piece = line.recv(65536)
-        except BlockingIOError:
-            return
-        except OSError:
-            piece = b""
-        self._received += piece
-        while (end := self._received.find(b"\n")) >= 0:
-            answer = bytes(self._received[:end])
-            del self._received[: end + 1]
-            self._take(answer)
-        if self._socket is line and (not piece or len(self._received) > _MAX_LINE):
-            self._lost()
-
-    def _take(self, line: bytes) -> None:
-        try:
-            message = json.loads(line)
-        except ValueError:
-            return
-        match message:
-            case {"id": int(number), "error": {"data": {"reason": "recovering"}}} if number in self._open:
-                self._later.append(number)  # it does not know yet what others hold
-                self._again_at = boottime() + _AGAIN
-            case {"id": int(number)} if number in self._open:
-                self._open.pop(number).answered(_answer(message))
-
-    def _postponed(self, now: float) -> list[_Question]:
-        numbers, self._later = self._later, []
-        again = []
-        for number in numbers:
-            question = self._open.get(number)
-            if question is not None and now < question.give_up_at:
-                again.append(question)
-            elif question is not None:
-                del self._open[number]
-                question.answered(
-                    Away("the supervisor has only just started, and does not know yet who holds what")
+    def _verdict(self, answer: Answer) -> Verdict:
+        match answer:
+            case None:
+                return Away(
+                    f"the supervisor at {self._line.path} does not answer, or does not know yet who holds what"
                 )
-        return again
-
-    def _lost(self) -> None:
-        """Keep the questions: a supervisor that comes back is asked again."""
-        self._hang_up()
-        self._later.clear()
-        now = boottime()
-        for question in self._open.values():
-            question.give_up_at = now + self.patience
-        self._again_at = now + _AGAIN if self._open else FOREVER
-
-    def _hang_up(self) -> None:
-        assert self._socket is not None  # noqa: S101  - only called while connected
-        self._loop.forget(self._socket.fileno())
-        self._socket.close()
-        self._socket = None
-
-
-def _reach(line: socket.socket, path: str) -> None:
-    """Connect by way of the folder's descriptor, because an address has room for 107 bytes only."""
-    if len(os.fsencode(path)) < 108:
-        line.connect(path)
-        return
-    folder = os.open(os.path.dirname(path), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        line.connect(f"/proc/self/fd/{folder}/{os.path.basename(path)}")
-    finally:
-        os.close(folder)
-
-
-def _answer(message: dict[str, object]) -> Granted | Refused:
-    match message:
-        case {"result": {"leases": [*leases]}}:
-            return Granted(leases)
-        case {"error": {"message": str(why)}}:
-            return Refused(why)
-        case _:
-            return Refused("the supervisor's answer cannot be read")
+            case {"result": {"leases": [*leases]}}:
+                return Granted(leases)
+            case {"error": {"message": str(why), "data": {"reason": "timed_out"}}}:
+                return Refused(why, late=True)
+            case {"error": {"message": str(why)}}:
+                return Refused(why, late=False)
+            case _:
+                return Refused("the supervisor's answer cannot be read", late=False)

@@ -29,15 +29,16 @@ _HARMLESS = {
 }
 
 
-class Line:
-    """A git command line taken apart: `command`, its own `words`, and where it is to run."""
+class CommandLine:
+    """A git command line taken apart: `command`, its own `words`, and the `folders` of each -C.
 
-    __slots__ = ("command", "folders", "git_dir", "words", "work_tree")
+    `aliases` are git's: the command that each stands for, as far as it is one of git's own.
+    """
 
-    def __init__(self, words: list[bytes]) -> None:
+    __slots__ = ("command", "folders", "words")
+
+    def __init__(self, words: list[bytes], aliases: dict[bytes, bytes]) -> None:
         self.folders: list[bytes] = []  # each -C, one after the other
-        self.git_dir: bytes | None = None
-        self.work_tree: bytes | None = None
         rest = list(words[1:])
         while rest and rest[0].startswith(b"-"):
             option, _, value = rest.pop(0).partition(b"=")
@@ -45,11 +46,8 @@ class Line:
                 value = rest.pop(0) if rest else b""
             if option == b"-C":
                 self.folders.append(value)
-            elif option == b"--git-dir":
-                self.git_dir = value
-            elif option == b"--work-tree":
-                self.work_tree = value
-        self.command = rest.pop(0) if rest else b""
+        command = rest.pop(0) if rest else b""
+        self.command = aliases.get(command, command)
         self.words = rest
 
     def deed(self) -> str:

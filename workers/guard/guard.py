@@ -6,17 +6,21 @@ import errno
 import os
 import select
 
-from workers.guard.calls import MOVE, NAMES, PASS_BY, targets
+from workers.guard.calls import MOVE, NAMES, PASS_BY, WRITE, program_of, targets
 from workers.guard.claims import Away, Claim, Granted, Refused
+from workers.guard.gitline import CHANGES, READS, SWEEPS, CommandLine
 from workers.guard.memory import GoneError, Memory, UnreadableError
-from workers.guard.resolve import Eyes
+from workers.guard.resolve import AT_FDCWD, Eyes
+from workers.guard.turns import Turns
+from workers.guard.whisper import whisper
+from workers.session.proc import leader
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from workers.guard.calls import Target
-    from workers.guard.claims import Claims
+    from workers.guard.claims import Claims, Verdict
     from workers.guard.ground import Ground
     from workers.guard.ignored import Ignored
     from workers.guard.rights import Rights
@@ -29,12 +33,13 @@ _AT_ONCE = 64  # calls that are served before the loop looks at anything else
 class Account:
     """What the guard has done so far."""
 
-    __slots__ = ("asked", "faults", "held", "refused", "unreadable")
+    __slots__ = ("asked", "faults", "held", "refused", "turns_missed", "unreadable")
 
     def __init__(self) -> None:
         self.held = 0  # calls that the kernel held
         self.asked = 0  # of them, those that the supervisor was asked about
         self.refused = 0
+        self.turns_missed = 0  # git commands that waited in vain for another session's to end, and went on
         self.unreadable = 0  # let pass, because the task's memory may not be read
         self.faults = 0  # let pass, because of a fault of the guard itself
 
@@ -43,16 +48,31 @@ class Account:
         return {name: getattr(self, name) for name in self.__slots__}
 
 
-class Guard:
-    """Serves a listener in the worker's loop. `refused` is told of each refusal: the program and why.
+class Rules:
+    """How the guard is to decide what the leases leave open.
 
-    `wait` (seconds) is how long a write waits for another session's lease; `open_when_away` lets writes
-    pass when the supervisor has been away for longer than the session waits for it.
+    `wait` and `git_wait` (seconds) are how long a write waits for another session's lease, and a git command
+    for another session's to end. `open_when_away` lets writes pass when the supervisor has been away for longer
+    than the session waits for it. `aliases` are git's, by name: the command that each begins with.
     """
+
+    __slots__ = ("aliases", "git_wait", "open_when_away", "wait")
+
+    def __init__(
+        self, wait: float, git_wait: float, aliases: dict[bytes, bytes], *, open_when_away: bool
+    ) -> None:
+        self.wait = wait
+        self.git_wait = git_wait
+        self.aliases = aliases
+        self.open_when_away = open_when_away
+
+
+class Guard:
+    """Serves a listener in the worker's loop. `refused` is told of each refusal, in a sentence."""
 
     __slots__ = (
         *("_claims", "_eyes", "_ground", "_ignored", "_listener", "_loop", "_open_when_away", "_poll"),
-        *("_refused", "_rights", "_wait", "account"),
+        *("_refused", "_rights", "_rules", "_turns", "account"),
     )
 
     def __init__(
@@ -63,10 +83,8 @@ class Guard:
         ignored: Ignored,
         rights: Rights,
         claims: Claims,
-        refused: Callable[[int, str], None],
-        *,
-        wait: float,
-        open_when_away: bool,
+        refused: Callable[[str], None],
+        rules: Rules,
     ) -> None:
         self._loop = loop
         self._listener = listener
@@ -76,8 +94,8 @@ class Guard:
         self._rights = rights
         self._claims = claims
         self._refused = refused
-        self._wait = wait
-        self._open_when_away = open_when_away
+        self._rules = rules
+        self._turns = Turns(loop, rights, claims)
         self._poll = select.poll()
         self._poll.register(listener.fd, select.POLLIN)
         self.account = Account()
@@ -102,6 +120,7 @@ class Guard:
     def close(self) -> None:
         """Stop serving. Calls that are held then fail with ENOSYS, so every process must be gone."""
         self._claims.close()
+        self._turns.close()
         self._ignored.close()
         if self._listener.fd >= 0:
             self._loop.forget(self._listener.fd)
@@ -142,7 +161,8 @@ class Guard:
             self._listener.let_pass(call)
             return
         self.account.asked += 1
-        self._claims.ask(claim, self._wait, lambda answer: self._answered(call, claim, answer))
+        wait = self._rules.git_wait if claim.git == CHANGES else self._rules.wait
+        self._claims.ask(claim, wait, lambda verdict: self._answered(call, claim, verdict))
 
     def _claim(self, call: Held) -> Claim | None:
         """Return what the supervisor must be asked for, or `None` when the call may pass without."""
@@ -150,6 +170,8 @@ class Guard:
         try:
             if not self._listener.waits(call):
                 raise GoneError
+            if NAMES[call.arch, call.number].startswith("execve"):
+                return self._turn(call, memory)
             named = targets(call, memory, self._eyes)
         finally:
             memory.close()
@@ -158,29 +180,69 @@ class Guard:
             path = self._ground.relative(target.path)
             if path is None or not self._matters(path, target):
                 continue
-            claim = claim or Claim([], [], [])
+            claim = claim or Claim()
             kinds = {MOVE: claim.folders, PASS_BY: claim.places}
             kinds.get(target.deed, claim.files).append(path)
         return claim
+
+    def _turn(self, call: Held, memory: Memory) -> Claim | None:
+        """Return what a git command needs, or `None` for any other program and for what git does itself."""
+        found = program_of(call, memory, self._eyes)
+        if found is None:
+            return None
+        name = os.path.basename(found[0])
+        if name != b"git" and not name.startswith(b"git-"):
+            return None
+        words = found[1] if name == b"git" else [b"git", name[4:], *found[1][1:]]
+        command = CommandLine(words, self._rules.aliases)
+        deed = command.deed()
+        if deed == READS or self._turns.includes(leader(call.task)) or not self._is_here(call.task, command):
+            return None
+        return Claim(deed)
+
+    def _is_here(self, task: int, command: CommandLine) -> bool:
+        """Tell whether a git command is about this checkout, and not about another repository."""
+        at = self._eyes.locate(task, AT_FDCWD, b".", follow=True)
+        for folder in command.folders:
+            at = os.path.realpath(os.path.join(at or b"/", folder))
+        path = None if at is None else self._ground.relative(at)
+        if at is None or path is None or (path == b"" and at != self._ground.root):
+            return False
+        while path:
+            if os.path.lexists(self._ground.root + b"/" + path + b"/.git"):
+                return False  # a repository inside this one
+            path = path.rpartition(b"/")[0]
+        return True
 
     def _matters(self, path: bytes, target: Target) -> bool:
         if target.deed == MOVE:
             return not self._rights.cover_tree(path) and not self._free(path) and not self._free(path + b"/")
         if not path:
             return False  # the work tree's own folder: nobody leases that alone
-        return not self._rights.cover(path) and not self._free(path)
+        if self._rights.cover(path):
+            if target.deed == WRITE:
+                self._turns.wrote(path)
+            return False
+        return not self._free(path)
 
     def _free(self, path: bytes) -> bool:
         return bool(path) and (self._ground.is_gits(path) or self._ignored.covers(path))
 
-    def _answered(self, call: Held, claim: Claim, answer: object) -> None:
-        match answer:
+    def _answered(self, call: Held, claim: Claim, verdict: Verdict) -> None:
+        match verdict:
             case Granted():
-                self._rights.add(answer.leases, claim.files, claim.folders)
+                if claim.git:
+                    self._turns.begin(leader(call.task), verdict.leases)
+                folders = [*claim.folders, b""] if claim.git == SWEEPS else claim.folders
+                self._rights.add(verdict.leases, claim.files, folders)
                 self._listener.let_pass(call)
-            case Away() if self._open_when_away:
+            case Refused(late=True) if claim.git == CHANGES:
+                self.account.turns_missed += 1  # git's own lock decides: a hook of the other may be slow
+                self._listener.let_pass(call)
+            case Away() if self._rules.open_when_away or claim.git == CHANGES:
                 self._listener.let_pass(call)
             case Refused() | Away():
                 self.account.refused += 1
+                whisper(leader(call.task), verdict.why)
                 self._listener.refuse(call, errno.EBUSY)
-                self._refused(call.task, f"{NAMES[call.arch, call.number]}: {answer.why}")
+                self._refused(verdict.why)

@@ -5,6 +5,11 @@ from __future__ import annotations
 _TOKEN = 3  # where a written lease has its fencing token: [holder, scope, mode, token, granted_at]
 
 
+def token_of(lease: object) -> object:
+    """Return the fencing token of a lease as the supervisor writes it."""
+    return lease[_TOKEN] if isinstance(lease, list) and len(lease) > _TOKEN else None
+
+
 class Rights:
     """A copy of the session's exclusive leases in one repository, in the form in which writes arrive.
 
@@ -33,12 +38,25 @@ class Rights:
         if self.leases is None:
             self.leases = []
         for lease in leases:
-            token = lease[_TOKEN] if isinstance(lease, list) and len(lease) > _TOKEN else None
+            token = token_of(lease)
             if token not in self._tokens:
                 self._tokens.add(token)
                 self.leases.append(lease)
         self._files.update(files)
         self._trees.update(trees)
+
+    def has(self, token: object) -> bool:
+        """Tell whether a lease with this token is on the list."""
+        return token in self._tokens
+
+    def drop(self, tokens: list[object]) -> None:
+        """Take leases off the list that the session gives back; files that it asked for by name stay."""
+        gone = set(tokens)
+        self._tokens -= gone
+        self.leases = [lease for lease in self.leases or [] if token_of(lease) not in gone]
+        self._trees = set()
+        for lease in self.leases:
+            self._read(lease)
 
     def cover(self, path: bytes) -> bool:
         """Tell whether the path is surely one of the session's."""

@@ -9,8 +9,9 @@ import socket
 from workers.guard.architecture import UnknownMachineError, native
 from workers.guard.claims import Claims
 from workers.guard.ground import Ground
-from workers.guard.guard import Guard
+from workers.guard.guard import Guard, Rules
 from workers.guard.ignored import Ignored
+from workers.guard.line import Line
 from workers.guard.program import build
 from workers.guard.rights import Rights
 from workers.guard.seccomp import Listener
@@ -69,7 +70,7 @@ def prepare(spec: GuardSpec | None) -> Pending | Off:
     if spec is None:
         return Off("none was asked for")
     try:
-        program = build(native(), hold_exec=False, keep_dumpable=spec.keep_dumpable)
+        program = build(native(), hold_exec=True, keep_dumpable=spec.keep_dumpable)
     except UnknownMachineError as error:
         return Off(str(error))
     return Pending(program, required=spec.required)
@@ -81,7 +82,7 @@ def receive(
     loop: Loop,
     rights: Rights,
     settled: Callable[[Guard | Off], None],
-    refused: Callable[[int, str], None],
+    refused: Callable[[str], None],
 ) -> None:
     """Wait in the loop for the listener; `settled` hears what came of it."""
     pending.theirs.close()
@@ -107,10 +108,9 @@ def receive(
             Ground(root),
             Ignored(root, spec.git, os.fsencode(spec.git_dir)),
             rights,
-            Claims(loop, spec.control, spec.token, spec.patience),
+            Claims(Line(loop, spec.control, spec.token, spec.patience)),
             refused,
-            wait=spec.wait,
-            open_when_away=spec.open_when_away,
+            Rules(spec.wait, spec.git_wait, spec.aliases, open_when_away=spec.open_when_away),
         )
         settled(guard)
 

@@ -33,6 +33,14 @@ def read_stat(pid: int) -> Stat | None:
     return parse_stat(pid, content) if content else None
 
 
+def leader(task: int) -> int:
+    """Return the process that a thread belongs to; the number itself when it is gone."""
+    for line in _read(f"/proc/{task}/status").splitlines():
+        if line.startswith(b"Tgid:"):
+            return int(line[5:])
+    return task
+
+
 def is_alive(stat: Stat) -> bool:
     """Tell whether the process still runs.
 

@@ -36,12 +36,14 @@ class Budget:
 
 
 class GuardSpec:
-    """How the session's writes are held to its leases; `wait` and `patience` in seconds."""
+    """How the session's writes are held to its leases; `wait`, `git_wait` and `patience` in seconds."""
 
     __slots__ = (
+        "aliases",
         "control",
         "git",
         "git_dir",
+        "git_wait",
         "keep_dumpable",
         "leases",
         "open_when_away",
@@ -61,11 +63,15 @@ class GuardSpec:
         self.control = _absolute(content, "control")
         self.token = _text(content, "token")
         self.wait = _seconds(content, "wait")
+        self.git_wait = _seconds(content, "git_wait")
         self.patience = _seconds(content, "patience")
         self.open_when_away = content.get("open_when_away") is True
         self.keep_dumpable = content.get("keep_dumpable") is True
         self.required = content.get("required") is True
         self.leases = _leases(content)
+        self.aliases = {
+            os.fsencode(name): os.fsencode(command) for name, command in _env(content, "aliases").items()
+        }
 
 
 class Spec:
@@ -171,12 +177,12 @@ def _argv(content: dict[str, object]) -> list[str]:
     return value
 
 
-def _env(content: dict[str, object]) -> dict[str, str]:
-    value = content.get("env")
+def _env(content: dict[str, object], name: str = "env") -> dict[str, str]:
+    value = content.get(name)
     if not isinstance(value, dict) or not all(map(_plain, value.values())):
-        raise SpecError("env must be an object of texts")
+        raise SpecError(f"{name} must be an object of texts")
     if not all(key and "=" not in key and "\0" not in key for key in value):
-        raise SpecError("env has a name that is empty or contains =")
+        raise SpecError(f"{name} has a name that is empty or contains =")
     return {key: text for key, text in value.items() if key not in PRIVATE}
 
 

@@ -239,7 +239,7 @@ class Worker:
         self._guard = guard
         self._wire.tell({"event": "guard", **guard.report()})
 
-    def _write_refused(self, _task: int, why: str) -> None:
+    def _write_refused(self, why: str) -> None:
         self._wire.tell({"event": "refused", "why": why})
         self._notify(why)
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from supervisor.core.decisions.advance import woken
+from supervisor.core.decisions.assign import fill
 from supervisor.core.decisions.effects import Effect, Note
 from supervisor.core.decisions.gate import declares_paths
 from supervisor.core.decisions.holders import describe
@@ -15,7 +17,7 @@ from supervisor.core.decisions.policy import Undeclared
 from supervisor.core.decisions.requests import LeaseRefusal, lease_json, refuse
 from supervisor.core.decisions.tables import Tables
 from supervisor.core.leases.lease import Granted, Lease, Mode, Waiting, Want, WouldDeadlock
-from supervisor.core.leases.scope import covers, file_scope, tree_scope
+from supervisor.core.leases.scope import Scope, covers, file_scope, parse_scopes, tree_scope
 from supervisor.core.moment import Moment
 from supervisor.core.sessions.roster import Session
 
@@ -25,12 +27,14 @@ class Claim:
     """What one write would touch, as paths relative to the session's repository.
 
     `files` are written, made or removed, `folders` moved with all below them. In `places` something is
-    made or linked that leaves contents alone: nobody else may hold them, and no lease is taken.
+    made or linked that leaves contents alone: nobody else may hold them, and no lease is taken. `git` is
+    what a git command is about to do: "changes" takes git's turn at the checkout, "sweeps" all of it besides.
     """
 
     files: tuple[str, ...]
     folders: tuple[str, ...] = ()
     places: tuple[str, ...] = ()
+    git: str = ""
 
 
 Verdict = Granted | Waiting | LeaseRefusal
@@ -50,6 +54,7 @@ def claim(
     wants = (
         *(Want(file_scope(path, repo, fold_case=fold_case), Mode.EXCLUSIVE) for path in asked.files),
         *(Want(tree_scope(path, repo, fold_case=fold_case), Mode.EXCLUSIVE) for path in asked.folders),
+        *_for_git(asked.git, repo),
     )
     if tables.wait_for_reports:
         names = sorted(tables.wait_for_reports)
@@ -58,7 +63,7 @@ def claim(
     refusal = (
         _excluded(tables, session, (*asked.files, *asked.folders))
         or _occupied(tables, session, asked.places, now, fold_case=fold_case)
-        or _undeclared(tables, session, wants)
+        or _undeclared(tables, session, wants if not asked.git else ())
     )
     if refusal is not None:
         return refusal, wants, _refused(tables, session, refusal)
@@ -69,6 +74,8 @@ def claim(
     match result:
         case Granted(leases):
             fresh = [lease.scope.text for lease in leases if lease.token not in had]
+            if asked.git:
+                return result, wants, []  # for as long as one command runs: too short to be worth an event
             data = {"scopes": fresh, "holder": session.id, "discovered": True}
             return result, wants, [Note("lease.granted", session.id, session.key, data)]
         case Waiting():
@@ -76,14 +83,46 @@ def claim(
             waits = {"scopes": [want.scope.text for want in wants], "holder": session.id, "limit": wait}
             return result, wants, [Note("lease.waiting", session.id, session.key, waits)]
         case _:
-            refusal = refuse(tables, wants, result, now)
+            refusal = _sweep_refusal(refuse(tables, wants, result, now), asked)
             tables.collisions.deadlocks_refused += isinstance(result, WouldDeadlock)
             return refusal, wants, _refused(tables, session, refusal)
+
+
+def give_back(
+    tables: Tables, session: Session, tokens: Sequence[int], written: Sequence[Scope], now: Moment
+) -> tuple[tuple[Lease, ...], list[Effect]]:
+    """End the leases of a git command, but keep those files leased that it wrote; return their leases."""
+    broker = tables.broker
+    found = [lease for token in tokens if (lease := broker.lease(token)) and lease.holder == session.id]
+    wants = [Want(scope, Mode.EXCLUSIVE) for scope in written]
+    kept, results = broker.exchange(session.id, [lease.scope for lease in found], wants, now.mono)
+    return kept, [*woken(results), *fill(tables, now)]
+
+
+def let_go(tables: Tables, session: Session, scopes: Sequence[Scope], now: Moment) -> list[Effect]:
+    """End leases on files that a git command wrote and left as they are committed."""
+    return [*woken(tables.broker.release(session.id, scopes, now.mono)), *fill(tables, now)]
 
 
 def timed_out(tables: Tables, session: Session, refusal: LeaseRefusal) -> list[Effect]:
     """Return what follows when a claim has waited in vain."""
     return _refused(tables, session, refusal)
+
+
+def _for_git(deed: str, repo: str) -> tuple[Want, ...]:
+    """Return the leases of a git command: its turn, and for one that sweeps the whole work tree."""
+    if not deed:
+        return ()
+    turn = Want(parse_scopes(f"resource:git/{repo}", "")[0], Mode.EXCLUSIVE)
+    return (turn, Want(tree_scope("", repo), Mode.EXCLUSIVE)) if deed == "sweeps" else (turn,)
+
+
+def _sweep_refusal(refusal: LeaseRefusal, asked: Claim) -> LeaseRefusal:
+    if asked.git != "sweeps":
+        return refusal
+    _, _, rest = refusal.sentence.partition(": ")
+    why = f"this git command writes over the whole checkout, which others work in: {rest}"
+    return LeaseRefusal(f"{why}; name the files it is to touch, as in `git restore -- FILE`", refusal.data)
 
 
 def _refused(tables: Tables, session: Session, refusal: LeaseRefusal) -> list[Effect]:

@@ -192,6 +192,26 @@ class Broker:
         ended = self._holdings.release(holder, scopes)
         return self._wake_after(ended, now) if self._queue.waiters else ()
 
+    def exchange(
+        self, holder: str, scopes: Iterable[Scope], wants: Sequence[Want], now: float
+    ) -> tuple[tuple[Lease, ...], tuple[Woken, ...]]:
+        """End the holder's leases on exactly these `scopes` and grant it `wants` before anybody else is woken.
+
+        What others hold of `wants` is left out, and all of them when the tokens do not suffice: they were
+        covered by what ends. Return the leases that cover the wants, and who was woken.
+        """
+        ended = self._holdings.release(holder, scopes)
+        kept: list[Lease] = []
+        for want in wants if self._tokens.left >= len(wants) else ():
+            claim = self._index.decisive(holder, want.scope, want.mode)
+            if claim is None:
+                claim = self._holdings.put(holder, want.scope, want.mode, self._tokens.take(), now)
+                if self._queue.waiters:
+                    self._contention.granted(claim)
+            if claim.holder == holder:
+                kept.append(claim)
+        return tuple(kept), self._wake_after(ended, now) if self._queue.waiters else ()
+
     def expire(self, token: int, now: float) -> tuple[Woken, ...]:
         """End the lease with this token for its idleness; return who was woken.
 

@@ -1,15 +1,17 @@
-"""guard.claim: what the guard of a session asks at the first write of a path."""
+"""guard.claim, guard.give_back: what the guard of a session asks at a first write and around a git command."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Coroutine
+from typing import Any, Literal
 
 import msgspec
+import structlog
 
 from supervisor.core.decisions import claims, requests
 from supervisor.core.decisions.requests import LeaseRefusal
 from supervisor.core.leases.lease import Granted, Lease, TimedOut, Waiting, Want, Woken
-from supervisor.core.leases.scope import ScopeError
+from supervisor.core.leases.scope import Scope, ScopeError, file_scope, path_key
 from supervisor.core.sessions.roster import Session
 from supervisor.daemon.authority import Authority
 from supervisor.daemon.preparing import Workshop
@@ -18,7 +20,12 @@ from supervisor.world.control.caller import Caller, SessionCaller
 from supervisor.world.control.errors import Code, RpcError
 from supervisor.world.control.later import Later
 from supervisor.world.control.methods import Method, Params, Who
+from supervisor.world.git.facts import dirty
+from supervisor.world.git.repository import Repository
+from supervisor.world.git.run import GitError
 from supervisor.world.git.wire_path import decode_path
+
+log = structlog.get_logger("leasehold")
 
 
 class GuardClaim(Params, kw_only=True):
@@ -27,19 +34,39 @@ class GuardClaim(Params, kw_only=True):
     files: tuple[str, ...] = ()
     folders: tuple[str, ...] = ()
     places: tuple[str, ...] = ()
+    git: Literal["", "changes", "sweeps"] = ""
     wait: float = 0.0
+
+
+class GiveBack(Params, kw_only=True):
+    """Leases of a git command that has ended, by token, and the files that were written meanwhile."""
+
+    tokens: tuple[int, ...]
+    written: tuple[str, ...] = ()
 
 
 class GuardVerbs:
     """Answers for guards. The leases come as workers keep them: [holder, scope, mode, token, granted_at]."""
 
-    def __init__(self, authority: Authority, shop: Workshop) -> None:
+    def __init__(
+        self,
+        authority: Authority,
+        shop: Workshop,
+        spawn: Callable[[Callable[[], Coroutine[Any, Any, None]]], None],
+    ) -> None:
         self._authority = authority
         self._shop = shop
+        self._spawn = spawn
+        self._clean_ones: dict[
+            str, set[Scope]
+        ] = {}  # by session: what may be let go once git says it is clean
 
     def methods(self) -> list[Method[Any]]:
         """Return the verbs."""
-        return [Method("guard.claim", GuardClaim, self.claim, Who.SESSION)]
+        return [
+            Method("guard.claim", GuardClaim, self.claim, Who.SESSION),
+            Method("guard.give_back", GiveBack, self.give_back, Who.SESSION),
+        ]
 
     def claim(self, caller: Caller, params: GuardClaim) -> object:
         """Grant, refuse, or answer when the wait is over."""
@@ -49,6 +76,7 @@ class GuardVerbs:
             tuple(map(decode_path, params.files)),
             tuple(map(decode_path, params.folders)),
             tuple(map(decode_path, params.places)),
+            params.git,
         )
         repo = self._shop.repos.get(session.intent.repo)
         try:
@@ -62,6 +90,8 @@ class GuardVerbs:
             )
         except ScopeError as error:
             raise RpcError(Code.REFUSED, str(error), {"reason": "scope"}) from error
+        if session.id in self._clean_ones:
+            self._clean_ones[session.id].difference_update(want.scope for want in wants)
         answer: object = None
         match verdict:
             case Granted(leases):
@@ -73,6 +103,53 @@ class GuardVerbs:
                 raise lease_error(verdict)
         authority.do(effects)
         return answer
+
+    def give_back(self, caller: Caller, params: GiveBack) -> object:
+        """End the leases of a git command at once; answer with those on files that it wrote and left dirty."""
+        authority = self._authority
+        session = self._session(caller)
+        repo = self._shop.repos.get(session.intent.repo)
+        written = {
+            file_scope(decode_path(path), session.intent.repo, fold_case=repo is not None and repo.fold_case)
+            for path in params.written
+        }
+        kept, effects = claims.give_back(
+            authority.tables,
+            session,
+            params.tokens,
+            sorted(written, key=lambda scope: scope.key),
+            authority.now(),
+        )
+        authority.do(effects)
+        if not kept or repo is None:
+            return {"leases": []}
+        later = Later()
+        fresh = {lease.scope for lease in kept}
+        self._clean_ones.setdefault(session.id, set()).update(fresh)
+        self._spawn(lambda: self._keep_the_dirty(session, repo, fresh, later))
+        return later
+
+    async def _keep_the_dirty(
+        self, session: Session, repo: Repository, fresh: set[Scope], later: Later
+    ) -> None:
+        """Let go of what git wrote and left as it is committed, unless the session has asked for it since."""
+        try:
+            changed = {path_key(file.path, fold_case=repo.fold_case) for file in await dirty(repo)}
+        except GitError as error:
+            log.warning("git.failed", session=session.id, why=str(error))
+            changed = {scope.key for scope in fresh}
+        waiting = self._clean_ones.pop(session.id, set())
+        clean = [scope for scope in fresh & waiting if scope.key not in changed]
+        self._clean_ones[session.id] = waiting - fresh
+        if not self._clean_ones[session.id]:
+            del self._clean_ones[session.id]
+        authority = self._authority
+        authority.do(claims.let_go(authority.tables, session, clean, authority.now()))
+        gone = set(clean)
+        left = tuple(
+            lease for lease in authority.tables.broker.held(session.id) if lease.scope in fresh - gone
+        )
+        later.answer(_written(left))
 
     def _session(self, caller: Caller) -> Session:
         session = (

@@ -56,6 +56,7 @@ class GuardSettings(Section):
 
     mode: Literal["auto", "off"] = "auto"
     wait: Duration = Field(2.0, ge=0, le=600)
+    git_wait: Duration = Field(30.0, ge=0, le=600)
     away: Literal["wait", "closed", "open"] = "wait"
     away_wait: Duration = Field(30.0, ge=0, le=3600)
     keep_dumpable: bool = True

@@ -33,10 +33,11 @@ class Limits:
 class GuardSpec:
     """How the worker is to hold the session to its leases in the work tree `root` of repository `name`.
 
-    `wait` (seconds) is how long a write waits for another session's lease, `patience` (seconds) how long
-    for a supervisor that is away; `open_when_away` lets writes pass after that instead of refusing them.
+    `wait` (seconds) is how long a write waits for another session's lease, `git_wait` a git command for
+    another session's to end, `patience` how long either waits for a supervisor that is away; `open_when_away` lets writes pass after that instead of refusing them.
     `required`: the session must not run without. `git` is the program, `git_dir` the common git directory.
-    `leases` is what the session holds at its start.
+    `leases` is what the session holds at its start,
+    `aliases` are git's own commands by the aliases that stand for them.
     """
 
     name: str
@@ -45,7 +46,9 @@ class GuardSpec:
     git_dir: Path
     control: Path
     token: str
+    aliases: Mapping[str, str]
     wait: float
+    git_wait: float
     patience: float
     open_when_away: bool
     keep_dumpable: bool
@@ -61,7 +64,9 @@ class GuardSpec:
             "git_dir": str(self.git_dir),
             "control": str(self.control),
             "token": self.token,
+            "aliases": dict(self.aliases),
             "wait": self.wait,
+            "git_wait": self.git_wait,
             "patience": self.patience,
             "open_when_away": self.open_when_away,
             "keep_dumpable": self.keep_dumpable,

@@ -1,0 +1,106 @@
+"""Git in a checkout that sessions share, under the guard."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.process.test_guard_session import AGENT, output, pipes, record, script
+
+pytestmark = pytest.mark.process
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "git reset --hard HEAD",
+        "git checkout -b other",
+        "git stash",
+        "git clean -fdx",
+        "/usr/bin/env git restore .",
+        "git -c alias.up=reset nuke --hard",
+        'python3 -c \'import subprocess as s; s.run(["git", "reset", "--hard"])\'',
+    ],
+)
+def test_a_git_command_over_the_whole_checkout_is_refused_while_others_hold_files(site, command):
+    site.git("config", "alias.nuke", "reset")
+    site.configure(AGENT, guard={"wait": "0s"}, retry={"attempts": 1})
+    pipes(site, "held", "tried")
+    script(site, "first", "echo mine >> README.md; meet held; await tried; git commit -qm One -- README.md")
+    script(site, "second", f"await held; {command}; echo code $?; meet tried; exit 75")
+
+    site.start()
+    site.wait_for("session.ended", task="first")
+    site.wait_for("session.ended", task="second")
+
+    said = output(site, "second")
+    assert "others work in: README.md is held by session" in said
+    assert "code 0" not in said or "python3" in command
+    assert site.git("show", "HEAD:README.md") == "a site\nmine\n"
+    assert site.git("branch", "--list", "other") == ""
+
+
+def test_alone_a_session_may_sweep_and_keeps_what_it_left_dirty(site):
+    site.write("a.txt", "a\n")
+    site.write("b.txt", "b\n")
+    site.git("add", "-A")
+    site.git("commit", "-qm", "Two files")
+    site.configure(AGENT)
+    pipes(site, "swept", "seen")
+    script(
+        site,
+        "only",
+        "echo x >> a.txt; git stash -q; git stash pop -q; git checkout -q HEAD~1; git checkout -q main; "
+        "meet swept; await seen; git commit -qm A -- a.txt",
+    )
+    site.start()
+    (site.root / ".leasehold/swept").read_text()
+
+    def held() -> set[str]:
+        return {lease["scope"] for lease in site.ask("lease", "list")["leases"]}
+
+    site.until(lambda: not held() & {"./", "b.txt", "resource:git/site"})  # given back once git has ended
+    kept = held()
+    (site.root / ".leasehold/seen").write_text("\n")
+    ended = site.wait_for("session.ended", task="only")
+
+    assert ended["data"]["outcome"] == "finished"
+    assert "a.txt" in kept
+
+
+def test_sessions_that_commit_at_once_do_not_fail_on_gits_lock(site):
+    rounds = 12
+    keys = ("a", "b", "c")
+    site.configure(AGENT, retry={"attempts": 1})
+    for key in keys:
+        script(
+            site,
+            key,
+            f"for i in $(seq {rounds}); do echo $i >> {key}.txt && git add {key}.txt && "
+            f"git commit -qm {key}$i -- {key}.txt && git status --short > /dev/null || echo FAILED $i; done",
+        )
+
+    site.until_idle()
+
+    assert [output(site, key) for key in keys] == ["", "", ""]
+    assert site.git("rev-list", "--count", "HEAD").strip() == str(1 + rounds * len(keys))
+    assert all(record(site, key)["guard"]["turns_missed"] == 0 for key in keys)
+    assert site.git("fsck", "--no-dangling") == ""
+
+
+def test_git_in_another_repository_is_no_business_of_the_guard(site):
+    site.configure(AGENT, guard={"wait": "0s"}, retry={"attempts": 1})
+    site.write(".git/info/exclude", "inner/\n")
+    pipes(site, "held", "tried")
+    script(site, "first", "echo mine >> README.md; meet held; await tried; git commit -qm One -- README.md")
+    script(
+        site,
+        "second",
+        "await held; git init -q inner && cd inner && git commit -q --allow-empty -m x && git reset -q --hard && "
+        "echo fine; cd ..; meet tried; exit 75",
+    )
+
+    site.start()
+    site.wait_for("session.ended", task="second")
+    site.wait_for("session.ended", task="first")
+
+    assert "fine" in output(site, "second")

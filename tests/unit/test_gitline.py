@@ -1,0 +1,104 @@
+"""What a git command line is about to do to a shared checkout."""
+
+from __future__ import annotations
+
+import shlex
+
+import pytest
+
+from workers.guard.gitline import CHANGES, READS, SWEEPS, CommandLine
+
+
+def deed(line: str, **aliases: str) -> str:
+    words = [word.encode() for word in shlex.split(line)]
+    return CommandLine(words, {name.encode(): command.encode() for name, command in aliases.items()}).deed()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "git",
+        "git --version",
+        "git status",
+        "git -C sub -c a.b=c log --oneline",
+        "git --git-dir=x --work-tree y diff",
+        "git show HEAD:file",
+        "git stash list",
+        "git stash show -p",
+        "git clean -n",
+        "git clean -dn",
+        "git clean --dry-run -d",
+        "git bisect log",
+        "git unknown-command",
+    ],
+)
+def test_reading_passes(line: str) -> None:
+    assert deed(line) == READS
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "git add -A",
+        "git -c user.name=x commit -m m",
+        "git commit -am m",
+        "git --no-pager branch new",
+        "git rm file",
+        "git push origin main",
+        "git stash drop",
+        "git checkout -- file",
+        "git checkout HEAD~1 -- a b",
+        "git reset -q -- file",
+        "git restore file",
+        "git restore -s HEAD~1 --staged file",
+        "git stash push -m m -- file",
+    ],
+)
+def test_what_changes_files_one_by_one_or_git_itself_takes_a_turn(line: str) -> None:
+    assert deed(line) == CHANGES
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "git checkout other",
+        "git checkout -b new",
+        "git checkout -- .",
+        "git checkout HEAD -- src/",
+        "git checkout -- '*.py'",
+        "git switch main",
+        "git reset",
+        "git reset --hard HEAD~1",
+        "git stash",
+        "git stash push",
+        "git stash pop",
+        "git merge topic",
+        "git rebase --abort",
+        "git -C . pull",
+        "git clean -fd",
+        "git restore .",
+        "git restore :/",
+        "git restore --staged -- ':(top)*'",
+        "git cherry-pick abc",
+        "git revert HEAD",
+        "git am patch",
+        "git read-tree -u HEAD",
+        "git bisect start",
+        "git sparse-checkout set src",
+    ],
+)
+def test_what_writes_over_the_work_tree_sweeps(line: str) -> None:
+    assert deed(line) == SWEEPS
+
+
+def test_an_alias_does_what_it_stands_for() -> None:
+    assert deed("git co main", co="checkout") == SWEEPS
+    assert deed("git ci -m m", ci="commit") == CHANGES
+    assert deed("git st", st="status") == READS
+
+
+def test_the_folders_of_each_option_are_kept_in_order() -> None:
+    line = CommandLine([b"git", b"-C", b"a", b"-C", b"b", b"commit"], {})
+
+    assert line.folders == [b"a", b"b"]
+    assert line.command == b"commit"

@@ -1,0 +1,91 @@
+"""Git's turns: a git command of the session has the checkout to itself while its process lives.
+
+Commands that take git's locks go one session at a time; those that sweep over the work tree hold all of it, and
+are refused while others hold files in it. What git starts itself is part of its turn.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+
+from workers.guard.claims import Granted
+from workers.guard.rights import token_of
+from workers.session.proc import read_stat
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from workers.guard.claims import Claims, Verdict
+    from workers.guard.rights import Rights
+    from workers.session.loop import Loop
+
+_MOST_WRITTEN = 20_000  # paths of one sweep that are remembered; after more, all of it stays leased
+_GENERATIONS = 64
+
+
+class Turns:
+    """The git processes of the session that have a turn now."""
+
+    __slots__ = ("_claims", "_loop", "_owners", "_rights", "_tokens", "_written")
+
+    def __init__(self, loop: Loop, rights: Rights, claims: Claims) -> None:
+        self._loop = loop
+        self._rights = rights
+        self._claims = claims
+        self._owners: dict[int, int] = {}  # pid of a git process, and its pidfd
+        self._tokens: list[object] = []
+        self._written: set[bytes] = set()
+
+    def includes(self, process: int) -> bool:
+        """Tell whether a process was started, at whatever remove, by git in its turn."""
+        for _ in range(_GENERATIONS):
+            if process in self._owners:
+                return True
+            stat = read_stat(process)
+            if stat is None or stat.parent <= 1:
+                return False
+            process = stat.parent
+        return False
+
+    def begin(self, process: int, leases: list[object]) -> None:
+        """Give a git process its turn, under leases that end with it unless the session had them before."""
+        try:
+            pidfd = os.pidfd_open(process)
+        except OSError:
+            pidfd = -1  # gone already: its turn is over as soon as anything ends one
+        self._tokens += [token for token in map(token_of, leases) if not self._rights.has(token)]
+        if pidfd < 0:
+            self._over()
+            return
+        self._owners[process] = pidfd
+        self._loop.watch(pidfd, select.POLLIN, lambda _mask: self._ended(process))
+
+    def wrote(self, path: bytes) -> None:
+        """Remember a file that was written during a turn."""
+        if self._owners and len(self._written) <= _MOST_WRITTEN:
+            self._written.add(path)
+
+    def close(self) -> None:
+        """Forget all turns."""
+        for pidfd in self._owners.values():
+            self._loop.forget(pidfd)
+            os.close(pidfd)
+        self._owners.clear()
+
+    def _ended(self, process: int) -> None:
+        pidfd = self._owners.pop(process)
+        self._loop.forget(pidfd)
+        os.close(pidfd)
+        if not self._owners:
+            self._over()
+
+    def _over(self) -> None:
+        tokens, self._tokens = self._tokens, []
+        written, self._written = self._written, set()
+        if tokens and len(written) <= _MOST_WRITTEN:
+            self._rights.drop(tokens)
+            self._claims.give_back(tokens, sorted(written), self._kept)
+
+    def _kept(self, verdict: Verdict) -> None:
+        if isinstance(verdict, Granted):
+            self._rights.add(verdict.leases, [], [])
