@@ -48,8 +48,11 @@ class Account:
     def barrier(self, path: Path) -> Path | None:
         """Return what keeps the account from reading `path`: a folder on the way, or the file itself."""
         for folder in reversed(path.parents):
-            if not self.may(folder, os.X_OK):
-                return folder
+            try:
+                if not self.may(folder, os.X_OK):
+                    return folder
+            except PermissionError:
+                return folder.parent  # closed to us, who ask; to the account as well, as far as we can see
         readable = os.R_OK | (os.X_OK if path.is_dir() else 0)
         return None if self.may(path, readable) else path
 

@@ -13,6 +13,7 @@ from supervisor.world.config.models import Settings
 from supervisor.world.config.stopping import stop_within
 from supervisor.world.systemd.install.account import OWN, OWN_HOME, Account, is_shared
 from supervisor.world.systemd.install.checkouts import Checkout
+from supervisor.world.systemd.install.errors import InstallError
 from supervisor.world.systemd.install.program import Program
 from supervisor.world.systemd.install.quoting import command, value, word
 
@@ -114,8 +115,15 @@ def _credentials(wanted: Wanted) -> list[str]:
     for name in names:
         file = wanted.credentials / name
         line = f"LoadCredential={name}:{value(file)}"
-        lines.append(line if file.exists() else f"# put the secret into {file} and install again: {line}")
+        lines.append(line if _there(file) else f"# put the secret into {file} and install again: {line}")
     return lines
+
+
+def _there(file: Path) -> bool:
+    try:
+        return file.exists()
+    except PermissionError as error:
+        raise InstallError(f"only root can see which secrets are in {file.parent}; ask with sudo") from error
 
 
 def _limits(memory: int | None, processes: int | None) -> list[str]:
