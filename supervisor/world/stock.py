@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
@@ -15,7 +16,19 @@ from supervisor.world.level import Finding
 
 def look_at_stock(settings: Settings | None) -> list[Finding]:
     """Return how large the journal is, and whether each disk has room; nothing without a configuration."""
-    return [] if settings is None else [_journal(settings), _disks(settings)]
+    if settings is None:
+        return []
+    state_dir = settings.supervisor.state_dir
+    if not os.access(_existing(state_dir), os.X_OK):
+        return [
+            Finding(
+                "journal",
+                good=True,
+                told=f"{state_dir} is closed to this account",
+                way_out="ask as its owner",
+            )
+        ]
+    return [_journal(settings), _disks(settings)]
 
 
 def _journal(settings: Settings) -> Finding:
@@ -47,9 +60,16 @@ def _disks(settings: Settings) -> Finding:
 
 def _existing(path: Path) -> Path:
     """Return the path, or the nearest folder above it that is there: it is made at the first start."""
-    while not path.exists() and path != path.parent:
+    while not _there(path) and path != path.parent:
         path = path.parent
     return path
+
+
+def _there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except PermissionError:
+        return False
 
 
 def _mib(size: int) -> str:

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from supervisor.world.config.effective import effective
-from supervisor.world.config.models import Settings
+from supervisor.world.config.models import Settings, SystemdSettings
 
-# Read once, when the supervisor starts.
+# Read once, when the supervisor starts; what concerns units, when they are installed, which starts it anew.
 AT_RESTART = frozenset(
     f"supervisor.{key}" for key in ("launcher", "state_dir", "runtime_dir", "log_format", "log_level")
-)
+) | frozenset(f"systemd.{key}" for key in SystemdSettings.model_fields)
 
 
 @dataclass(frozen=True, slots=True)

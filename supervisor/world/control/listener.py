@@ -93,8 +93,20 @@ def _remove_stale(path: Path, short: str) -> None:
             path.unlink()  # nobody listens any more: its server died without removing it
         except BlockingIOError:
             raise _occupied(path, "unknown") from None
+        except PermissionError:
+            raise ListenError(
+                f"{path}: belongs to uid {found.st_uid}; run as that account, or choose another path"
+            ) from None
         else:
-            raise _occupied(path, str(peer_credentials(probe).pid))
+            pid = peer_credentials(probe).pid
+            raise _by_systemd(path) if pid == 1 else _occupied(path, str(pid))
+
+
+def _by_systemd(path: Path) -> ListenError:
+    return ListenError(
+        f"{path}: systemd listens there for leasehold.service; `systemctl start leasehold` runs it, "
+        "`leasehold systemd uninstall` takes it out"
+    )
 
 
 def _occupied(path: Path, pid: str) -> ListenError:
