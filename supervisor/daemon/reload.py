@@ -117,6 +117,6 @@ class Reloader:
     def _put_in_force(self, settings: Settings, repos: Mapping[str, Repository]) -> None:
         self._shop.settings, self._shop.repos = settings, repos
         self._shop.forget_paths()
-        self._settler.repos = repos
+        self._settler.configure(repos)
         sources, every = make_sources(settings, self._queue)
         self._sources.configure(sources, every)

@@ -12,6 +12,7 @@ import anyio
 import anyio.to_thread
 import structlog
 
+from supervisor.core.decisions.gate import declares_paths
 from supervisor.core.decisions.holders import UNDER_WAY
 from supervisor.core.decisions.policy import Leftovers, Repo
 from supervisor.core.decisions.tables import Tables
@@ -32,6 +33,7 @@ log = structlog.get_logger("leasehold")
 
 LIMIT = 120.0  # seconds for one salvage; a git that hangs is killed with its children
 _AT_ONCE = 2  # salvages in one repository at a time: more would only fight for the disk
+_SAID = 20  # paths in a line of the log
 _REMEMBERED = 8  # salvages that a task's next session is told of
 
 
@@ -154,7 +156,7 @@ class Salvager:
                 unkept=kept.label.unkept,
                 cleaned=cleaned,
             ),
-            (*open_, kept.id)[-_REMEMBERED:],
+            (*open_, kept.id)[-_REMEMBERED:] if kept.label.paths or not declares_paths(session) else open_,
         )
 
     async def _clean(self, repo: Repository, kept: Kept, share: Share) -> tuple[str, ...]:
@@ -163,8 +165,7 @@ class Salvager:
         Returned are also those that an attempt to settle before this one restored.
         """
         cleaned, left = await clean(repo, kept, [path for path in share.own if path in kept.label.paths])
-        for path, why in left.items():
-            log.warning("salvage.not_cleaned", salvage=kept.id, path=path, why=why)
+        _say_left(kept, left)
         earlier = tuple(path for path in kept.label.paths if path not in share.own)
         return (*earlier, *cleaned)
 
@@ -204,8 +205,7 @@ async def move_orphans(
             cleaned, left = await clean(repo, kept, kept.label.paths)
     except TimeoutError:
         raise GitError(f"git was still salvaging after {LIMIT:g} s and was ended") from None
-    for path, why in left.items():
-        log.warning("salvage.not_cleaned", salvage=kept.id, path=path, why=why)
+    _say_left(kept, left)
     return Salvage(
         kept.id, kept.ref, kept.commit, kept.label.paths, unkept=kept.label.unkept, cleaned=cleaned
     )
@@ -237,6 +237,13 @@ def _handed_off(tables: Tables, repo: str) -> list[Scope]:
         if work.task.source == UNDER_WAY and work.task.repo == repo
         for want in work.wants
     ]
+
+
+def _say_left(kept: Kept, left: Mapping[str, str]) -> None:
+    """Log what was kept, but could not be cleaned."""
+    if left:
+        shown = dict(list(left.items())[:_SAID])
+        log.warning("salvage.not_cleaned", salvage=kept.id, count=len(left), paths=shown)
 
 
 def _nothing_but(unkept: Mapping[str, str]) -> Unsalvaged | None:

@@ -46,7 +46,7 @@ _SLACK = 2.0  # seconds: git dates commits in whole seconds
 
 
 class Settler:
-    """Reads repositories about sessions, and keeps their work. `repos` is replaced at a reload."""
+    """Reads repositories about sessions, and keeps their work."""
 
     def __init__(
         self,
@@ -56,10 +56,22 @@ class Settler:
         salvager: Salvager,
     ) -> None:
         self._tables = tables
-        self.repos = repos
+        self._repos = repos
+        self._pinned: dict[str, Repository] = {}
         self._now = now
         self._salvager = salvager
         self._turns = anyio.CapacityLimiter(_AT_ONCE)
+
+    def configure(self, repos: Mapping[str, Repository]) -> None:
+        """Take up other repositories. A session that lives stays with the one that it was started in."""
+        for session in self._tables.roster:
+            repo = self._repo_of(session)
+            if repo is not None and repos.get(session.intent.repo) != repo:
+                self._pinned[session.id] = repo
+        self._repos = repos
+
+    def _repo_of(self, session: Session) -> Repository | None:
+        return self._pinned.get(session.id) or self._repos.get(session.intent.repo)
 
     async def settle(self, session: Session) -> Ending:
         """Return how the session ended; remember every commit that landed, keep what it left uncommitted."""
@@ -76,12 +88,14 @@ class Settler:
             return ending(Remains())  # the checkout is as it was; git may be what could not be started
         async with self._turns:
             remains = await self._committed(session)
-            return ending(await self._keep(session, remains, ending(remains).outcome))
+            judged = ending(await self._keep(session, remains, ending(remains).outcome))
+        self._pinned.pop(session.id, None)
+        return judged
 
     async def fingerprint(self, session: Session, folder: Path) -> str:
         """Return a text that changes when the session's HEAD, tree or log do."""
         logs = [path.stat().st_size for name in ("out.log", "err.log") if (path := folder / name).exists()]
-        repo = self.repos.get(session.intent.repo)
+        repo = self._repo_of(session)
         if repo is None:
             return repr(logs)
         try:
@@ -92,7 +106,7 @@ class Settler:
 
     async def last_write(self, lease: Lease, session: Session | None) -> float | None:
         """Return when (CLOCK_BOOTTIME) the lease's scope was last written; now, if it is open for writing."""
-        repo = self.repos.get(lease.scope.repo)
+        repo = self._repos.get(lease.scope.repo)
         if repo is None:
             return None
         now = self._now()
@@ -100,7 +114,7 @@ class Settler:
         return await anyio.to_thread.run_sync(_last_write, lease, repo, worker.pid if worker else None, now)
 
     async def _committed(self, session: Session) -> Remains:
-        repo = self.repos.get(session.intent.repo)
+        repo = self._repo_of(session)
         if repo is None:
             return Remains()
         try:
@@ -114,7 +128,7 @@ class Settler:
 
     async def _keep(self, session: Session, remains: Remains, outcome: Outcome) -> Remains:
         """Add what the session left uncommitted, and the salvage that has it by now."""
-        repo = self.repos.get(session.intent.repo)
+        repo = self._repo_of(session)
         if repo is None:
             return remains
         began = session.intent.created.wall

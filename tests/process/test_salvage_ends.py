@@ -86,8 +86,7 @@ def test_no_work_is_lost_however_the_session_ends(site, outcome):
     assert kept(site, ref, "src/left.txt") == "half done\n"
     assert kept(site, ref, "src/staged.txt") == "and changed\n"
     assert kept(site, f"{ref}^2", "src/staged.txt") == "staged\n"
-    assert kept(site, ref, "README.md") == "changed without a lease\n"
-    assert salvaged["data"]["unleased"] == ["README.md"]
+    assert sorted(salvaged["data"]["paths"]) == ["src/left.txt", "src/staged.txt"]
     assert salvaged["seq"] < ended["seq"]
     assert f"kept as salvage {ended['session']}" in ended["data"]["sentence"]
     assert site.git("stash", "list") == stash
@@ -156,13 +155,28 @@ def test_by_the_policy_clean_the_leased_paths_are_restored_once_they_are_kept(si
 
     assert "moved to salvage" in ended["data"]["sentence"]
     assert not (site.root / "src").exists()
-    assert (site.root / "README.md").read_text() == "changed without a lease\n"
     assert site.git("diff", "--cached", "--name-only") == ""
     salvaged = site.wait_for("session.salvaged")["data"]
     assert sorted(salvaged["cleaned"]) == ["src/left.txt", "src/staged.txt"]
     shown = site.ask("task", "show", "a")
     assert shown["last"]["salvages"] == [ended["session"]]
     assert site.ask("explain", "a")["salvages"] == [ended["session"]]
+
+
+def test_what_changed_without_a_lease_is_kept_marked_and_never_cleaned(site):
+    site.task("a", "src/")
+    site.configure(agent("wait()"), repo={"leftovers": "clean"}, retry={"backoff": "20m"})
+    site.start()
+    session = wait_for_output(site)
+    site.write("README.md", "changed by a program outside\n")
+
+    site.run("session", "stop", "a")
+
+    salvaged = site.wait_for("session.salvaged")["data"]
+    assert salvaged["unleased"] == ["README.md"]
+    assert sorted(salvaged["cleaned"]) == ["src/left.txt", "src/staged.txt"]
+    assert kept(site, f"refs/leasehold/salvage/{session}", "README.md") == "changed by a program outside\n"
+    assert (site.root / "README.md").read_text() == "changed by a program outside\n"
 
 
 def test_no_work_is_lost_when_it_cannot_be_kept_it_stays_and_is_held(site):
@@ -287,3 +301,17 @@ def test_many_sessions_that_end_at_once_do_not_keep_the_supervisor_from_answerin
     site.until(lambda: process.poll() is not None)
 
     assert len(site.ask("salvage", "list")["salvages"]) == 8
+
+
+def test_no_work_is_lost_when_the_repository_is_taken_out_of_the_configuration_meanwhile(site):
+    site.task("a", "src/")
+    site.configure(agent("wait()"), retry={"backoff": "20m"})
+    site.start()
+    session = wait_for_output(site)
+    config = site.root / ".leasehold/config.toml"
+    config.write_text(config.read_text().replace("[repos.site]", "[repos.renamed]"))
+    site.run("reload")
+
+    site.run("session", "stop", session)
+
+    assert kept(site, f"refs/leasehold/salvage/{session}", "src/left.txt") == "half done\n"
