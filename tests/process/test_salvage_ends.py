@@ -19,7 +19,6 @@ LEAVE = """
     (root / "src/staged.txt").write_text("staged\\n")
     subprocess.run(["git", "add", "src/staged.txt"], check=True)
     (root / "src/staged.txt").write_text("and changed\\n")
-    (root / "README.md").write_text("changed without a lease\\n")
     def commit():
         (root / "src/done.txt").write_text("done\\n")
         subprocess.run(["git", "add", "src/done.txt"], check=True)
