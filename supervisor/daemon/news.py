@@ -9,7 +9,9 @@ import msgspec
 import structlog
 
 from supervisor.core.decisions.effects import Entrust, Note
+from supervisor.core.decisions.holders import OPERATOR
 from supervisor.core.leases.lease import Lease
+from supervisor.core.leases.scope import overlaps
 from supervisor.core.sessions import lifecycle
 from supervisor.core.sessions.lifecycle import (
     HarnessPaused,
@@ -150,12 +152,24 @@ class News:
         before = broker.held(session)
         broker.release(session, None, now)
         conflict = broker.restore(session, leases)
+        while conflict is not None and _given_back(conflict, leases):
+            broker.release(OPERATOR, [conflict.scope], now)
+            conflict = broker.restore(session, leases)
         if conflict is None:
             return
         # It reported too late: others were granted what it had taken since its start.
         log.error("lease.not_restored", session=session, held_by=conflict.holder)
         broker.restore(session, before)
         self._authority.do([Entrust(session)])
+
+
+def _given_back(kept: Lease, leases: list[Lease]) -> bool:
+    """Tell whether an operator had given back this lease: the supervisor died before that was on disk.
+
+    Else the newer one of a session over the same scope could not have been granted.
+    """
+    newer = (lease for lease in leases if lease.token > kept.token)
+    return kept.holder == OPERATOR and any(overlaps(lease.scope, kept.scope) for lease in newer)
 
 
 def _survivors(record: Mapping[str, Any]) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import signal
 from pathlib import Path
@@ -94,6 +95,40 @@ def test_an_operators_lease_keeps_its_age_and_ends_for_good_when_it_is_released(
     site.run("lease", "release", "--all")
     again(site, second)
     assert site.ask("lease", "list")["leases"] == []
+
+
+def test_a_lease_that_an_operator_had_given_back_gives_way_to_the_session_that_got_it(site):
+    """The supervisor died after the session was told of its lease and before the release was on disk."""
+    site.task("a", "a.txt")
+    site.configure(
+        f"""
+        import signal, subprocess
+        verb = [{json.dumps(str(site.command()[0]))}, "-m", "supervisor.cli.main", "lease", "acquire", "docs/x"]
+        subprocess.run(verb, check=True)
+        signal.pause()
+        """,
+        harness={"env": {"PYTHONPATH": site.environ["PYTHONPATH"]}},
+    )
+    first = site.start()
+    session = site.wait_for("lease.granted")["session"]
+    first.kill()
+    first.wait()
+    kept = {
+        "holder": "operator",
+        "scope": {"kind": "tree", "repo": "site", "text": "docs/", "key": "docs"},
+        "mode": "exclusive",
+        "token": 0,
+        "granted_at": 0.0,
+    }
+    with Journal.open(site.root / ".leasehold/state", on_failure=print) as journal:
+        row = PacingRow("operator", "", [{"lease": list(kept.values()), "at": 0.0}])
+        journal.submit([row]).wait_blocking()
+
+    site.start()
+    site.wait_for("session.running", count=2)
+
+    held = {lease["scope"]: lease["holder"] for lease in site.ask("lease", "list")["leases"]}
+    assert held == {"a.txt": session, "docs/x": session}
 
 
 def test_a_slot_that_found_no_room_is_served_after_a_kill_exactly_once(site):
