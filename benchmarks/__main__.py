@@ -10,14 +10,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import broker, exits, idle, launch, pairs, selection, sqlite_pairs, start, stop
+from benchmarks import adopt, broker, exits, idle, launch, pairs, selection, sqlite_pairs, start, stop
 from benchmarks.machine import versions
 from benchmarks.native import Native, compile_native
 from benchmarks.plot import plot
 from benchmarks.report import show
 
 HERE = Path(__file__).parent
-NAMES = ("pairs", "sqlite", "launch", "start", "stop", "exit", "idle", "broker", "selection")
+NAMES = ("pairs", "sqlite", "launch", "start", "stop", "exit", "idle", "adopt", "broker", "selection")
 
 
 def main() -> None:
@@ -40,6 +40,8 @@ def main() -> None:
         exits.show(results["exit"])
     if "stop" in results:
         stop.show(results["stop"])
+    if "adopt" in results:
+        adopt.show(results["adopt"])
     if "broker" in results:
         broker.show(results["broker"])
     for name, value in results.get("selection", {}).items():
@@ -62,6 +64,7 @@ def _measures(folder: Path, *, quick: bool) -> dict[str, Callable[[], Any]]:
     measures["sqlite"] = lambda: sqlite_pairs.run(folder, quick=quick)
     measures["start"] = lambda: start.run(folder, quick=quick)
     measures["idle"] = lambda: idle.run(folder, quick=quick)
+    measures["adopt"] = lambda: adopt.run(folder, quick=quick)
     measures["broker"] = lambda: broker.run(broker.SIZES[:2] if quick else broker.SIZES)
     measures["selection"] = selection.run
     return measures

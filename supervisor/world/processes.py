@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import functools
 import os
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from supervisor.core.sessions.lifecycle import ProcessId
 _START_FIELD = 22 - 3  # field 22 of /proc/PID/stat (proc(5)); the split begins at field 3
 
 
+@functools.cache
 def boot_id() -> str:
     """Return the identity of this boot; start times are comparable only within one."""
     return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
