@@ -24,6 +24,7 @@ from supervisor.core.tasks.standing import Track
 from supervisor.daemon.adoption import Adoption, refuse_while_workers_live
 from supervisor.daemon.answering import answering
 from supervisor.daemon.authority import Authority
+from supervisor.daemon.callers import access
 from supervisor.daemon.ending import Ending, Plan, Serve, UntilIdle
 from supervisor.daemon.feeds import Sources
 from supervisor.daemon.fleet import Workers
@@ -59,7 +60,6 @@ from supervisor.daemon.watching import watch_sources
 from supervisor.world import clock
 from supervisor.world.config.discover import socket_path
 from supervisor.world.config.models import Settings
-from supervisor.world.control.access import Access
 from supervisor.world.control.methods import Method
 from supervisor.world.disk import shortage
 from supervisor.world.early_signals import EarlySignals
@@ -72,7 +72,6 @@ from supervisor.world.journal.errors import JournalError
 from supervisor.world.journal.journal import Journal
 from supervisor.world.journal.reader import Snapshot
 from supervisor.world.journal.statelock import StateLock
-from supervisor.world.processes import parent
 from supervisor.world.systemd.attached import Attached
 
 log = structlog.get_logger("leasehold")
@@ -152,8 +151,8 @@ async def supervise(
         await _begin(daemon, snapshot, repos)
         failpoint("supervisor.adopted")
         listener = attached.handed.control
-        access = _access(daemon, guarded=listener is not None)
-        async with answering(socket_path(settings), _methods(daemon, sessions), access, listener):
+        callers = access(daemon.authority.tables.roster, guarded=listener is not None)
+        async with answering(socket_path(settings), _methods(daemon, sessions), callers, listener):
             Retention(
                 daemon.authority,
                 sessions,
@@ -319,23 +318,6 @@ def _methods(daemon: Daemon, group: TaskGroup) -> list[Method[Any]]:
         ReadingVerbs(authority, daemon.journal, daemon.situation),
     )
     return [method for group_of_verbs in verbs for method in group_of_verbs.methods()]
-
-
-def _access(daemon: Daemon, *, guarded: bool) -> Access:
-    roster = daemon.authority.tables.roster
-
-    def session_of(pid: int) -> str | None:
-        workers = {worker.pid: session.id for session in roster if (worker := session.worker())}
-        at: int | None = pid
-        for _ in range(64):
-            if at is None or at <= 1:
-                return None
-            if at in workers:
-                return workers[at]
-            at = parent(at)
-        return None
-
-    return Access(resolve=roster.by_capability, session_of=session_of, guarded=guarded)
 
 
 def _orders(daemon: Daemon) -> SignalOrders:
