@@ -220,7 +220,7 @@ class Guard:
         if not path:
             return False  # the work tree's own folder: nobody leases that alone
         if self._rights.cover(path):
-            if target.deed == WRITE:
+            if target.deed == WRITE and not self._ground.is_gits(path):
                 self._turns.wrote(path)
             return False
         return not self._free(path)

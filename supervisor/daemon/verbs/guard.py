@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Coroutine
 from typing import Any, Literal
 
@@ -109,10 +110,7 @@ class GuardVerbs:
         authority = self._authority
         session = self._session(caller)
         repo = self._shop.repos.get(session.intent.repo)
-        written = {
-            file_scope(decode_path(path), session.intent.repo, fold_case=repo is not None and repo.fold_case)
-            for path in params.written
-        }
+        written = _scopes(params.written, session.intent.repo, fold_case=repo is not None and repo.fold_case)
         kept, effects = claims.give_back(
             authority.tables,
             session,
@@ -182,3 +180,12 @@ class GuardVerbs:
 
 def _written(leases: tuple[Lease, ...]) -> dict[str, object]:
     return {"leases": [msgspec.to_builtins(lease) for lease in leases]}
+
+
+def _scopes(paths: tuple[str, ...], repo: str, *, fold_case: bool) -> set[Scope]:
+    """Return the files that paths name; what nobody can lease is left out."""
+    found = set()
+    for path in paths:
+        with contextlib.suppress(ScopeError):
+            found.add(file_scope(decode_path(path), repo, fold_case=fold_case))
+    return found
