@@ -48,6 +48,7 @@ from supervisor.daemon.signals import SignalOrders, answer_signals, meanings
 from supervisor.daemon.situation import Situation
 from supervisor.daemon.source_setup import make_sources
 from supervisor.daemon.steady_clock import SteadyClock, keep_time
+from supervisor.daemon.strays import look_for_strays
 from supervisor.daemon.timetable import Timetable
 from supervisor.daemon.tokens import CEILING, TokenBlocks
 from supervisor.daemon.verbs.guard import GuardVerbs
@@ -300,6 +301,7 @@ async def _begin(daemon: Daemon, snapshot: Snapshot, repos: dict[str, Repository
     daemon.adoption.take_over(snapshot.sessions)
     daemon.memory.restore_leases()
     daemon.memory.settle_canaries()
+    await look_for_strays(daemon.authority, daemon.journal, daemon.places, daemon.situation)
     await remember_history(daemon.authority, repos)
     await look_for_orphans(daemon.authority, daemon.situation, repos, daemon.sources.folders().values())
 
