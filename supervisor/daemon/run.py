@@ -314,7 +314,7 @@ def _methods(daemon: Daemon, group: TaskGroup) -> list[Method[Any]]:
 
     authority, reloader = daemon.authority, daemon.reloader
     verbs = (
-        LeaseVerbs(authority, daemon.shop),
+        LeaseVerbs(authority, daemon.shop, daemon.workers, spawn),
         GuardVerbs(authority, daemon.shop, spawn),
         TaskVerbs(authority, daemon.queue, daemon.sources),
         SessionVerbs(authority, daemon.workers, daemon.journal, daemon.places),

@@ -76,13 +76,20 @@ def _carry_out(worker: Worker, client: Client, request: dict[str, object]) -> di
             leases = request.get("leases")
             if not isinstance(leases, list):
                 raise BadRequestError("leases must be a list")
-            worker.rights.replace(leases)
+            upto = request.get("upto")
+            worker.rights.replace(leases, upto if isinstance(upto, int) else None)
+            return {"ok": True}
+        case "revoke":
+            tokens = request.get("tokens")
+            if not isinstance(tokens, list):
+                raise BadRequestError("tokens must be a list")
+            worker.rights.revoke(tokens)
             return {"ok": True}
         case "state":
             return {"ok": True, **worker.report()}
         case unknown:
             raise BadRequestError(
-                f"unknown op {unknown!r}; there are stop, kill, extend, pause, resume, finished, notice, hold "
+                f"unknown op {unknown!r}; there are stop, kill, extend, pause, resume, finished, notice, hold, revoke "
                 "and state"
             )
 
