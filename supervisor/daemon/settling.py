@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,7 +35,7 @@ from supervisor.world.git.facts import DirtyFile, dirty, fingerprint
 from supervisor.world.git.history import Commit, commits_since
 from supervisor.world.git.repository import Repository
 from supervisor.world.git.run import GitError
-from supervisor.world.git.underway import Present, Removed, free_index, operations
+from supervisor.world.git.underway import Present, Removed, free_lock, locks, operations
 from supervisor.world.git.writers import last_write, open_writers
 from supervisor.world.processes import descendants
 
@@ -58,6 +58,7 @@ class Settler:
         self._tables = tables
         self._repos = repos
         self._pinned: dict[str, Repository] = {}
+        self._locked: dict[Path, float] = {}  # since when (Unix seconds) a lock of git may be a session's
         self._now = now
         self._salvager = salvager
         self._turns = anyio.CapacityLimiter(_AT_ONCE)
@@ -113,14 +114,6 @@ class Settler:
         worker = session.worker() if session else None
         return await anyio.to_thread.run_sync(_last_write, lease, repo, worker.pid if worker else None, now)
 
-    async def still_open(self, leases: Sequence[Lease], session: Session | None) -> frozenset[int]:
-        """Return the tokens of the leases below which a process of the session has a file open for writing."""
-        repo = self._repo_of(session) if session is not None else None
-        worker = session.worker() if session is not None else None
-        if repo is None or worker is None:
-            return frozenset()
-        return await anyio.to_thread.run_sync(_still_open, leases, repo, worker.pid)
-
     async def _committed(self, session: Session) -> Remains:
         repo = self._repo_of(session)
         if repo is None:
@@ -140,7 +133,7 @@ class Settler:
         if repo is None:
             return remains
         began = session.intent.created.wall
-        lock = _lock_sentence(await anyio.to_thread.run_sync(free_index, repo, began))
+        lock = await self._free_locks(repo, began)
         try:
             files = await dirty(repo)
         except GitError as error:
@@ -175,27 +168,25 @@ class Settler:
             and any(covers(scope, file.path, fold_case=repo.fold_case) for scope in scopes)
         )
 
+    async def _free_locks(self, repo: Repository, began: float) -> str:
+        """Free the locks that a git of this session left, or of one before it; say what was found."""
+        since = min(began, self._locked.get(repo.git_dir, began))
+        found = await anyio.to_thread.run_sync(
+            lambda: {lock.name: free_lock(repo, lock, since) for lock in locks(repo)}
+        )
+        if any(isinstance(result, Present) for result in found.values()):
+            self._locked[repo.git_dir] = since  # else who comes later would take it for somebody else's
+        else:
+            self._locked.pop(repo.git_dir, None)
+        return "; ".join(_lock_sentence(name, result) for name, result in found.items() if result)
 
-def _lock_sentence(found: Removed | Present | None) -> str:
+
+def _lock_sentence(name: str, found: Removed | Present) -> str:
     match found:
         case Removed():
-            return "the index.lock of a git that died was removed"
+            return f"the {name} of a git that died was removed"
         case Present(why):
-            return f"the index is locked by index.lock, which was left because {why}"
-        case None:
-            return ""
-
-
-def _still_open(leases: Sequence[Lease], repo: Repository, worker: int) -> frozenset[int]:
-    found: set[int] = set()
-
-    def covered(path: str) -> bool:
-        tokens = {lease.token for lease in leases if covers(lease.scope, path, fold_case=repo.fold_case)}
-        found.update(tokens)
-        return bool(tokens)
-
-    open_writers(descendants(worker), repo.root, covered)
-    return frozenset(found)
+            return f"git is locked by {name}, which was left because {why}"
 
 
 def _last_write(lease: Lease, repo: Repository, worker: int | None, now: Moment) -> float | None:

@@ -68,13 +68,17 @@ class Arena:
     test: str
     tasks: list[str] = field(default_factory=list)
 
-    def furnish(self, *tasks: str, sessions_at_once: int = 3, **sections: dict[str, object]) -> None:
-        """Write the tasks and a configuration for them."""
-        self.tasks += tasks
-        for number, task in enumerate(tasks):
+    def add(self, *tasks: str, **front: object) -> None:
+        """Write tasks; the earlier ones go first."""
+        for task in tasks:
+            self.tasks.append(task)
             rest = task.partition("-")[2]
             path = "shared.txt" if rest.startswith("shared") else f"{task}.txt"
-            self.site.task(task, path, priority=len(tasks) - number)
+            self.site.task(task, path, priority=-len(self.tasks), **front)
+
+    def furnish(self, *tasks: str, sessions_at_once: int = 3, **sections: dict[str, object]) -> None:
+        """Write the tasks and a configuration for them."""
+        self.add(*tasks)
         agent = [sys.executable, "-I", "-S", str(AGENT)]
         defaults: dict[str, dict[str, object]] = {
             "repos.site": {"path": "."},
@@ -87,7 +91,14 @@ class Arena:
                 "grace": "200ms",
             },
             "supervisor": {"max_sessions": sessions_at_once},
-            "retry": {"attempts": 2, "backoff": "100ms", "backoff_max": "100ms", "intensity": 500},
+            "retry": {
+                "attempts": 2,
+                "backoff": "100ms",
+                "backoff_max": "100ms",
+                "intensity": 500,
+                "intensity_all": 5000,
+                "spawns": 500,
+            },
         }
         text = []
         for name in {**defaults, **sections}:

@@ -16,7 +16,15 @@ from supervisor.world.journal.entries import SessionRow
 from supervisor.world.journal.journal import Journal
 from tests.process.conftest import Site
 
-SUCCEEDS = {"honest", "leaves", "tagged", "forks", "outside", "floods"}  # kinds that commit and leave with 0
+SUCCEEDS = {
+    "honest",
+    "leaves",
+    "tagged",
+    "forks",
+    "outside",
+    "floods",
+    "slow",
+}  # kinds that commit and leave with 0
 OVERRUNS = {"deaf", "frozen"}  # kinds that never leave by themselves
 
 
@@ -84,9 +92,20 @@ def audit(site: Site, evidence: Evidence, tasks: list[str], *, killed_workers: b
     wrong += [f"left running: {line}" for line in evidence.alive()]
     wrong += [f"left running: {line}" for line in tagged_processes(site)]
     wrong += _overlaps(rows)
+    wrong += _pids(site, evidence)
     wrong += _endings(rows, evidence, set(begun), killed_workers=killed_workers)
     wrong += _commits(site, evidence, rows)
     return wrong + _tasks(rows, tasks)
+
+
+def _pids(site: Site, evidence: Evidence) -> list[str]:
+    own = {line["session"]: line["pid"] for line in evidence.lines("begin")}
+    told = {event["session"]: event["data"]["pid"] for event in site.events("session.running")}
+    return [
+        f"session {name} has pid {pid}, and says that it is {own[name]}"
+        for name, pid in told.items()
+        if own.get(name, pid) != pid
+    ]
 
 
 def _overlaps(rows: list[SessionRow]) -> list[str]:

@@ -38,7 +38,7 @@ def test_the_supervisor_may_be_killed_at_any_step(arena, point):
 
 @pytest.mark.parametrize("point", sorted(AT_ADOPTION))
 def test_the_supervisor_may_be_killed_while_it_adopts(arena, point):
-    arena.furnish("stays-0", "stays-3", "honest-a")
+    arena.furnish("stays-0", "stays-3", "honest-a", retry={"attempts": 1})
     first = arena.start("start.queued=2*kill")
     first.wait(60)
     arena.until(lambda: len(arena.evidence.lines("ready")) == 2)
@@ -63,7 +63,7 @@ def test_the_supervisor_may_be_killed_while_it_adopts(arena, point):
 
 @pytest.mark.parametrize("point", sorted(AT_AN_ORDER))
 def test_the_supervisor_may_be_killed_while_it_passes_an_order(arena, point):
-    arena.furnish("stays-0", "stays-3")
+    arena.furnish("stays-0", "stays-3", retry={"attempts": 1})
     first = arena.start(f"{point}=1*kill")
     arena.site.wait_for("session.running", task="stays-0")
     arena.site.wait_for("session.running", task="stays-3")
@@ -94,7 +94,7 @@ def test_the_supervisor_may_be_killed_while_it_clears_up_after_a_killed_worker(a
 
 @pytest.mark.parametrize("point", sorted(AT_A_RELOAD))
 def test_the_supervisor_may_be_killed_while_it_reloads(arena, point):
-    arena.furnish("stays-0", "stays-3")
+    arena.furnish("stays-0", "stays-3", retry={"attempts": 1})
     first = arena.start(f"{point}=1*kill")
     arena.site.wait_for("session.running", task="stays-0")
     arena.site.wait_for("session.running", task="stays-3")

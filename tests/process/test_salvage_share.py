@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import select
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +17,7 @@ from supervisor.core.tasks.standing import LastRun
 from supervisor.daemon.salvaging import Salvager, changed_since, move_orphans
 from supervisor.world.git.facts import dirty
 from supervisor.world.git.repository import Repository, open_repository
-from supervisor.world.git.underway import Present, Removed, free_index, operations
+from supervisor.world.git.underway import Present, Removed, began_later, free_lock, locks, operations
 
 pytestmark = pytest.mark.process
 
@@ -62,18 +61,6 @@ class Site:
     async def rescue(self, key: str, outcome: Outcome = Outcome.FAILED) -> Any:
         repo = await self.repo()
         return await self.salvager.rescue(self.house.session(key), repo, await dirty(repo), outcome)
-
-
-def gone(pid: int) -> bool:
-    """Tell whether a process that was killed has left by now; it may need a moment for that."""
-    try:
-        pidfd = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return True
-    try:
-        return bool(select.select([pidfd], [], [], 10)[0])
-    finally:
-        os.close(pidfd)
 
 
 @pytest.fixture
@@ -135,7 +122,7 @@ async def test_a_git_that_hangs_is_ended_and_the_work_is_said_to_be_held(site, w
         "git was still at it after 1 s and was ended", ("slow.bin",), held=("slow.bin",)
     )
     pid = int((site.root / ".git/filter.pid").read_text())
-    assert gone(pid)
+    assert not Path(f"/proc/{pid}").exists() or "Z" in Path(f"/proc/{pid}/stat").read_text().split()[2]
     assert site.git("for-each-ref", "refs/leasehold") == ""
 
 
@@ -223,14 +210,34 @@ async def test_orphans_are_moved_as_they_were_and_named_by_the_time(site):
 
 
 @pytest.mark.asyncio
-async def test_an_index_lock_is_removed_only_when_nobody_can_own_it(site):
+async def test_the_locks_are_those_that_keep_a_later_git_from_committing(site):
     repo = await site.repo()
-    lock = site.root / ".git/index.lock"
-    assert free_index(repo, 0.0) is None
+
+    for lock in locks(repo):
+        lock.touch()
+        if lock.name != "packed-refs.lock":  # which stops a git that packs or deletes branches
+            refused = subprocess.run(
+                ["git", "commit", "-q", "--allow-empty", "-m", "x"],
+                cwd=site.root,
+                capture_output=True,
+                text=True,
+            )
+            assert f"{lock.name}': File exists" in refused.stderr
+        assert free_lock(repo, lock, 0.0) == Removed()
+    site.git("commit", "-q", "--allow-empty", "-m", "x")
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("name", ["index.lock", "HEAD.lock", "refs/heads/main.lock", "packed-refs.lock"])
+async def test_a_lock_of_git_is_removed_only_when_nobody_can_own_it(site, name):
+    repo = await site.repo()
+    lock = site.root / ".git" / name
+    assert lock in locks(repo)
+    assert free_lock(repo, lock, 0.0) is None
     lock.touch()
     made = os.lstat(lock).st_ctime
 
-    assert free_index(repo, made + 5) == Present("it is older than the session")
+    assert free_lock(repo, lock, made + 5) == Present("it is older than the session")
     with subprocess.Popen(
         ["git", "cat-file", "--batch"], cwd=site.root, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as git:
@@ -239,9 +246,11 @@ async def test_an_index_lock_is_removed_only_when_nobody_can_own_it(site):
         git.stdin.write(b"HEAD\n")
         git.stdin.flush()
         git.stdout.readline()  # it is git by now, and no longer on its way there
-        assert free_index(repo, 0.0) == Present(f"process {git.pid} is git, at work in this repository")
+        assert free_lock(repo, lock, 0.0) == Present(f"process {git.pid} is git, at work in this repository")
+        assert not began_later(git.pid, 0.0)
+        assert began_later(git.pid, 3600.0)  # so it does not own a file that was made an hour ago
         git.stdin.close()
-    assert free_index(repo, 0.0) == Removed()
+    assert free_lock(repo, lock, 0.0) == Removed()
     assert not lock.exists()
 
 

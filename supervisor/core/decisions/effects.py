@@ -99,14 +99,6 @@ class CheckIdle:
     token: int
 
 
-@dataclass(frozen=True, slots=True)
-class TakeBack:
-    """Make a session's guard forget this lease, and see whether anything below it is still open for writing."""
-
-    session: str
-    token: int
-
-
 Effect = (
     Note
     | SaveSession
@@ -120,5 +112,4 @@ Effect = (
     | Reread
     | Probe
     | CheckIdle
-    | TakeBack
 )

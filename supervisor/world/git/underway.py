@@ -1,12 +1,15 @@
-"""What a git that died left behind: an operation half done, or the index locked by nobody."""
+"""What a git that died left behind: an operation half done, or a lock that nobody has."""
 
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from supervisor.world.clock import boottime
 from supervisor.world.git.repository import Repository
+from supervisor.world.processes import start_ticks
 
 _MARKS = {
     "MERGE_HEAD": "merge",
@@ -17,6 +20,7 @@ _MARKS = {
     "BISECT_LOG": "bisect",
 }
 _LOCK = "index.lock"
+_CLEARLY = 1.0  # seconds; the two clocks that are compared are read one after the other, in ticks
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +51,21 @@ def operations(repo: Repository, since: float) -> tuple[str, ...]:
     return tuple(found)
 
 
-def free_index(repo: Repository, since: float) -> Removed | Present | None:
-    """Remove index.lock if a git that is proven dead left it; `None` when the index is not locked.
+def locks(repo: Repository) -> tuple[Path, ...]:
+    """Return the files with which a git that dies can keep every later one from committing here."""
+    branch = (repo.common_dir / "refs/heads" / f"{repo.branch}.lock",) if repo.branch else ()
+    return (repo.git_dir / _LOCK, repo.git_dir / "HEAD.lock", *branch, repo.common_dir / "packed-refs.lock")
+
+
+def free_lock(repo: Repository, lock: Path, since: float) -> Removed | Present | None:
+    """Remove one of `locks` if a git that is proven dead left it; `None` when it is not there.
 
     It is proven when the file was made after `since` (Unix seconds) by this user, no process of this user
-    has it open, and none that could be git is at work in the repository: git closes the file while it
-    waits for a hook or an editor. Reads the whole process table, so call it from a thread.
+    has it open, and none that could be git, and was there when the file was made, is at work in the
+    repository: git closes the file while it waits for a hook or an editor. In a busy checkout there is
+    always some git that began later and fails because of this very file. Reads the whole process table,
+    so call it from a thread.
     """
-    lock = repo.git_dir / _LOCK
     try:
         seen = lock.lstat()
     except FileNotFoundError:
@@ -65,7 +76,7 @@ def free_index(repo: Repository, since: float) -> Removed | Present | None:
         return Present("it is older than the session")
     if seen.st_uid != os.geteuid():
         return Present(f"it belongs to uid {seen.st_uid}")
-    user = _user_of(repo, str(lock))
+    user = _user_of(repo, str(lock), time.time() - seen.st_ctime)
     if user is not None:
         return Present(user)
     try:
@@ -80,15 +91,15 @@ def free_index(repo: Repository, since: float) -> Removed | Present | None:
     return Removed()
 
 
-def _user_of(repo: Repository, lock: str) -> str | None:
-    """Return who may own the lock, in words, or `None` when nobody can."""
+def _user_of(repo: Repository, lock: str, age: float) -> str | None:
+    """Return who may own the lock, made `age` seconds ago, in words, or `None` when nobody can."""
     for process in Path("/proc").iterdir():
         if not process.name.isdecimal():
             continue
         try:
             if process.stat().st_uid != os.geteuid():
                 continue
-            if _is_git_in(repo, process):
+            if _is_git_in(repo, process) and not began_later(int(process.name), age):
                 return f"process {process.name} is git, at work in this repository"
             if _has_open(process, lock):
                 return f"process {process.name} has it open"
@@ -98,6 +109,14 @@ def _user_of(repo: Repository, lock: str) -> str | None:
         except OSError:
             continue  # it has ended
     return None
+
+
+def began_later(pid: int, age: float) -> bool:
+    """Tell whether a process began clearly after something that was made `age` seconds ago."""
+    ticks = start_ticks(pid)
+    if ticks is None:
+        return False
+    return boottime() - ticks / os.sysconf("SC_CLK_TCK") < age - _CLEARLY
 
 
 def _is_git_in(repo: Repository, process: Path) -> bool:

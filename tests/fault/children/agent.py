@@ -4,7 +4,7 @@ What it writes into $EVIDENCE/log is appended, one line in one write, so that no
 needed to know what ran. While any process of its tree lives, the tree holds a lock for the task and one for
 each of its files: whoever finds one taken has proof that two sessions overlapped.
 """
-# ruff: noqa: PTH118, PTH123, S606  - these programs start fast, without pathlib and without a shell
+# ruff: noqa: PTH108, PTH118, PTH123, S606  - these programs start fast, without pathlib and without a shell
 
 from __future__ import annotations
 
@@ -25,6 +25,9 @@ FILE = "shared.txt" if REST.startswith("shared") else f"{TASK}.txt"
 
 def main() -> None:
     signal.alarm(LIFE)
+    os.environ["LEASEHOLD_GATE_WAIT"] = (
+        "60"  # the suite keeps the supervisor away for longer than anybody would
+    )
     say("begin")
     for name in (f"task-{TASK}", f"file-{FILE}"):
         hold(name)
@@ -94,6 +97,12 @@ def honest() -> None:
     leave(0 if commit() else 20)
 
 
+def slow() -> None:
+    """Take a while, then commit."""
+    time.sleep(0.3 + os.getpid() % 8 / 4)
+    leave(0 if commit() else 20)
+
+
 def fails() -> None:
     leave(7)
 
@@ -129,9 +138,11 @@ def forks() -> None:
 
 def outside() -> None:
     """Try a commit outside its scope, which is refused, then do its work."""
-    if commit("foreign.txt"):
-        leave(30)
-    os.spawnlp(os.P_WAIT, "git", "git", "reset", "-q", "--", "foreign.txt")
+    foreign = f"foreign-{TASK}.txt"
+    if commit(foreign):
+        leave(0)  # an earlier attempt was killed right here: what it left is this session's to land
+    os.spawnlp(os.P_WAIT, "git", "git", "reset", "-q", "--", foreign)
+    os.unlink(foreign)
     leave(0 if commit() else 20)
 
 

@@ -1,0 +1,129 @@
+"""Random kill -9 during continuous launches of hostile and honest agents: nothing is lost, nothing doubled."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import random
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+
+import psutil
+import pytest
+
+pytestmark = [pytest.mark.fault, pytest.mark.process, pytest.mark.slow]
+
+KINDS = (
+    *("honest-shared", "slow-shared", "honest", "slow", "leaves", "tagged", "forks", "outside", "floods"),
+    *("fails", "deaf", "frozen", "slow-shared"),
+)
+OVERRUNNING = ("deaf", "frozen")
+WAITING = 8  # tasks that are not over, at least, while the killing goes on
+
+
+class Storm:
+    """A site whose supervisor and workers are killed at random instants."""
+
+    def __init__(self, arena, dice: random.Random, kinds: tuple[str, ...]) -> None:
+        self.arena = arena
+        self.dice = dice
+        self.kills = 0
+        self.slowest = 0.0
+        self._tasks: Iterator[tuple[str, int]] = zip(itertools.cycle(kinds), itertools.count(), strict=False)
+        arena.furnish(
+            sessions_at_once=5,
+            retry={"attempts": 4},
+        )
+
+    def refill(self) -> None:
+        """Write tasks until enough are waiting."""
+        over = {line["task"] for line in self.arena.evidence.lines("end")}
+        for kind, number in self._tasks:
+            task = f"{kind}-{number}"
+            self.arena.add(task, **({"budget": "1s"} if kind in OVERRUNNING else {}))
+            if len(self.arena.tasks) - len(over) >= WAITING:
+                return
+
+    def rage(self, kills: int, strike: Callable[[subprocess.Popen[bytes]], None]) -> None:
+        """Run the supervisor until `strike` has killed so often; each time it is dead, start it again."""
+        site = self.arena.site
+        while self.kills < kills:
+            self.refill()
+            with (site.root / ".leasehold/supervisor.log").open("a") as log:
+                process = subprocess.Popen(
+                    site.command("run"), cwd=site.root, env=site.environ, stderr=log, stdout=log
+                )
+            try:
+                while process.poll() is None and self.kills < kills:
+                    time.sleep(self.dice.uniform(0.05, 1.6))
+                    self.refill()
+                    strike(process)
+                    self.kills += 1
+            finally:
+                process.kill()
+            assert process.wait() == -signal.SIGKILL, site.log()[-4000:]
+
+    def supervisor(self, process: subprocess.Popen[bytes]) -> None:
+        """Kill the supervisor."""
+        process.kill()
+        process.wait()
+
+    def worker(self, _process: subprocess.Popen[bytes]) -> None:
+        """Kill one worker of this site, if there is one."""
+        living = self._workers()
+        if living:
+            chosen = self.dice.choice(sorted(living, key=lambda worker: worker.pid))
+            with_identity = psutil.Process(chosen.pid)
+            if with_identity == chosen:  # the same start time: psutil compares it
+                chosen.send_signal(signal.SIGKILL)
+
+    def either(self, process: subprocess.Popen[bytes]) -> None:
+        """Kill one or the other, or both within a moment."""
+        if self.dice.random() < 0.6:
+            self.worker(process)
+        if self.dice.random() < 0.5:
+            self.supervisor(process)
+
+    def calm(self, point: str, *, killed_workers: bool) -> None:
+        """Let the rest of the work be done, and audit."""
+        before = dict(self.arena.site.environ)
+        back = self.arena.recover()
+        assert self.arena.site.environ == before
+        self.arena.conclude(point, "kill", kills=self.kills, back=back, killed_workers=killed_workers)
+
+    def _workers(self) -> list[psutil.Process]:
+        mark = str(self.arena.site.root / ".leasehold/state/sessions")
+        found = []
+        for process in psutil.process_iter():
+            try:
+                if any(word.startswith(mark) for word in process.cmdline()) and process.pid != os.getpid():
+                    found.append(process)
+            except psutil.Error:
+                continue
+        return found
+
+
+def test_random_kills_of_the_supervisor_lose_nothing_and_double_nothing(arena, dice, full):
+    storm = Storm(arena, dice, KINDS)
+
+    storm.rage(100 if full else 20, storm.supervisor)
+
+    storm.calm("random: supervisor", killed_workers=False)
+
+
+def test_random_kills_of_workers_leave_nothing_behind_and_double_nothing(arena, dice, full):
+    storm = Storm(arena, dice, tuple(kind for kind in KINDS if kind != "leaves"))
+
+    storm.rage(100 if full else 12, storm.worker)
+
+    storm.calm("random: workers", killed_workers=True)
+
+
+def test_random_kills_of_both_leave_nothing_behind_and_double_nothing(arena, dice, full):
+    storm = Storm(arena, dice, tuple(kind for kind in KINDS if kind != "leaves"))
+
+    storm.rage(100 if full else 15, storm.either)
+
+    storm.calm("random: both", killed_workers=True)
