@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from supervisor.core.decisions.claims import Claim, claim
+from supervisor.core.decisions.claims import Claim, claim, give_back
 from supervisor.core.decisions.policy import Leases, Repo, Undeclared
 from supervisor.core.decisions.requests import LeaseRefusal
 from supervisor.core.leases.lease import Granted, Waiting
-from supervisor.core.leases.scope import parse_scopes
+from supervisor.core.leases.scope import file_scope, parse_scopes
 
 
 def start(house, work, *keys: tuple[str, tuple[str, ...]]) -> None:
@@ -117,3 +117,15 @@ def test_nothing_is_granted_before_living_workers_have_reported(house, work) -> 
     assert isinstance(verdict, LeaseRefusal)
     assert verdict.data["reason"] == "recovering"
     assert house.tables.collisions.writes_refused == 0
+
+
+def test_what_a_session_was_started_with_is_never_given_back_with_a_git_command(house, work) -> None:
+    start(house, work, ("a", ("src/",)))
+    session = house.session("a")
+    (declared,) = house.tables.broker.held(session.id)
+    written = [file_scope("src/new.txt", "repo")]
+
+    kept, _ = give_back(house.tables, session, [declared.token], written, house.now)
+
+    assert kept == ()  # nothing that might be let go of later because git finds it clean
+    assert house.tables.broker.held(session.id) == (declared,)

@@ -91,11 +91,22 @@ def claim(
 def give_back(
     tables: Tables, session: Session, tokens: Sequence[int], written: Sequence[Scope], now: Moment
 ) -> tuple[tuple[Lease, ...], list[Effect]]:
-    """End the leases of a git command, but keep those files leased that it wrote; return their leases."""
+    """End the leases of a git command, but keep those files leased that it wrote; return the leases for that.
+
+    What the session was started with is not the command's to give back: a worker that has only just begun
+    may not know yet that it holds these.
+    """
     broker = tables.broker
-    found = [lease for token in tokens if (lease := broker.lease(token)) and lease.holder == session.id]
+    declared = {lease.token for lease in session.intent.leases}
+    found = [
+        lease
+        for token in tokens
+        if token not in declared and (lease := broker.lease(token)) and lease.holder == session.id
+    ]
     wants = [Want(scope, Mode.EXCLUSIVE) for scope in written]
-    kept, results = broker.exchange(session.id, [lease.scope for lease in found], wants, now.mono)
+    others = {lease.token for lease in broker.held(session.id)} - {lease.token for lease in found}
+    covering, results = broker.exchange(session.id, [lease.scope for lease in found], wants, now.mono)
+    kept = tuple(lease for lease in covering if lease.token not in others)
     return kept, [*woken(results), *fill(tables, now)]
 
 
