@@ -78,16 +78,28 @@ def stored(ctx: click.Context, name: str = "") -> list[Stored]:
     Raises:
         click.ClickException: a repository cannot be read.
     """
+    from git import GitCommandError
+
     found: list[Stored] = []
     for key, path in repositories(ctx, name):
         with opened(path) as repo:
-            listed = repo.git.for_each_ref("--format=%(objectname) %(refname)", REFS)
+            try:
+                listed = repo.git.for_each_ref("--format=%(objectname) %(refname)", REFS)
+            except GitCommandError as error:
+                raise click.ClickException(_unreadable(path, str(error.stderr))) from error
             for line in listed.splitlines():
                 sha, _, ref = line.partition(" ")
                 commit = repo.commit(sha)
                 label = parse(_text(commit.message))
                 found.append(Stored(ref.removeprefix(REFS), key, path, sha, commit.committed_date, label))
     return sorted(found, key=lambda one: (one.at, one.id))
+
+
+def _unreadable(path: Path, said: str) -> str:
+    if "dubious ownership" in said:
+        return f"{path} belongs to {path.owner()}, and git refuses it to others; run this as {path.owner()}"
+    reason = said.strip().removeprefix("stderr: ").strip("'").partition("\n")[0]
+    return f"{path} cannot be read: {reason}"
 
 
 def one(ctx: click.Context, named: str, repo: str = "") -> Stored:

@@ -42,6 +42,7 @@ def lines(found: dict[str, Any]) -> list[str]:
     if late := found["waiting_for_reports"]:
         text.append(f"recovering   nothing is granted before these have reported: {', '.join(late)}")
     text += [f"unknown      session {session}: {why}" for session, why in found["unknown"].items()]
+    text += [f"stray        session {session}: {why}" for session, why in found["strays"].items()]
     if signal := found["last_signal"]:
         text.append(f"last signal  {signal['signal']} {ago(signal['at'])}: {signal['answer']}")
     text += [

@@ -20,6 +20,7 @@ from supervisor.core.decisions.effects import (
     SaveSession,
     SaveTask,
     Settle,
+    TakeBack,
     Tell,
     Wake,
 )
@@ -40,7 +41,7 @@ class Fleet(Protocol):
     def launch(self, session: str, after: Ticket) -> None:
         """Start the session's worker once what was recorded before is durable."""
 
-    def carry(self, effect: Tell | Notify | Entrust | Settle | Probe | CheckIdle) -> None:
+    def carry(self, effect: Tell | Notify | Entrust | Settle | Probe | CheckIdle | TakeBack) -> None:
         """Carry out one effect on a session."""
 
 
@@ -104,7 +105,7 @@ class Authority:
                         self._give_back(result, now)
                 case Reread(sources):
                     self._feeds.reread(sources)
-                case Tell() | Notify() | Entrust() | Settle() | Probe() | CheckIdle():
+                case Tell() | Notify() | Entrust() | Settle() | Probe() | CheckIdle() | TakeBack():
                     self._fleet.carry(effect)
                 case Note() | SaveSession() | SaveTask():
                     pass

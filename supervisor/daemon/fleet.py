@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any, Protocol
 
 import anyio
@@ -18,7 +18,7 @@ from anyio.abc import TaskGroup
 
 from supervisor.core.decisions import wake
 from supervisor.core.decisions.advance import advance
-from supervisor.core.decisions.effects import CheckIdle, Entrust, Notify, Probe, Settle, Tell
+from supervisor.core.decisions.effects import CheckIdle, Entrust, Notify, Probe, Settle, TakeBack, Tell
 from supervisor.core.sessions import lifecycle
 from supervisor.core.sessions.lifecycle import (
     ProcessId,
@@ -47,6 +47,9 @@ _CONTACT_AGAIN = (
     0.25  # seconds before the first attempt to reach a worker again; doubled for each further one
 )
 _CONTACT_SLOWEST = 10.0
+
+_ANSWER_LIMIT = 5.0  # seconds that a worker has to forget a lease
+_UNDER_WAY = 0.02  # seconds in which a call that was let pass reaches its file
 
 Prepare = Callable[[Session], Awaitable[SessionSpec]]
 
@@ -116,7 +119,7 @@ class Workers:
         self._group.start_soon(self._watch, session, worker, pidfd, name=f"session {session}")
         failpoint("adopt.watched")
 
-    def carry(self, effect: Tell | Notify | Entrust | Settle | Probe | CheckIdle) -> None:
+    def carry(self, effect: Tell | Notify | Entrust | Settle | Probe | CheckIdle | TakeBack) -> None:
         """Carry out one effect on a session."""
         match effect:
             case Tell(session, wish):
@@ -124,14 +127,17 @@ class Workers:
             case Notify(session, text):
                 self.order(session, "notice", text=text)
             case Entrust(session):
-                leases = [msgspec.to_builtins(lease) for lease in self._authority.tables.broker.held(session)]
-                self.order(session, "hold", leases=leases)
+                broker = self._authority.tables.broker
+                leases = [msgspec.to_builtins(lease) for lease in broker.held(session)]
+                self.order(session, "hold", leases=leases, upto=broker.last_token)
             case Settle(session):
                 self._group.start_soon(self._settle, session, name=f"settle {session}")
             case Probe(session):
                 self._group.start_soon(self._probe, session, name=f"probe {session}")
             case CheckIdle(token):
                 self._group.start_soon(self._check_idle, token, name=f"idle lease {token}")
+            case TakeBack(session, token):
+                self._group.start_soon(self._take_back, session, token, name=f"take back {token}")
 
     def order(
         self,
@@ -292,3 +298,35 @@ class Workers:
             return
         last = await self._settler.last_write(lease, authority.tables.roster.get(lease.holder))
         authority.do(wake.still_idle(authority.tables, token, last, authority.now()))
+
+    async def _take_back(self, session_id: str, token: int) -> None:
+        still_open = await self.revoke(session_id, (token,))
+        authority = self._authority
+        authority.do(
+            wake.taken_back(authority.tables, token, still_open=token in still_open, now=authority.now())
+        )
+
+    async def revoke(self, session_id: str, tokens: Collection[int]) -> frozenset[int]:
+        """Make a session's guard forget leases; return those below which something is open for writing.
+
+        The guard is asked first: what it lets pass from then on is asked for again. Then a moment for calls that
+        it let pass just before, and then the look. A guard that does not answer keeps its leases.
+        """
+        forgotten = anyio.Event()
+        ok: list[bool] = []
+
+        def answered(message: Mapping[str, Any]) -> None:
+            ok.append(message.get("ok") is True)
+            forgotten.set()
+
+        everything = frozenset(tokens)
+        if not self.order(session_id, "revoke", answered, tokens=list(tokens)):
+            return everything
+        with anyio.move_on_after(_ANSWER_LIMIT):
+            await forgotten.wait()
+        if ok != [True]:
+            return everything
+        await anyio.sleep(_UNDER_WAY)
+        tables = self._authority.tables
+        found = [lease for token in tokens if (lease := tables.broker.lease(token)) is not None]
+        return await self._settler.still_open(found, tables.roster.get(session_id))

@@ -87,6 +87,8 @@ class News:
                 failpoint("start.told")
                 tell(session, HarnessStarted(worker, _process(message, worker)))
                 failpoint("start.queued")
+            case "guard":
+                self._guarded(session, message)
             case "paused":
                 tell(session, HarnessPaused(str(message.get("by")), str(message.get("why"))))
             case "resumed":
@@ -106,6 +108,7 @@ class News:
         self._reported(session, hello.get("leases"))
         state, harness = hello.get("state"), hello.get("harness")
         self._take_clocks(session, hello)
+        self._guarded(session, hello.get("guard") or {})
         if state in _UNDER_WAY and isinstance(harness, dict):
             self._hearer.event(session, HarnessStarted(worker, _process(harness, worker)))
         if state == "paused":
@@ -124,6 +127,16 @@ class News:
             session.paused_for = float(hello.get("paused_for") or 0.0)
             if "extended" in hello:
                 session.budget = session.intent.budget.extended(float(hello["extended"]))
+
+    def _guarded(self, session_id: str, guard: Mapping[str, Any]) -> None:
+        """Take note of the level that a session really runs at; say once when it is not what was meant."""
+        session = self._authority.tables.roster.get(session_id)
+        level = str(guard.get("level") or "")
+        if session is None or not level or level == session.level:
+            return
+        session.level = level
+        data = {"level": level, "why": str(guard.get("why") or "")}
+        self._authority.do([Note("session.level", session.id, session.key, data)])
 
     def _exited(self, session_id: str, message: Mapping[str, Any]) -> None:
         session = self._authority.tables.roster.get(session_id)

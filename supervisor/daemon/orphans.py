@@ -16,8 +16,10 @@ from supervisor.core.leases.scope import Scope, covers, file_scope
 from supervisor.core.tasks.backlog import Offer, Work
 from supervisor.core.tasks.task import Task, Tier
 from supervisor.daemon.authority import Authority
+from supervisor.daemon.feeds import Sources
 from supervisor.daemon.salvaging import move_orphans
 from supervisor.daemon.situation import Situation
+from supervisor.world.config.models import Settings
 from supervisor.world.git.facts import dirty
 from supervisor.world.git.repository import Repository
 from supervisor.world.git.run import GitError
@@ -26,6 +28,15 @@ log = structlog.get_logger("leasehold")
 
 SOURCE = UNDER_WAY
 _HAND_OFF = "hand-off-"  # begins their keys
+
+
+def set_apart(sources: Sources, settings: Settings) -> tuple[Path, ...]:
+    """Return the folders whose uncommitted files are no session's work: those of tasks, and our own state.
+
+    The state has the specifications of sessions, and those have their secrets: they must get into no commit.
+    """
+    state = settings.supervisor.state_dir
+    return (*sources.folders().values(), state, state.resolve())
 
 
 async def look_for_orphans(

@@ -32,6 +32,7 @@ _LOUD = {  # what an operator wants to see without asking for more
     "session.unsalvaged": "error",
     "session.wish": "info",
     "session.unkillable": "error",
+    "session.stray": "warning",
     "session.no_report": "warning",
     "commit.refused": "warning",
     "lease.expired": "warning",

@@ -13,7 +13,7 @@ from supervisor.core.pacing.cadence import ScheduleError
 from supervisor.daemon.authority import Authority
 from supervisor.daemon.feeds import Sources
 from supervisor.daemon.harness_limits import say_what_is_not_kept
-from supervisor.daemon.orphans import look_for_orphans
+from supervisor.daemon.orphans import look_for_orphans, set_apart
 from supervisor.daemon.policy import policy_from
 from supervisor.daemon.preparing import Workshop
 from supervisor.daemon.queue import Queue
@@ -94,7 +94,7 @@ class Reloader:
         self._situation.generation += 1
         failpoint("reload.in_force")
         await self._sources.read_all()
-        await look_for_orphans(authority, self._situation, repos, self._sources.folders().values())
+        await look_for_orphans(authority, self._situation, repos, set_apart(self._sources, settings))
         told: dict[str, Any] = {
             "generation": self._situation.generation,
             "changes": [change.sentence for change in changed],

@@ -30,7 +30,7 @@ from supervisor.daemon.feeds import Sources
 from supervisor.daemon.fleet import Workers
 from supervisor.daemon.footing import find_footing
 from supervisor.daemon.journal_watch import JournalWatch
-from supervisor.daemon.orphans import SOURCE, look_for_orphans
+from supervisor.daemon.orphans import SOURCE, look_for_orphans, set_apart
 from supervisor.daemon.pacing_memory import PacingMemory
 from supervisor.daemon.places import Places
 from supervisor.daemon.policy import policy_from
@@ -48,6 +48,7 @@ from supervisor.daemon.signals import SignalOrders, answer_signals, meanings
 from supervisor.daemon.situation import Situation
 from supervisor.daemon.source_setup import make_sources
 from supervisor.daemon.steady_clock import SteadyClock, keep_time
+from supervisor.daemon.strays import look_for_strays
 from supervisor.daemon.timetable import Timetable
 from supervisor.daemon.tokens import CEILING, TokenBlocks
 from supervisor.daemon.verbs.guard import GuardVerbs
@@ -251,7 +252,7 @@ def _build(
             was_short=was_short,
         )
     )
-    salvager = Salvager(tables, lambda: sources.folders().values())
+    salvager = Salvager(tables, lambda: set_apart(sources, settings))
     settler = Settler(tables, repos, clock.now, salvager)
     workers = Workers(
         authority,
@@ -300,8 +301,11 @@ async def _begin(daemon: Daemon, snapshot: Snapshot, repos: dict[str, Repository
     daemon.adoption.take_over(snapshot.sessions)
     daemon.memory.restore_leases()
     daemon.memory.settle_canaries()
+    await look_for_strays(daemon.authority, daemon.journal, daemon.places, daemon.situation)
     await remember_history(daemon.authority, repos)
-    await look_for_orphans(daemon.authority, daemon.situation, repos, daemon.sources.folders().values())
+    await look_for_orphans(
+        daemon.authority, daemon.situation, repos, set_apart(daemon.sources, daemon.settings)
+    )
 
 
 def _methods(daemon: Daemon, group: TaskGroup) -> list[Method[Any]]:
@@ -310,7 +314,7 @@ def _methods(daemon: Daemon, group: TaskGroup) -> list[Method[Any]]:
 
     authority, reloader = daemon.authority, daemon.reloader
     verbs = (
-        LeaseVerbs(authority, daemon.shop),
+        LeaseVerbs(authority, daemon.shop, daemon.workers, spawn),
         GuardVerbs(authority, daemon.shop, spawn),
         TaskVerbs(authority, daemon.queue, daemon.sources),
         SessionVerbs(authority, daemon.workers, daemon.journal, daemon.places),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -114,6 +114,14 @@ class Settler:
         worker = session.worker() if session else None
         return await anyio.to_thread.run_sync(_last_write, lease, repo, worker.pid if worker else None, now)
 
+    async def still_open(self, leases: Sequence[Lease], session: Session | None) -> frozenset[int]:
+        """Return the tokens of the leases below which a process of the session has a file open for writing."""
+        repo = self._repo_of(session) if session is not None else None
+        worker = session.worker() if session is not None else None
+        if repo is None or worker is None:
+            return frozenset()
+        return await anyio.to_thread.run_sync(_still_open, leases, repo, worker.pid)
+
     async def _committed(self, session: Session) -> Remains:
         repo = self._repo_of(session)
         if repo is None:
@@ -187,6 +195,18 @@ def _lock_sentence(name: str, found: Removed | Present) -> str:
             return f"the {name} of a git that died was removed"
         case Present(why):
             return f"git is locked by {name}, which was left because {why}"
+
+
+def _still_open(leases: Sequence[Lease], repo: Repository, worker: int) -> frozenset[int]:
+    found: set[int] = set()
+
+    def covered(path: str) -> bool:
+        tokens = {lease.token for lease in leases if covers(lease.scope, path, fold_case=repo.fold_case)}
+        found.update(tokens)
+        return bool(tokens)
+
+    open_writers(descendants(worker), repo.root, covered)
+    return frozenset(found)
 
 
 def _last_write(lease: Lease, repo: Repository, worker: int | None, now: Moment) -> float | None:

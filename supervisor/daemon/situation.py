@@ -18,7 +18,7 @@ class Situation:
     `started_at` is in Unix seconds, `footing` what the host
     was found to offer. `last_signal` says which signal was acknowledged last, when, and
     what came of it. `orphans` are the uncommitted files per repository that belong to no session.
-    `unknown` says why of each session whose life or death cannot be proven just now.
+    `strays` says of each session that lives without the journal's knowledge what it is; `unknown` says why of each session whose life or death cannot be proven just now.
     """
 
     config: Path
@@ -27,5 +27,6 @@ class Situation:
     generation: int = 1
     last_signal: dict[str, Any] | None = None
     orphans: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    strays: dict[str, str] = field(default_factory=dict)
     schedules: Callable[[Moment], list[dict[str, Any]]] = lambda _now: []
     unknown: Callable[[], dict[str, str]] = dict

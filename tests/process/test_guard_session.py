@@ -270,3 +270,68 @@ def test_no_update_of_a_shared_file_is_lost(site, mode):
     ]
     assert counted == [sum(column) for column in zip(*acknowledged, strict=True)]
     assert sum(counted) > 0
+
+
+def test_a_lease_is_not_given_back_while_a_file_below_it_is_open_for_writing(site):
+    site.configure(AGENT)
+    script(
+        site,
+        "only",
+        "exec 3>> README.md; leasehold lease release README.md; echo code $?; exec 3>&-; "
+        "leasehold lease release README.md; echo code $?; echo x >> README.md; git commit -qm X -- README.md",
+    )
+    leasehold_in(site)
+
+    site.until_idle()
+
+    said = output(site, "only")
+    assert "README.md: still open for writing by a process of the session" in said
+    assert said.index("code 1") < said.index("code 0")
+    assert len([e for e in site.events("lease.granted") if e["data"]["scopes"] == ["README.md"]]) == 2
+
+
+def test_an_idle_lease_that_another_waits_for_is_taken_back_and_its_holder_must_ask_again(site):
+    site.configure(AGENT, leases={"ttl": "1s"}, guard={"wait": "60s"})
+    pipes(site, "held", "taken")
+    script(
+        site,
+        "first",
+        "echo mine >> README.md; git commit -qm One -- README.md; meet held; await taken; "
+        'echo again >> README.md; cat "$LEASEHOLD_NOTICE"; git commit -qm Three -- README.md',
+    )
+    script(
+        site, "second", "await held; echo theirs >> README.md; meet taken; git commit -qm Two -- README.md"
+    )
+
+    site.until_idle()
+
+    assert "your lease on README.md has expired" in output(site, "first")
+    assert site.git("show", "HEAD:README.md") == "a site\nmine\ntheirs\nagain\n"
+    assert [e["data"]["scope"] for e in site.events("lease.expired")] == ["README.md"]
+
+
+def test_a_lease_that_is_written_all_the_time_is_not_taken_back(site):
+    site.configure(AGENT, leases={"ttl": "1s"}, guard={"wait": "2s"}, retry={"attempts": 1})
+    pipes(site, "held", "tried")
+    script(
+        site,
+        "first",
+        "exec 3>> README.md; meet held; await tried; echo mine >&3; git commit -qm One -- README.md",
+    )
+    script(site, "second", "await held; echo theirs >> README.md || echo refused; meet tried; exit 75")
+
+    site.start()
+    site.wait_for("session.ended", task="first")
+    site.wait_for("session.ended", task="second")
+
+    assert "refused" in output(site, "second")
+    assert site.events("lease.expired") == []
+    assert site.git("show", "HEAD:README.md") == "a site\nmine\n"
+
+
+def leasehold_in(site) -> None:
+    """Put the command of this checkout where sessions find it."""
+    path = site.write("bin/leasehold", f'#!/bin/sh\nexec {" ".join(site.command())} "$@"\n')
+    path.chmod(0o755)
+    site.write(".git/info/exclude", "bin/\n")
+    site.environ["PATH"] = f"{path.parent}:{site.environ['PATH']}"

@@ -365,3 +365,24 @@ def test_a_state_directory_that_vanishes_starts_nothing_new_and_its_sessions_go_
     state.with_name("taken-away").rename(state)
     site.start()
     assert sessions(site)["a"]["pid"] == running["data"]["pid"]
+
+
+def test_promise_1_a_living_session_that_the_journal_forgot_is_told_and_its_task_is_not_started_again(site):
+    site.task("a", "a.txt")
+    site.configure(WAIT)
+    site.start()
+    running = site.wait_for("session.running")
+    killed(site)
+    for path in (site.root / ".leasehold/state").glob("journal.db*"):
+        path.unlink()
+
+    site.start()
+
+    stray = site.wait_for("session.stray")
+    assert (stray["session"], stray["data"]["worker_pid"]) == (
+        running["session"],
+        running["data"]["worker_pid"],
+    )
+    assert "the journal does not know it" in site.run("status").stdout
+    assert "lives, but the journal does not know it" in site.run("explain", "a").stdout
+    assert site.ask("ps")["sessions"] == []

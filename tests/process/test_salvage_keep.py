@@ -178,6 +178,13 @@ def a_folder_became_a_link(at: Checkout) -> None:
     (at.root / "dir").symlink_to("moved")
 
 
+def a_folder_became_a_link_to_itself(at: Checkout) -> None:
+    (at.root / "dir/x.txt").unlink()
+    (at.root / "dir/y.txt").unlink()
+    (at.root / "dir").rmdir()
+    (at.root / "dir").symlink_to("dir")
+
+
 def odd_names(at: Checkout) -> None:
     for name in (
         "new\nline",
@@ -295,6 +302,7 @@ KINDS = [
     a_folder_became_a_file,
     a_file_became_a_folder,
     a_folder_became_a_link,
+    a_folder_became_a_link_to_itself,
     odd_names,
     a_very_long_name,
     line_endings_by_attribute,

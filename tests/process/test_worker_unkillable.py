@@ -76,6 +76,33 @@ def test_a_process_that_does_not_stand_still_is_named_and_the_session_goes_on(
         assert client.call("kill")["ok"] is True
 
 
+@pytest.mark.parametrize(
+    ("op", "error"),
+    [
+        ("kill", "too late: the session is over (a kill was asked for)"),
+        ("resume", "the session was resumed before all of it stood still"),
+    ],
+)
+def test_a_pause_under_way_gives_way_to_what_is_asked_meanwhile(
+    tmp_path: Path, icebox: Icebox, op: str, error: str
+) -> None:
+    with Session(tmp_path, "ignores_term") as session:
+        client = session.connect()
+        session.wait_ready()
+        icebox.put(session.json("worker.json")["harness"]["pid"])
+        pause = client.ask("pause")
+        assert client.call("pause")["try_later"] is True
+
+        other = session.connect()
+        other.ask(op)
+
+        assert client.answer(pause) == {"id": pause, "ok": False, "error": error}
+        icebox.thaw()
+        if op != "kill":
+            client.call("kill")
+        assert session.wait()["cause"] == "kill"
+
+
 def test_promise_4_what_cannot_be_killed_keeps_its_leases_until_it_is_gone_also_over_a_restart(
     site: Any, icebox: Icebox
 ) -> None:

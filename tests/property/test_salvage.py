@@ -10,7 +10,7 @@ from pathlib import Path
 
 import anyio
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from supervisor.world.git.facts import dirty
@@ -114,6 +114,7 @@ async def put_back(repo: Repository) -> None:
 
 
 @pytest.mark.process
+@example(committed=[("write", "a/a", b"")], changed=[("link", "a", "a")])
 @settings(
     max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import random
 
 import pytest
 
-from tests.system.fleet import ROOT, Fleet
+from tests.system.fleet import ACCOUNT, ROOT, Fleet
 
 numbers = itertools.count()
 
@@ -83,6 +84,26 @@ def test_promise_7_kill_9_of_the_supervisor_ten_times_loses_and_doubles_nothing(
     assert len(started) == len(set(started))
 
 
+def test_promise_7_random_kills_during_continuous_launches_lose_and_double_nothing(fleet: Fleet):
+    seed = random.randrange(10**6)  # noqa: S311
+    chance = random.Random(seed)  # noqa: S311
+    keys = [f"load{number}" for number in range(24)]
+    for key in keys:
+        fleet.task(key, harness="quick")
+    for _ in range(12):
+        pause = chance.uniform(0.2, 1.0)
+        fleet.box.sh(
+            f"sleep {pause:.3f}; kill -9 $(systemctl show -p MainPID --value leasehold.service)", code=None
+        )
+
+    ended = fleet.ended(*keys)
+    assert {key: end["outcome"] for key, end in ended.items()} == dict.fromkeys(keys, "finished"), seed
+    began = [task for task, *_ in fleet.evidence() if task in ended]
+    assert sorted(began) == sorted(keys), seed
+    log = fleet.sh("git log --format=%s").splitlines()
+    assert sorted(line for line in log if "load" in line) == sorted(f"Do {key}" for key in keys), seed
+
+
 def test_systemctl_restart_keeps_sessions_whatever_on_stop_says(fleet: Fleet, keys):
     running = keys(3)
     before = identities(fleet, running)
@@ -120,8 +141,7 @@ def test_systemctl_stop_with_on_stop_stop_leaves_no_process(fleet: Fleet, keys):
     fleet.systemctl("stop leasehold.service")
 
     assert not any(fleet.alive(pid, start) for _, pid, start in before.values())
-    mine = [command for _, command in fleet.box.processes() if "/opt/leasehold" in command or ROOT in command]
-    assert mine == []
+    assert fleet.box.sh(f"pgrep -a -u {ACCOUNT}", code=1) == ""
     assert fleet.show("leasehold.service", "Result")["Result"] == "success"
     assert {fleet.ended(key)[key]["outcome"] for key in running} == {"stopped"}
     fleet.configure()
@@ -161,6 +181,43 @@ def test_a_supervisor_whose_loop_hangs_is_restarted_by_the_watchdog_and_sessions
     assert_alive(fleet, before)
     fleet.box.sh("rm -r /run/systemd/system/leasehold.service.d; systemctl daemon-reload")
     fleet.systemctl("restart leasehold.service")
+
+
+def test_stopping_the_slice_ends_all_sessions_and_their_tasks_start_again_after_a_pause(fleet: Fleet, keys):
+    running = keys(2)
+    before = identities(fleet, running)
+    pid = fleet.main_pid()
+    fleet.leasehold("pause")
+    fleet.systemctl("stop leasehold-sessions.slice")
+
+    assert not any(fleet.alive(pid, start) for _, pid, start in before.values())
+    assert fleet.main_pid() == pid
+    ended = fleet.ended(*running)
+    assert {end["outcome"] for end in ended.values()} == {"stopped"}
+    assert all("stopped by service manager" in end["sentence"] for end in ended.values()), ended
+    assert fleet.sessions() == {}
+    fleet.leasehold("resume")
+    for key in running:
+        fleet.wait_for("session.running", 2, task=key)
+
+
+def test_a_supervisor_that_finds_the_bus_hanging_says_so_touches_no_session_and_comes_back(
+    fleet: Fleet, keys
+):
+    running = keys(2)
+    before = identities(fleet, running)
+    fleet.box.sh(f"pkill -STOP -x dbus-daemon; kill -9 {fleet.main_pid()}")
+    try:
+        fleet.box.wait(
+            lambda: "did not answer" in fleet.show("leasehold.service", "StatusText")["StatusText"],
+            "the status line names the bus",
+        )
+        assert all(fleet.alive(pid, start) for _, pid, start in before.values())
+    finally:
+        fleet.box.sh("pkill -CONT -x dbus-daemon")
+    assert_alive(fleet, before)
+    fleet.tell(running[0], "exit 5")
+    assert fleet.ended(running[0])[running[0]]["evidence"]["code"] == 5
 
 
 def test_an_upgrade_keeps_sessions_and_a_failing_check_keeps_the_old_supervisor(fleet: Fleet, keys):

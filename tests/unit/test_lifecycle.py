@@ -150,3 +150,17 @@ def test_a_tree_that_does_not_die_keeps_the_session_from_settling_until_it_does(
     assert same is stuck
     assert isinstance(settled.state, Settling)
     assert gone == (BeginSettling(),)
+
+
+def test_how_long_a_start_took_is_told_by_the_supervisor_that_made_it_and_by_no_later_one(house, work):
+    house.offer(work("a"), work("b"))
+    house.fill()
+    house.pass_time(2.0)
+    house.started("a")
+    house.session("b").life = Life(Starting(house.now))
+    house.pass_time(60.0)
+    house.started("b")
+
+    fresh, found = house.notes("session.running")
+    assert fresh.data["start_delay"] == 2.0
+    assert "start_delay" not in found.data

@@ -161,6 +161,9 @@ class Guard:
             self._listener.let_pass(call)
             return
         self.account.asked += 1
+        self._ask(call, claim)
+
+    def _ask(self, call: Held, claim: Claim) -> None:
         wait = self._rules.git_wait if claim.git == CHANGES else self._rules.wait
         self._claims.ask(claim, wait, lambda verdict: self._answered(call, claim, verdict))
 
@@ -234,8 +237,10 @@ class Guard:
                 if claim.git:
                     self._turns.begin(leader(call.task), verdict.leases)
                 folders = [*claim.folders, b""] if claim.git == SWEEPS else claim.folders
-                self._rights.add(verdict.leases, claim.files, folders)
-                self._listener.let_pass(call)
+                if self._rights.add(verdict.leases, claim.files, folders):
+                    self._listener.let_pass(call)
+                else:
+                    self._ask(call, claim)  # what was granted has been taken back before the answer came
             case Refused(late=True) if claim.git == CHANGES:
                 self.account.turns_missed += 1  # git's own lock decides: a hook of the other may be slow
                 self._listener.let_pass(call)

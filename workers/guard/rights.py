@@ -10,6 +10,11 @@ def token_of(lease: object) -> object:
     return lease[_TOKEN] if isinstance(lease, list) and len(lease) > _TOKEN else None
 
 
+def _is_newer(lease: object, upto: int) -> bool:
+    token = token_of(lease)
+    return isinstance(token, int) and token > upto
+
+
 class Rights:
     """A copy of the session's exclusive leases in one repository, in the form in which writes arrive.
 
@@ -17,24 +22,35 @@ class Rights:
     supervisor answers for their paths, one by one, and each answer is kept.
     """
 
-    __slots__ = ("_files", "_repo", "_tokens", "_trees", "leases")
+    __slots__ = ("_files", "_repo", "_revoked", "_tokens", "_trees", "leases")
 
     def __init__(self, repo: str) -> None:
         self._repo = repo
         self.leases: list[object] | None = None  # as the supervisor wrote them; None: never told
         self._tokens: set[object] = set()
+        self._revoked: set[object] = set()
         self._files: set[bytes] = set()
         self._trees: set[bytes] = set()
 
-    def replace(self, leases: list[object]) -> None:
-        """Take over the whole list."""
-        self.leases = leases
-        self._files, self._trees, self._tokens = set(), set(), set()
-        for lease in leases:
-            self._read(lease)
+    def replace(self, leases: list[object], upto: int | None = None) -> None:
+        """Take over the whole list, which names every lease with a token of `upto` or less (`None`: every lease).
 
-    def add(self, leases: list[object], files: list[bytes], trees: list[bytes]) -> None:
-        """Take in new leases, and the paths that they were asked for."""
+        Leases that were granted since then are kept: list and grant come over different lines.
+        """
+        newer = [lease for lease in self.leases or [] if upto is not None and _is_newer(lease, upto)]
+        self.leases = [lease for lease in leases if token_of(lease) not in self._revoked]
+        self._files, self._trees, self._tokens = set(), set(), set()
+        for lease in self.leases:
+            self._read(lease)
+        for lease in newer:
+            if token_of(lease) not in self._tokens:
+                self.leases.append(lease)
+                self._read(lease)
+
+    def add(self, leases: list[object], files: list[bytes], trees: list[bytes]) -> bool:
+        """Take in new leases, and the paths that they were asked for; return False if one is revoked already."""
+        if any(token_of(lease) in self._revoked for lease in leases):
+            return False
         if self.leases is None:
             self.leases = []
         for lease in leases:
@@ -44,6 +60,12 @@ class Rights:
                 self.leases.append(lease)
         self._files.update(files)
         self._trees.update(trees)
+        return True
+
+    def revoke(self, tokens: list[object]) -> None:
+        """Take leases away for good: from here on every write below them is asked for again."""
+        self._revoked.update(tokens)
+        self.replace(self.leases or [])
 
     def has(self, token: object) -> bool:
         """Tell whether a lease with this token is on the list."""

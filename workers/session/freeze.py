@@ -10,17 +10,12 @@ from workers.session import proc, tree
 from workers.session.clock import boottime
 from workers.session.kin import Kin
 
-PATIENCE = 2.0  # seconds after which a tree that does not stand still is let go on
-_ATTEMPT = 0.25  # the same for one attempt without a cgroup
+_ATTEMPT = 0.25  # seconds after which a tree that does not stand still is let go on
 _SCANS = 3
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from workers.session.cgroup import Cgroup
-
-
-class StillMovingError(Exception):
-    """The tree could not be brought to a standstill, and goes on; the text names who moved."""
 
 
 class Freezer:
@@ -32,25 +27,26 @@ class Freezer:
         self._cgroup = cgroup
         self._stopped_before: set[tuple[int, int]] = set()
 
-    def halt(self) -> None:
-        """Return when no process of the session runs any more.
+    def halt(self) -> list[proc.Stat]:
+        """Return what still moves: nothing when no process of the session runs any more, else all goes on.
+
+        Blocks for a quarter of a second at most. What waits for this worker's own answer, or in vfork for a child
+        that was stopped first, stands still at another attempt.
 
         Raises:
-            StillMovingError: some went on for all of two seconds; nothing is halted then.
             OSError: the cgroup cannot be frozen.
         """
-        until = boottime() + PATIENCE
+        until = boottime() + _ATTEMPT
         if self._cgroup is not None:
             moving = [] if self._cgroup.freeze(until) else _stats(self._cgroup.pids())
         else:
+            self._stopped_before = {
+                (stat.pid, stat.start_ticks) for stat in tree.living(os.getpid()) if _stands(stat)
+            }
             moving = self._stop_all(until)
         if moving:
             self.go_on()
-            shown = proc.describe_survivor(moving[0])
-            raise StillMovingError(
-                f"{len(moving)} of its processes did not stand still within {PATIENCE:g} s and it goes on: pid "
-                f"{shown['pid']} ({shown['command']}), state {shown['state']}, waits in {shown['wchan'] or '?'}"
-            )
+        return moving
 
     def go_on(self) -> None:
         """Let everything go on that `halt` stopped; what had stopped itself before stays so."""
@@ -65,20 +61,6 @@ class Freezer:
         self._stopped_before.clear()
 
     def _stop_all(self, until: float) -> list[proc.Stat]:
-        self._stopped_before = {
-            (stat.pid, stat.start_ticks) for stat in tree.living(os.getpid()) if _stands(stat)
-        }
-        while moving := self._attempt(min(until, boottime() + _ATTEMPT)):
-            if boottime() >= until:
-                return moving
-            # A parent in vfork waits for a child that may have been stopped first: let them come apart.
-            before = set(self._stopped_before)
-            self.go_on()
-            self._stopped_before = before
-            time.sleep(0.01)
-        return []
-
-    def _attempt(self, until: float) -> list[proc.Stat]:
         me = os.getpid()
         kin = Kin(me)
         quiet = 0

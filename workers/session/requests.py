@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 
+from workers.session.clock import boottime
 from workers.session.describe import clocks
 from workers.session.failpoint import failpoint
-from workers.session.freeze import StillMovingError
+from workers.session.halting import Halting
 from workers.session.life import (
     Ending,
     Extended,
@@ -38,7 +39,7 @@ def take(worker: Worker, client: Client, request: dict[str, object]) -> None:
     """Carry out one request; the answer to `stop` and `kill` is sent when the tree is gone."""
     try:
         answer = _carry_out(worker, client, request)
-    except (BadRequestError, StillMovingError) as error:
+    except BadRequestError as error:
         answer = {"ok": False, "error": str(error)}
     except OSError as error:
         answer = {"ok": False, "error": f"{error.filename or 'the file'}: {error.strerror}"}
@@ -58,7 +59,7 @@ def _carry_out(worker: Worker, client: Client, request: dict[str, object]) -> di
         case "extend":
             return _extend(worker, _number(request, "seconds", 0.001, _YEAR, None))
         case "pause":
-            return _pause(worker, request)
+            return _pause(worker, client, request)
         case "resume":
             return _resume(worker)
         case "finished":
@@ -75,13 +76,20 @@ def _carry_out(worker: Worker, client: Client, request: dict[str, object]) -> di
             leases = request.get("leases")
             if not isinstance(leases, list):
                 raise BadRequestError("leases must be a list")
-            worker.rights.replace(leases)
+            upto = request.get("upto")
+            worker.rights.replace(leases, upto if isinstance(upto, int) else None)
+            return {"ok": True}
+        case "revoke":
+            tokens = request.get("tokens")
+            if not isinstance(tokens, list):
+                raise BadRequestError("tokens must be a list")
+            worker.rights.revoke(tokens)
             return {"ok": True}
         case "state":
             return {"ok": True, **worker.report()}
         case unknown:
             raise BadRequestError(
-                f"unknown op {unknown!r}; there are stop, kill, extend, pause, resume, finished, notice, hold "
+                f"unknown op {unknown!r}; there are stop, kill, extend, pause, resume, finished, notice, hold, revoke "
                 "and state"
             )
 
@@ -98,24 +106,58 @@ def _extend(worker: Worker, seconds: float) -> dict[str, object]:
     return {"ok": True, **clocks(_alive(worker))}
 
 
-def _pause(worker: Worker, request: dict[str, object]) -> dict[str, object]:
+def _pause(worker: Worker, client: Client, request: dict[str, object]) -> dict[str, object] | None:
     by, why = _text(request, "by", "supervisor"), _text(request, "why", "a pause was asked for")
     state = _alive(worker)
     if isinstance(state, Starting):
-        return {
-            "ok": False,
-            "try_later": True,
-            "error": "the session is still starting; try again in a moment",
-        }
-    if isinstance(state, Running):
-        worker.halt(by, why)
-    return {"ok": True, **worker.report()}  # paused twice is paused: the first reason stays
+        return _later("the session is still starting")
+    if isinstance(state, Paused):
+        return {"ok": True, **worker.report()}  # paused twice is paused: the first reason stays
+    if worker.halting is not None:
+        return _later("another pause is under way")
+    worker.halting = Halting(client, request.get("id"), by, why)
+    attempt_pause(worker)
+    return None
+
+
+def attempt_pause(worker: Worker) -> None:
+    """Try a pause that was asked for, if it is time; answer once it is a fact, or will not become one."""
+    halting = worker.halting
+    if halting is None or (isinstance(worker.state, Running) and boottime() < halting.next_at):
+        return
+    try:
+        answer = _halted(worker, halting)
+    except BadRequestError as error:
+        answer = {"ok": False, "error": str(error)}
+    except OSError as error:
+        answer = {"ok": False, "error": f"{error.filename or 'the file'}: {error.strerror}"}
+    if answer is not None:
+        worker.halting = None
+        worker.reply(halting.client, halting.number, answer)
+
+
+def _halted(worker: Worker, halting: Halting) -> dict[str, object] | None:
+    _alive(worker)
+    if moving := worker.freezer.halt():
+        if why := halting.moved(moving):
+            raise BadRequestError(why)
+        return None
+    worker.halted(halting.by, halting.why)
+    return {"ok": True, **worker.report()}
 
 
 def _resume(worker: Worker) -> dict[str, object]:
+    if worker.halting is not None:
+        halting, worker.halting = worker.halting, None
+        error = "the session was resumed before all of it stood still"
+        worker.reply(halting.client, halting.number, {"ok": False, "error": error})
     if isinstance(_alive(worker), Paused):
         worker.feed(GoOnAsked())
     return {"ok": True, **clocks(_alive(worker))}
+
+
+def _later(why: str) -> dict[str, object]:
+    return {"ok": False, "try_later": True, "error": f"{why}; try again in a moment"}
 
 
 def _alive(worker: Worker) -> Alive:

@@ -9,7 +9,7 @@ import signal
 from workers.guard.rights import Rights
 from workers.session import describe, life, manager, requests
 from workers.session.cgroup import open_cgroup
-from workers.session.clock import boottime, hour, span, wall
+from workers.session.clock import FOREVER, boottime, hour, span, wall
 from workers.session.command import Command, Unrunnable, explain, find_program
 from workers.session.durable import write_whole
 from workers.session.end import End
@@ -41,6 +41,7 @@ _LONG = 366 * 86400.0  # seconds; for how long a pause may last is the operator'
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from workers.guard.guard import Guard
+    from workers.session.halting import Halting
     from workers.session.kernel import Received
     from workers.session.spec import Spec
     from workers.session.wire import Client
@@ -53,7 +54,6 @@ class Worker:
         "_cgroup",
         "_exit",
         "_extended",
-        "_freezer",
         "_guard",
         "_harness",
         "_logs",
@@ -61,6 +61,8 @@ class Worker:
         "_paused_before",
         "_wire",
         "end",
+        "freezer",
+        "halting",
         "notices",
         "rights",
         "spec",
@@ -81,7 +83,8 @@ class Worker:
         self._extended = 0.0  # seconds by which the budget has grown
         self._paused_before = 0.0  # seconds of the pauses that are over
         self._cgroup = open_cgroup(spec.cgroup)
-        self._freezer = Freezer(self._cgroup)
+        self.freezer = Freezer(self._cgroup)
+        self.halting: Halting | None = None
         self._logs = Logs(spec.folder, spec.log_limit)
         self.notices = Notices(spec.folder)
         self._loop = Loop(self._signalled, (signal.SIGCHLD, signal.SIGTERM))
@@ -105,6 +108,7 @@ class Worker:
             note(traceback.format_exc())
             ending = Ending("internal", "worker", f"a fault of the worker itself: {error!r}; see worker.log")
         self.state = Over(ending)
+        requests.attempt_pause(self)  # to tell who waits for it that it is too late
         return self.end.conclude(
             ending, self._harness, self._exit, self._paused_for(), self._cgroup, self._guard
         )
@@ -113,8 +117,10 @@ class Worker:
         self._start(mask)
         self._logs.attach(self._loop)
         while not isinstance(self.state, Over):
-            self._loop.turn(min(life.next_due(self.state), self._logs.check_at, self._guard.due()))
+            retry_at = self.halting.next_at if self.halting else FOREVER
+            self._loop.turn(min(life.next_due(self.state), self._logs.check_at, self._guard.due(), retry_at))
             self._guard.look()
+            requests.attempt_pause(self)
             self._logs.check(boottime())
             self.feed(life.Due())
         return self.state.ending
@@ -155,19 +161,17 @@ class Worker:
         self._extended += event.seconds
         self._allow_time()
 
-    def halt(self, by: str, why: str) -> None:
-        """Bring the running session to a standstill, its clocks included.
+    def halted(self, by: str, why: str) -> None:
+        """Let the clocks of the session stand still too, now that all of it does.
 
         Raises:
-            StillMovingError: not all of it stands still; it goes on.
-            OSError: the cgroup or the deadline could not be written; it goes on.
+            OSError: the deadline could not be written; it goes on.
         """
-        self._freezer.halt()
         state, _ = life.step(self.state, Halted(by, why), self.spec.budget, boottime())
         try:
             self._write_deadline(state, durably=False)
         except OSError:
-            self._freezer.go_on()
+            self.freezer.go_on()
             raise
         self.state = state
         self._wire.tell({"event": "paused", "by": by, "why": why})
@@ -263,11 +267,11 @@ class Worker:
         note(f"the session runs without a cgroup: its harness could not enter {self._cgroup.path}/tree")
         self._cgroup.remove()
         self._cgroup = None
-        self._freezer = Freezer(None)
+        self.freezer = Freezer(None)
         write_whole(self.spec.path("worker.json"), describe.identity(self.spec, self._harness, None))
 
     def _go_on(self) -> None:
-        self._freezer.go_on()
+        self.freezer.go_on()
         if not isinstance(self.state, life.Running):
             return
         try:

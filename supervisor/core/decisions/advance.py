@@ -96,11 +96,9 @@ def _note_state(session: Session, before: lifecycle.State, now: Moment) -> list[
             data = {"by": by, "why": why, "elapsed": session.elapsed(now)}
             return [Note("session.paused", session.id, session.key, data), SaveSession(session.id)]
         case lifecycle.Running(_, worker, harness):
-            data = {
-                "worker_pid": worker.pid,
-                "pid": harness.pid,
-                "start_delay": now.mono - session.intent.created.mono,
-            }
+            data = {"worker_pid": worker.pid, "pid": harness.pid}
+            if isinstance(before, lifecycle.Starting) and before.since == session.intent.created:
+                data["start_delay"] = now.mono - before.since.mono  # else an earlier supervisor started it
             return [Note("session.running", session.id, session.key, data), SaveSession(session.id)]
         case lifecycle.Stopping(_, _, cause, why):
             data = {"cause": cause, "why": why, "elapsed": session.elapsed(now)}

@@ -60,6 +60,12 @@ def claim(
         names = sorted(tables.wait_for_reports)
         why = f"sessions of an earlier supervisor have not reported yet: {', '.join(names)}"
         return LeaseRefusal(why, {"reason": "recovering", "sessions": names}), wants, []
+    if tables.closing and any(
+        lease.token in tables.closing and lease.holder == session.id
+        for want in wants
+        for lease in tables.broker.who(want.scope)
+    ):
+        return LeaseRefusal("its lease is just being taken back", {"reason": "recovering"}), wants, []
     refusal = (
         _excluded(tables, session, (*asked.files, *asked.folders))
         or _occupied(tables, session, asked.places, now, fold_case=fold_case)

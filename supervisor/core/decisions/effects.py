@@ -99,6 +99,14 @@ class CheckIdle:
     token: int
 
 
+@dataclass(frozen=True, slots=True)
+class TakeBack:
+    """Make a session's guard forget this lease, and see whether anything below it is still open for writing."""
+
+    session: str
+    token: int
+
+
 Effect = (
     Note
     | SaveSession
@@ -112,4 +120,5 @@ Effect = (
     | Reread
     | Probe
     | CheckIdle
+    | TakeBack
 )

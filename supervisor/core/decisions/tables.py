@@ -42,7 +42,8 @@ class Tables:
     that cannot be used just now. `all_lanes` is the state of all lanes together. `room` tells whether there is
     room on the disks, `shortage` that there is none. `conflict_of` remembers what a task wanted
     and which lease kept it back, so that the same is not tested again while that lease is held. `ranking` grows with
-    each re-ranking that an operator asked for. `rung` names what holds the processes of new sessions together.
+    each re-ranking that an operator asked for. `closing` has the tokens of leases that are being taken back: their
+    holder's guard is told, and nothing new is granted under them until it is known that nothing is open any more. `rung` names what holds the processes of new sessions together.
     """
 
     policy: Policy
@@ -65,6 +66,7 @@ class Tables:
     collisions: Collisions = field(default_factory=Collisions)
     ranking: int = 0
     rung: str = ""
+    closing: set[int] = field(default_factory=set)
     wait_for_reports: set[str] = field(default_factory=set)
 
     def remember_lane(self, lane: str) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from supervisor.core.decisions.advance import advance, entrust, woken
 from supervisor.core.decisions.assign import fill
-from supervisor.core.decisions.effects import CheckIdle, Effect, Note, Notify, Probe, SaveTask, Wake
+from supervisor.core.decisions.effects import CheckIdle, Effect, Note, Notify, Probe, SaveTask, TakeBack, Wake
 from supervisor.core.decisions.tables import Tables
-from supervisor.core.leases.lease import TimedOut
+from supervisor.core.leases.lease import Lease, TimedOut, Want
 from supervisor.core.moment import Moment
 from supervisor.core.pacing import retry
 from supervisor.core.sessions.lifecycle import Paused, Running, Stop, Wanted
@@ -97,6 +99,47 @@ def still_idle(tables: Tables, token: int, last_write: float | None, now: Moment
     if last_write is not None and last_write > now.mono - tables.policy.leases.ttl:
         tables.broker.touch(lease.holder, last_write)
         return []
+    if is_guarded(tables, lease.holder):
+        if token in tables.closing:
+            return []
+        tables.closing.add(token)
+        return [TakeBack(lease.holder, token)]
+    return _expire(tables, lease, now)
+
+
+def taken_back(tables: Tables, token: int, *, still_open: bool, now: Moment) -> list[Effect]:
+    """Decide about an idle lease that its holder's guard has forgotten: end it if nothing is open below it."""
+    tables.closing.discard(token)
+    lease = tables.broker.lease(token)
+    if lease is None:
+        return []
+    if still_open:
+        return keep(tables, (lease,), now)
+    return _expire(tables, lease, now)
+
+
+def keep(tables: Tables, leases: Sequence[Lease], now: Moment) -> list[Effect]:
+    """Leave leases that a guard has forgotten with their holder, under new tokens: the old ones are revoked there."""
+    effects: list[Effect] = []
+    for lease in leases:
+        _, results = tables.broker.exchange(
+            lease.holder, [lease.scope], [Want(lease.scope, lease.mode)], now.mono
+        )
+        effects += woken(results)
+        tables.broker.touch(lease.holder, now.mono)
+    return effects + [
+        effect for holder in {lease.holder for lease in leases} for effect in entrust(tables, holder)
+    ]
+
+
+def is_guarded(tables: Tables, holder: str) -> bool:
+    """Tell whether a holder's writes are held to its leases by a guard, which must be told before one ends."""
+    session = tables.roster.get(holder)
+    return session is not None and session.level == "kernel" and session.worker() is not None
+
+
+def _expire(tables: Tables, lease: Lease, now: Moment) -> list[Effect]:
+    token = lease.token
     session = tables.roster.get(lease.holder)
     data = {"scope": lease.scope.text, "token": token, "holder": lease.holder}
     note = Note("lease.expired", session.id if session else None, session.key if session else None, data)

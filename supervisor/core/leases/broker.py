@@ -284,6 +284,11 @@ class Broker:
         conflicts, _ = self._examine(waiter.holder, waiter.wants)
         return (*conflicts, *self._queue.firsts(waiter))
 
+    @property
+    def last_token(self) -> int:
+        """Return the highest token that was given so far."""
+        return self._tokens.last
+
     def lease(self, token: int) -> Lease | None:
         """Return the lease with this token, or None when it has ended."""
         return self._holdings.lease(token)

@@ -17,6 +17,7 @@ _GUARD_RULES = (
         "the file named by $LEASEHOLD_NOTICE says who holds it: work on something else first, then try again"
     ),
 )
+_SHOWN_STATES = frozenset({"paused", "unkillable"})  # those that last, and in which it gives nothing back
 SHOWN = 12  # lines per list; the rest is counted, so that a brief stays readable
 
 
@@ -85,7 +86,7 @@ def _session_lines(brief: Brief) -> list[str]:
 def _neighbour_lines(neighbours: Sequence[Neighbour]) -> list[str]:
     lines = [
         f"- {n.session}: {n.title} (task {n.task})"
-        + (f", {n.state}" if n.state != "running" else "")
+        + (f", {n.state}" if n.state in _SHOWN_STATES else "")
         + (f", holds {_list(n.holds)}" if n.holds else "")
         for n in neighbours[:SHOWN]
     ]

@@ -73,6 +73,7 @@ class Session:
     probed_at: float = 0.0
     fingerprint: str = ""
     refused: int = 0  # commits the gate refused
+    level: str = ""  # of enforcement, as its worker found it; empty until it has said so
     after_turn: str | None = None
     turn_over_at: float | None = None
     paused_for: float = 0.0

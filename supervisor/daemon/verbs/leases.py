@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from supervisor.core.decisions import gate, requests
+from supervisor.core.decisions import gate, requests, wake
 from supervisor.core.decisions.holders import OPERATOR
 from supervisor.core.decisions.requests import LeaseRefusal, lease_json
-from supervisor.core.leases.lease import Granted, Mode, TimedOut, Waiting, Want, Woken
+from supervisor.core.leases.lease import Granted, Lease, Mode, TimedOut, Waiting, Want, Woken
 from supervisor.core.leases.scope import ScopeError
 from supervisor.core.sessions.roster import Session
 from supervisor.daemon.authority import Authority
+from supervisor.daemon.fleet import Workers
 from supervisor.daemon.preparing import Workshop
 from supervisor.daemon.verbs.answers import answered_once_durable, lease_error, not_found
 from supervisor.world.control.caller import Caller, SessionCaller
@@ -23,6 +25,8 @@ from supervisor.world.control.methods import Method, Params, Who
 from supervisor.world.failpoint import failpoint
 from supervisor.world.git.paths import ScopePathError
 from supervisor.world.git.wire_path import decode_path
+
+Work = Callable[[], Coroutine[Any, Any, None]]
 
 
 class Acquire(Params, kw_only=True):
@@ -70,9 +74,13 @@ class GateCheck(Params, kw_only=True):
 class LeaseVerbs:
     """Answers about leases."""
 
-    def __init__(self, authority: Authority, shop: Workshop) -> None:
+    def __init__(
+        self, authority: Authority, shop: Workshop, workers: Workers, spawn: Callable[[Work], None]
+    ) -> None:
         self._authority = authority
         self._shop = shop
+        self._workers = workers
+        self._spawn = spawn
 
     def methods(self) -> list[Method[Any]]:
         """Return the verbs."""
@@ -117,11 +125,45 @@ class LeaseVerbs:
             if params.paths
             else None
         )
+        if wake.is_guarded(authority.tables, _holder(caller)):
+            return self._take_back(_holder(caller), wants)
         count, effects = requests.release(authority.tables, _holder(caller), wants, authority.now())
         authority.do(effects)
         if _holder(caller) == OPERATOR:
             return answered_once_durable(authority, {"released": count})
         return {"released": count}
+
+    def _take_back(self, holder: str, wants: tuple[Want, ...] | None) -> Later:
+        """Let the session's guard forget leases first; what is still open for writing stays with it."""
+        tables = self._authority.tables
+        scopes = None if wants is None else {want.scope for want in wants}
+        leases = [
+            lease
+            for lease in tables.broker.held(holder)
+            if lease.token not in tables.closing and (scopes is None or lease.scope in scopes)
+        ]
+        tables.closing.update(lease.token for lease in leases)
+        later = Later()
+        self._spawn(lambda: self._released(holder, leases, later))
+        return later
+
+    async def _released(self, holder: str, leases: list[Lease], later: Later) -> None:
+        authority = self._authority
+        tables = authority.tables
+        still_open = await self._workers.revoke(holder, [lease.token for lease in leases])
+        tables.closing.difference_update(lease.token for lease in leases)
+        kept = [lease for lease in leases if lease.token in still_open and tables.broker.lease(lease.token)]
+        over = [Want(lease.scope, lease.mode) for lease in leases if lease.token not in still_open]
+        count, effects = requests.release(tables, holder, over, authority.now())
+        authority.do([*effects, *wake.keep(tables, kept, authority.now())])
+        if kept:
+            named = ", ".join(lease.scope.text for lease in kept[:3]) + (" …" if len(kept) > 3 else "")
+            why = (
+                f"{named}: still open for writing by a process of the session; end it or close the file first"
+            )
+            later.refuse(RpcError(Code.REFUSED, why, {"reason": "open", "released": count}))
+        else:
+            later.answer({"released": count})
 
     def list_(self, _caller: Caller, _params: Params) -> object:
         """Return all leases, and the queue."""

@@ -108,6 +108,7 @@ class ReadingVerbs:
             "sessions": [summary(self._authority, session, now) for session in tables.roster],
             "waiting_for_reports": sorted(tables.wait_for_reports),
             "unknown": situation.unknown(),
+            "strays": dict(situation.strays),
             "tasks": standings,
             "leases": len(tables.broker),
             "lease_waiters": len(tables.broker.waiting()),

@@ -97,6 +97,16 @@ def read_cgroup(folder: Path) -> str | None:
     return found if isinstance(found, str) and found.startswith("/") else None
 
 
+def read_task(folder: Path) -> str | None:
+    """Return the task that a worker says its session has, if its record can be used."""
+    path = folder / "worker.json"
+    try:
+        task = _own(_read(path, ""), path).get("task")
+    except RecordError:
+        return None
+    return task if isinstance(task, str) and task else None
+
+
 def holder(folder: Path) -> str:
     """Return the pid that the lock's holder wrote into it, for people to read."""
     try:

@@ -32,8 +32,9 @@ class BoxError(Exception):
 class Box:
     """A booted systemd: `with Box() as box: box.sh("systemctl is-system-running")`.
 
-    The computer's files are its own, below a layer in memory that takes all changes; `binds` maps folders
-    of the computer to the places where the box sees them, read-only. Nothing is left behind at its end, nor
+    The computer's files are its own, below a layer in memory that takes all changes, or in `disk`, a folder
+    on another file system than the root's, to be booted again; `binds` maps folders of the computer to the
+    places where the box sees them, read-only. Nothing is left behind at its end, nor
     when the test process is killed.
     """
 
@@ -43,11 +44,12 @@ class Box:
         *,
         binds: dict[Path, str] | None = None,
         logind: bool = False,
+        disk: Path | None = None,
     ) -> None:
         self.name = f"{cgroups.PREFIX}{os.getpid()}-{next(_numbers)}"
         self.hierarchy = hierarchy
         self.pid = 0  # of its systemd, as the computer sees it
-        self._arguments = [hierarchy, self.name, "yes" if logind else "no"]
+        self._arguments = [hierarchy, self.name, "yes" if logind else "no", str(disk or "memory")]
         for source, target in (binds or {}).items():
             self._arguments += [str(source), target]
         self.console = ""  # the end of what it printed there, once it has ended

@@ -2,23 +2,27 @@
 # The first process of a box: makes a root of its own over the computer's, and becomes systemd.
 #
 # usage (inside fresh mount, pid, uts, ipc, cgroup and net namespaces):
-#   init.sh FOLDER HIERARCHY NAME LOGIND [SOURCE TARGET]...
-# FOLDER: an empty directory. HIERARCHY: unified, or hybrid. LOGIND: yes, or no. Each SOURCE of the computer
-# appears read-only as TARGET. Nothing is written outside of FOLDER, and that is a file system in memory.
+#   init.sh FOLDER HIERARCHY NAME LOGIND DISK [SOURCE TARGET]...
+# FOLDER: an empty directory. HIERARCHY: unified, or hybrid. LOGIND: yes, or no. DISK: where changes are kept,
+# not on the file system of the root, or "memory". Each SOURCE of the computer appears read-only as TARGET.
+# Nothing is written outside of DISK and FOLDER, and that is a file system in memory.
 set -eu
-folder=$1 hierarchy=$2 name=$3 logind=$4
-shift 4
+folder=$1 hierarchy=$2 name=$3 logind=$4 disk=$5
+shift 5
 root=$folder/m/root
 
 mount --make-rprivate /
 mkdir -p "$folder/m"
 mount -t tmpfs -o mode=755,size=4g box "$folder/m"       # an upper directory may not lie inside the lower one
-mkdir "$folder/m/upper" "$folder/m/work" "$root"
-mount -t overlay overlay -o "lowerdir=/,upperdir=$folder/m/upper,workdir=$folder/m/work" "$root"
+[ "$disk" = memory ] && disk=$folder/m
+mkdir -p "$disk/upper" "$disk/work" "$root"
+mount -t overlay overlay -o "lowerdir=/,upperdir=$disk/upper,workdir=$disk/work" "$root"
 
 mount -t proc -o nosuid,noexec,nodev proc "$root/proc"
 mount --bind "$root/proc/sys" "$root/proc/sys"           # or a newer systemd raises limits of the computer
 mount -o remount,bind,ro "$root/proc/sys"
+cat /proc/sys/kernel/random/uuid >"$folder/m/boot_id"     # each boot is one of its own
+mount --bind "$folder/m/boot_id" "$root/proc/sys/kernel/random/boot_id"
 mount -t sysfs -o nosuid,noexec,nodev,ro sysfs "$root/sys"
 if [ "$hierarchy" = hybrid ]; then
   mount -t tmpfs -o mode=755,nosuid,nodev,noexec tmpfs "$root/sys/fs/cgroup"
@@ -56,7 +60,9 @@ while [ $# -gt 0 ]; do
 done
 
 units=$root/etc/systemd/system
-rm -rf "$units"/*.wants "$units"/*.requires              # what the computer starts for itself: databases, timers
+if [ ! -e "$disk/upper/etc/hostname" ]; then             # not when it is booted again
+  rm -rf "$units"/*.wants "$units"/*.requires            # what the computer starts for itself: databases, timers
+fi
 masked="systemd-udevd.service systemd-timesyncd.service systemd-networkd-wait-online.service
   systemd-resolved.service systemd-modules-load.service systemd-sysctl.service systemd-remount-fs.service
   systemd-journald-audit.socket getty.target console-getty.service getty@.service e2scrub_reap.service

@@ -1,6 +1,6 @@
 """The keeper of a box: starts it, and leaves nothing of it behind, however the test process ends.
 
-usage: keeper.py FOLDER HIERARCHY NAME LOGIND [SOURCE TARGET]...
+usage: keeper.py FOLDER HIERARCHY NAME LOGIND DISK [SOURCE TARGET]...
 
 Writes the process id of the box's outer process; its console is standard error. The box is ended when standard input is closed, which
 the kernel does for a test process that was killed too, or when it has powered itself off. Exit code: 0 if

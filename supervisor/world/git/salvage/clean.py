@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import anyio
 
@@ -48,8 +48,19 @@ async def clean(repo: Repository, kept: Kept, paths: Iterable[str]) -> tuple[tup
         await _reset_index(repo, now.base_tree, restored)
     except GitError as error:
         return (), left | dict.fromkeys(restored, str(error))
-    wrong = await place(repo, {path: moved[path][0] for path in restored if path in moved})
+    below = [path for path in moved if path not in wanted and any(p in restored for p in _above(path))]
+    wrong = await place(repo, {path: moved[path][0] for path in (*restored, *below) if path in moved})
     return tuple(path for path in restored if path not in wrong), left | wrong
+
+
+def _above(path: str) -> Iterator[str]:
+    """Yield the folders above a path. What lay in one that became a file or link is gone with it.
+
+    git's status does not always say so: of a link that leads to itself it names the link alone.
+    """
+    while "/" in path:
+        path = path.rpartition("/")[0]
+        yield path
 
 
 async def _reset_index(repo: Repository, base_tree: str, paths: list[str]) -> None:
