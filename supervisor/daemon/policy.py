@@ -15,6 +15,7 @@ from supervisor.core.decisions.policy import (
     Preempt,
     Repo,
     Selection,
+    StaleReads,
     Undeclared,
 )
 from supervisor.core.history.quota import Quota
@@ -74,6 +75,7 @@ def policy_from(settings: Settings, repos: Mapping[str, Repository]) -> Policy:
             ttl=settings.leases.ttl,
             max_wait=settings.leases.max_wait,
             undeclared=Undeclared(settings.leases.undeclared),
+            stale_reads=StaleReads(settings.guard.stale_reads),
         ),
         quotas=tuple(
             Quota(name, quota.sessions, quota.window, tuple(quota.harness) or tuple(settings.harness))

@@ -335,3 +335,23 @@ def leasehold_in(site) -> None:
     path.chmod(0o755)
     site.write(".git/info/exclude", "bin/\n")
     site.environ["PATH"] = f"{path.parent}:{site.environ['PATH']}"
+
+
+def test_a_session_is_told_that_another_changed_a_file_since_it_began(site):
+    site.configure(AGENT, guard={"wait": "60s"})
+    pipes(site, "read")
+    script(site, "first", "await read; echo mine >> README.md; git commit -qm One -- README.md")
+    script(
+        site,
+        "second",
+        "old=$(cat README.md); meet read; until git log -1 --format=%s | grep -q One; do :; done; "
+        '(echo "$old"; echo theirs) > README.md; git commit -qm Two -- README.md; cat "$LEASEHOLD_NOTICE"',
+    )
+
+    site.until_idle()
+
+    (told,) = site.events("read.stale")
+    assert (told["task"], told["data"]["path"]) == ("second", "README.md")
+    assert (
+        output(site, "second").count("after this session began; read it again") == 2
+    )  # on stderr, and as a notice

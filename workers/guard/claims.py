@@ -27,12 +27,16 @@ class Claim:
 
 
 class Granted:
-    """The session may; `leases` are those it has now for it, as the supervisor writes them."""
+    """The session may; `leases` are those it has now for it, as the supervisor writes them.
 
-    __slots__ = ("leases",)
+    `notices` are sentences that it should know of before it writes.
+    """
 
-    def __init__(self, leases: list[object]) -> None:
+    __slots__ = ("leases", "notices")
+
+    def __init__(self, leases: list[object], notices: list[str]) -> None:
         self.leases = leases
+        self.notices = notices
 
 
 class Refused:
@@ -101,8 +105,9 @@ class Claims:
                 return Away(
                     f"the supervisor at {self._line.path} does not answer, or does not know yet who holds what"
                 )
-            case {"result": {"leases": [*leases]}}:
-                return Granted(leases)
+            case {"result": {"leases": [*leases], **rest}}:
+                notices = rest.get("notices")
+                return Granted(leases, notices if isinstance(notices, list) else [])
             case {"error": {"message": str(why), "data": {"reason": "timed_out"}}}:
                 return Refused(why, late=True)
             case {"error": {"message": str(why)}}:

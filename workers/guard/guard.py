@@ -68,11 +68,11 @@ class Rules:
 
 
 class Guard:
-    """Serves a listener in the worker's loop. `refused` is told of each refusal, in a sentence."""
+    """Serves a listener in the worker's loop. `told` hears each sentence that the session is told."""
 
     __slots__ = (
         *("_claims", "_eyes", "_ground", "_ignored", "_listener", "_loop", "_open_when_away", "_poll"),
-        *("_refused", "_rights", "_rules", "_turns", "account"),
+        *("_rights", "_rules", "_told", "_turns", "account"),
     )
 
     def __init__(
@@ -83,7 +83,7 @@ class Guard:
         ignored: Ignored,
         rights: Rights,
         claims: Claims,
-        refused: Callable[[str], None],
+        told: Callable[[str], None],
         rules: Rules,
     ) -> None:
         self._loop = loop
@@ -93,7 +93,7 @@ class Guard:
         self._ignored = ignored
         self._rights = rights
         self._claims = claims
-        self._refused = refused
+        self._told = told
         self._rules = rules
         self._turns = Turns(loop, rights, claims)
         self._poll = select.poll()
@@ -236,6 +236,8 @@ class Guard:
             case Granted():
                 if claim.git:
                     self._turns.begin(leader(call.task), verdict.leases)
+                for notice in verdict.notices:
+                    self._tell(call, notice)
                 folders = [*claim.folders, b""] if claim.git == SWEEPS else claim.folders
                 if self._rights.add(verdict.leases, claim.files, folders):
                     self._listener.let_pass(call)
@@ -248,6 +250,9 @@ class Guard:
                 self._listener.let_pass(call)
             case Refused() | Away():
                 self.account.refused += 1
-                whisper(leader(call.task), verdict.why)
+                self._tell(call, verdict.why)
                 self._listener.refuse(call, errno.EBUSY)
-                self._refused(verdict.why)
+
+    def _tell(self, call: Held, text: str) -> None:
+        whisper(leader(call.task), text)
+        self._told(text)

@@ -82,7 +82,7 @@ def receive(
     loop: Loop,
     rights: Rights,
     settled: Callable[[Guard | Off], None],
-    refused: Callable[[str], None],
+    told: Callable[[str], None],
 ) -> None:
     """Wait in the loop for the listener; `settled` hears what came of it."""
     pending.theirs.close()
@@ -109,7 +109,7 @@ def receive(
             Ignored(root, spec.git, os.fsencode(spec.git_dir)),
             rights,
             Claims(Line(loop, spec.control, spec.token, spec.patience)),
-            refused,
+            told,
             Rules(spec.wait, spec.git_wait, spec.aliases, open_when_away=spec.open_when_away),
         )
         settled(guard)

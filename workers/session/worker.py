@@ -235,7 +235,7 @@ class Worker:
     def _guarded(self, guard: Pending | Off) -> None:
         if isinstance(guard, Pending):
             assert self.spec.guard is not None  # noqa: S101  - else nothing would be pending
-            receive(guard, self.spec.guard, self._loop, self.rights, self._guard_settled, self._write_refused)
+            receive(guard, self.spec.guard, self._loop, self.rights, self._guard_settled, self._told)
         else:
             self._guard = guard
 
@@ -243,9 +243,9 @@ class Worker:
         self._guard = guard
         self._wire.tell({"event": "guard", **guard.report()})
 
-    def _write_refused(self, why: str) -> None:
-        self._wire.tell({"event": "refused", "why": why})
-        self._notify(why)
+    def _told(self, text: str) -> None:
+        self._wire.tell({"event": "told", "text": text})
+        self._notify(text)
 
     def _launched(self, launched: Launch, command: Command) -> None:
         self._loop.forget(launched.outcome_fd)

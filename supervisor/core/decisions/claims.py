@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from supervisor.core.decisions import stale
 from supervisor.core.decisions.advance import woken
 from supervisor.core.decisions.assign import fill
 from supervisor.core.decisions.effects import Effect, Note
@@ -73,6 +74,10 @@ def claim(
     )
     if refusal is not None:
         return refusal, wants, _refused(tables, session, refusal)
+    if stale.refuses(tables):
+        lines, effects = stale.stale_reads(tables, session, asked.files, now)
+        if lines:
+            return LeaseRefusal("; ".join(lines), {"reason": "stale"}), wants, effects
     if not wants:
         return Granted(()), wants, []
     had = {lease.token for lease in tables.broker.held(session.id)} if len(wants) > 1 else set()

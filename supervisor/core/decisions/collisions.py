@@ -13,7 +13,8 @@ class Collisions:
     `leases_refused`, `leases_waited`: requests of sessions for what another holds.
     `commits_refused`: commits outside the session's leases; `stale_refused`: with a token that is not
     the newest. `deadlocks_refused`: waits that would have closed a cycle. `writes_refused`,
-    `writes_waited`: first writes of what another session held.
+    `writes_waited`: first writes of what another session held. `stale_reads`: first writes of what another had
+    committed to since the session began.
     """
 
     assignments_deferred: int = 0
@@ -25,6 +26,7 @@ class Collisions:
     stale_refused: int = 0
     writes_refused: int = 0
     writes_waited: int = 0
+    stale_reads: int = 0
 
     def counts(self) -> tuple[int, ...]:
         """Return the counts in their order."""

@@ -28,6 +28,14 @@ class Undeclared(enum.Enum):
     REFUSE = "refuse"
 
 
+class StaleReads(enum.Enum):
+    """What follows when a session first writes a file that another committed to since the session began."""
+
+    TELL = "tell"  # it is told, and the write goes on
+    REFUSE = "refuse"  # it is told, and the first write fails; the next one passes
+    OFF = "off"
+
+
 class Orphans(enum.Enum):
     """What becomes of uncommitted changes that belong to no session."""
 
@@ -79,11 +87,15 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Leases:
-    """Idle expiry under contention, the longest wait that may be asked for (both seconds), and discovery."""
+    """Idle expiry under contention, the longest wait that may be asked for (both seconds), and discovery.
+
+    `stale_reads` is about writes that may rest on what a session read before another changed it.
+    """
 
     ttl: float = 900.0
     max_wait: float = 600.0
     undeclared: Undeclared = Undeclared.GRANT
+    stale_reads: StaleReads = StaleReads.TELL
 
 
 @dataclass(frozen=True, slots=True)

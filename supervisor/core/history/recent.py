@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from supervisor.core.leases.lease import Want
 from supervisor.core.leases.scope import covers
 
+_PATHS = 50_000  # paths whose latest commit is remembered
+
 
 @dataclass(frozen=True, slots=True)
 class Touch:
@@ -23,11 +25,12 @@ class Touch:
 
 
 class Recent:
-    """Commits of the last `window` seconds."""
+    """Commits of the last `window` seconds, and for each path the latest one, however old."""
 
     def __init__(self, window: float, limit: int = 500) -> None:
         self.window = window
         self._touches: dict[str, deque[Touch]] = {}
+        self._latest: dict[tuple[str, str], Touch] = {}
         self._limit = limit
 
     def add(self, repo: str, touch: Touch) -> None:
@@ -35,6 +38,14 @@ class Recent:
         touches = self._touches.setdefault(repo, deque(maxlen=self._limit))
         if not touch.sha or all(known.sha != touch.sha for known in touches):
             touches.append(touch)
+            for path in touch.paths:
+                self._latest[repo, path] = touch
+            while len(self._latest) > _PATHS:
+                del self._latest[next(iter(self._latest))]
+
+    def latest(self, repo: str, path: str) -> Touch | None:
+        """Return the latest commit that is remembered to have touched this very path."""
+        return self._latest.get((repo, path))
 
     def inside(self, repo: str, wants: Iterable[Want], now: float) -> list[Touch]:
         """Return the commits of the window that touched these scopes, oldest first."""

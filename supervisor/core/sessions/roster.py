@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from supervisor.core.leases.lease import Lease
 from supervisor.core.moment import Moment
@@ -73,6 +73,7 @@ class Session:
     probed_at: float = 0.0
     fingerprint: str = ""
     refused: int = 0  # commits the gate refused
+    told_of: set[str] = field(default_factory=set)  # paths that others changed under it, and it knows
     level: str = ""  # of enforcement, as its worker found it; empty until it has said so
     after_turn: str | None = None
     turn_over_at: float | None = None

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import msgspec
 import structlog
 
-from supervisor.core.decisions import claims, requests
+from supervisor.core.decisions import claims, requests, stale
 from supervisor.core.decisions.requests import LeaseRefusal
 from supervisor.core.leases.lease import Granted, Lease, TimedOut, Waiting, Want, Woken
 from supervisor.core.leases.scope import Scope, ScopeError, file_scope, path_key
@@ -96,9 +96,11 @@ class GuardVerbs:
         answer: object = None
         match verdict:
             case Granted(leases):
-                answer = _written(leases)
+                notices, told = stale.stale_reads(authority.tables, session, asked.files, authority.now())
+                effects = [*effects, *told]
+                answer = _written(leases, notices)
             case Waiting(waiter=waiter):
-                answer = self._promise(session, waiter, wants)
+                answer = self._promise(session, waiter, asked, wants)
             case LeaseRefusal():
                 authority.do(effects)
                 raise lease_error(verdict)
@@ -157,7 +159,7 @@ class GuardVerbs:
             raise RpcError(Code.DENIED, "this is asked by a living session only")
         return session
 
-    def _promise(self, session: Session, waiter: int, wants: tuple[Want, ...]) -> Later:
+    def _promise(self, session: Session, waiter: int, asked: claims.Claim, wants: tuple[Want, ...]) -> Later:
         authority = self._authority
 
         def gone() -> None:
@@ -168,7 +170,13 @@ class GuardVerbs:
 
         def decided(result: Woken | TimedOut) -> None:
             if isinstance(result, Woken):
-                later.answer(_written(result.leases))
+                tables = authority.tables
+                notices, effects = stale.stale_reads(tables, session, asked.files, authority.now())
+                authority.do(effects)
+                if notices and stale.refuses(tables):  # it keeps the lease: the next write passes
+                    later.refuse(RpcError(Code.REFUSED, "; ".join(notices), {"reason": "stale"}))
+                else:
+                    later.answer(_written(result.leases, notices))
                 return
             refusal = requests.refuse(authority.tables, wants, result, authority.now())
             authority.do(claims.timed_out(authority.tables, session, refusal))
@@ -178,8 +186,8 @@ class GuardVerbs:
         return later
 
 
-def _written(leases: tuple[Lease, ...]) -> dict[str, object]:
-    return {"leases": [msgspec.to_builtins(lease) for lease in leases]}
+def _written(leases: tuple[Lease, ...], notices: tuple[str, ...] = ()) -> dict[str, object]:
+    return {"leases": [msgspec.to_builtins(lease) for lease in leases], "notices": list(notices)}
 
 
 def _scopes(paths: tuple[str, ...], repo: str, *, fold_case: bool) -> set[Scope]:

@@ -60,6 +60,7 @@ class GuardSettings(Section):
     away: Literal["wait", "closed", "open"] = "wait"
     away_wait: Duration = Field(30.0, ge=0, le=3600)
     keep_dumpable: bool = True
+    stale_reads: Literal["tell", "refuse", "off"] = "tell"
 
 
 class RepoSettings(Section):
