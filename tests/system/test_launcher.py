@@ -43,14 +43,17 @@ def test_a_unit_that_could_not_start_is_told_with_its_evidence_and_leaves_nothin
     fleet.box.write(drop_in, "[Service]\nExecStart=\nExecStart=/nowhere/python\n")
     fleet.systemctl("daemon-reload")
     try:
-        fleet.task("broken")
+        fleet.task("broken", harness="agent")  # which then rests, while another would try again at once
         ended = fleet.ended("broken")["broken"]
     finally:
         fleet.box.sh(f"rm {drop_in}; systemctl daemon-reload")
 
     assert ended["outcome"] == "unspawned"
     assert "its unit failed (exit-code, exit status 203)" in ended["sentence"]
-    assert "leasehold-session@" not in fleet.systemctl("list-units --all --plain --no-legend --failed")
+    fleet.box.wait(
+        lambda: "leasehold-session@" not in fleet.systemctl("list-units --all --plain --no-legend --failed"),
+        "the failed unit is forgotten",
+    )
 
 
 def test_a_supervisor_of_another_account_does_not_take_units_that_are_not_its_own(fleet: Fleet):

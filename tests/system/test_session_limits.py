@@ -77,4 +77,4 @@ def test_nothing_is_left_of_the_limits_of_a_session_that_ended(fleet: Fleet):
     fleet.tell("limited", "commit")
 
     fleet.ended("limited")
-    assert session["id"] not in fleet.box.sh(kept)
+    fleet.box.wait(lambda: session["id"] not in fleet.box.sh(kept), "its limits are forgotten")

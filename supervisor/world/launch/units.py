@@ -19,7 +19,7 @@ from supervisor.world.launch.rung import Rung
 from supervisor.world.launch.spec import OWN_CGROUP, Limits, SessionSpec, write_session_folder
 from supervisor.world.launch.sweep import sweep_tagged
 from supervisor.world.processes import open_pidfd
-from supervisor.world.systemd.bus import BusError
+from supervisor.world.systemd.bus import BusError, RefusedError
 from supervisor.world.systemd.manager import Manager, Scope, Unit
 
 _TO_START = 30.0  # seconds
@@ -98,18 +98,33 @@ class UnitLauncher:
             found = await self._manager.unit(unit)
             if found is not None:
                 why += f" ({evidence(found)})" if found.result != "success" else ""
-            await self._end(unit.partition("@")[2].removesuffix(".service"))
+            await self._end(unit.partition("@")[2].removesuffix(".service"), worker_gone=False)
         except BusError:
             pass  # the reason is told already, and a withdrawn session starts nothing
         raise LaunchError(f"cannot start {unit}: {why}")
 
-    async def _end(self, session: str) -> Cleared:
-        cleared = await self._stopped(unit_of(session))
+    async def _end(self, session: str, *, worker_gone: bool = True) -> Cleared:
+        cleared = await self._stopped(unit_of(session), worker_gone=worker_gone)
         if not cleared.survivors:
             _forget_limits(self._manager.scope, unit_of(session))
         return cleared
 
-    async def _stopped(self, unit: str) -> Cleared:
+    async def _bring_down(self, unit: str, *, patiently: bool) -> None:
+        # Without a worker the manager ends the rest at once by itself, and then cleans up after the unit. A kill
+        # of all that belongs to the unit would hit that too.
+        if patiently:
+            try:
+                await self._manager.stop(unit, _TO_STOP)
+            except RefusedError:
+                raise
+            except BusError:
+                pass  # it takes too long
+            else:
+                return
+        await self._manager.kill(unit, signal.SIGKILL)
+        await self._manager.stop(unit, _TO_STOP)
+
+    async def _stopped(self, unit: str, *, worker_gone: bool) -> Cleared:
         killed: tuple[int, ...] = ()
         try:
             found = await self._manager.unit(unit)
@@ -118,8 +133,7 @@ class UnitLauncher:
             why = "" if found.result == "success" else evidence(found)
             if not found.over:
                 killed = _members(found)
-                await self._manager.kill(unit, signal.SIGKILL)
-                await self._manager.stop(unit, _TO_STOP)
+                await self._bring_down(unit, patiently=worker_gone)
                 found = await self._manager.unit(unit)
             if found is not None and not found.over:
                 return Cleared((), (f"{unit} is {found.active} ({found.sub}): {_named(found)}",), why)
