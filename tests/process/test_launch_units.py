@@ -188,16 +188,31 @@ async def test_a_manager_that_never_answers_is_one_line_and_what_comes_late_star
         assert (it.folder("s1") / "spec.json.withdrawn").exists()
 
 
+def asked(it):
+    return [name for name, _ in it.systemd.calls if name in {"KillUnit", "StopUnit"}]
+
+
 @pytest.mark.asyncio
-async def test_a_session_is_cleared_by_killing_and_stopping_its_unit(tmp_path):
+async def test_a_session_is_cleared_by_stopping_its_unit_so_that_the_manager_cleans_up_after_it(tmp_path):
     async with house(tmp_path) as it:
         it.systemd.units[unit_of("s1")] = unit()
 
         cleared = await it.launcher.clear("s1", it.folder("s1"))
 
         assert cleared.survivors == ()
-        asked = [name for name, _ in it.systemd.calls if name.endswith("Unit") and not name.startswith("Get")]
-        assert asked == ["KillUnit", "StopUnit"]
+        assert asked(it) == ["StopUnit"]
+
+
+@pytest.mark.asyncio
+async def test_a_unit_that_does_not_stop_is_killed(tmp_path, impatient):
+    async with house(tmp_path) as it:
+        it.systemd.units[unit_of("s1")] = unit()
+        it.systemd.silent = frozenset({"StopUnit"})
+
+        cleared = await it.launcher.clear("s1", it.folder("s1"))
+
+        assert "cannot be asked about" in cleared.survivors[0]
+        assert asked(it) == ["StopUnit", "KillUnit", "StopUnit"]
 
 
 @pytest.mark.asyncio
