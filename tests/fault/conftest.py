@@ -154,7 +154,14 @@ class Arena:
     def recover(self) -> float:
         """Run a supervisor to the end of all work and return how long it took to be in control."""
         since = time.time()
-        done = self.run()
+        done = subprocess.run(
+            self.site.command("run", "--until-idle"),
+            cwd=self.site.root,
+            env=self.site.environ,
+            text=True,
+            capture_output=True,
+            timeout=5 * LIMIT,
+        )
         assert done.returncode in {0, 1}, f"{done.returncode}\n{done.stdout}\n{done.stderr}"
         return self.back(since)
 

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator
 import psutil
 import pytest
 
+from tests.process.conftest import _answers
+
 pytestmark = [pytest.mark.fault, pytest.mark.process, pytest.mark.slow]
 
 KINDS = (
@@ -39,12 +41,10 @@ class Storm:
 
     def refill(self) -> None:
         """Write tasks until enough are waiting."""
-        over = {line["task"] for line in self.arena.evidence.lines("end")}
-        for kind, number in self._tasks:
-            task = f"{kind}-{number}"
-            self.arena.add(task, **({"budget": "1s"} if kind in OVERRUNNING else {}))
-            if len(self.arena.tasks) - len(over) >= WAITING:
-                return
+        over = {line["task"] for line in self.arena.evidence.lines("end", "overruns")}
+        while len(self.arena.tasks) - len(over) < WAITING:
+            kind, number = next(self._tasks)
+            self.arena.add(f"{kind}-{number}", **({"budget": "1s"} if kind in OVERRUNNING else {}))
 
     def rage(self, kills: int, strike: Callable[[subprocess.Popen[bytes]], None]) -> None:
         """Run the supervisor until `strike` has killed so often; each time it is dead, start it again."""
@@ -56,8 +56,10 @@ class Storm:
                     site.command("run"), cwd=site.root, env=site.environ, stderr=log, stdout=log
                 )
             try:
+                if self.dice.random() < 0.8:  # else it may die before it has begun
+                    self._wait_for_an_answer(process)
                 while process.poll() is None and self.kills < kills:
-                    time.sleep(self.dice.uniform(0.05, 1.6))
+                    time.sleep(self.dice.uniform(0.0, 1.2))
                     self.refill()
                     strike(process)
                     self.kills += 1
@@ -89,9 +91,15 @@ class Storm:
     def calm(self, point: str, *, killed_workers: bool) -> None:
         """Let the rest of the work be done, and audit."""
         before = dict(self.arena.site.environ)
+        begun = len({line["session"] for line in self.arena.evidence.lines("begin")})
+        assert begun > self.kills / 2, f"only {begun} sessions ran while {self.kills} processes were killed"
         back = self.arena.recover()
         assert self.arena.site.environ == before
         self.arena.conclude(point, "kill", kills=self.kills, back=back, killed_workers=killed_workers)
+
+    def _wait_for_an_answer(self, process: subprocess.Popen[bytes]) -> None:
+        path = self.arena.site.socket()
+        self.arena.until(lambda: process.poll() is not None or _answers(path))
 
     def _workers(self) -> list[psutil.Process]:
         mark = str(self.arena.site.root / ".leasehold/state/sessions")
