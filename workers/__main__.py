@@ -38,6 +38,7 @@ def main(argv: list[str]) -> int:
 
 if __name__ == "__main__":
     code = main(sys.argv[1:])
+    sys.stdout.flush()
     sys.stderr.flush()
-    # Nothing else is buffered; to take the interpreter apart first would hold up what waits for this process.
+    # To take the interpreter apart first would hold up what waits for this process.
     os._exit(code)

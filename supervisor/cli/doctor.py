@@ -25,6 +25,7 @@ def doctor(ctx: click.Context, as_json: bool) -> None:  # noqa: FBT001
     together. Exit code 1 when the gate, or the launcher that is configured, does not hold.
     """
     import os
+    from functools import partial
 
     import anyio
 
@@ -34,12 +35,13 @@ def doctor(ctx: click.Context, as_json: bool) -> None:  # noqa: FBT001
     from supervisor.world.stock import look_at_stock
     from supervisor.world.systemd.install.look import look_at_systemd
 
-    level, seen = anyio.run(probe_level)
     settings = _settings(ctx)
     try:
         ladder = anyio.run(_climb, settings)
     except LadderError as error:
         raise click.ClickException(str(error)) from error
+    guard = settings is None or settings.guard.mode != "off"
+    level, seen = anyio.run(partial(probe_level, guard=guard, below=ladder.bite))
     findings = [
         *look_at_tools(),
         *_limits(settings, ladder),

@@ -24,6 +24,10 @@ def status(ctx: click.Context, as_json: bool) -> None:  # noqa: FBT001
         click.echo(line)
 
 
+def _short_of(found: dict[str, Any]) -> str:
+    return "" if found["level"] == "kernel" else f" ({found['level_seen']})"
+
+
 def lines(found: dict[str, Any]) -> list[str]:
     """Return the status as lines of text."""
     slots = found["slots"]
@@ -32,7 +36,7 @@ def lines(found: dict[str, Any]) -> list[str]:
         f"leasehold {found['version']}, pid {found['pid']}, up since {clock(found['started_at'])}",
         f"config       {found['config']} (generation {found['generation']})",
         f"admission    {found['admission']}{why}; {slots['taken']} of {slots['of']} slots taken",
-        f"enforcement  {found['level_told']}",
+        f"enforcement  {found['level_told']}{_short_of(found)}",
         f"processes    {found['rung_told']}",
         f"tasks        {_counts(found['tasks'])}",
         f"leases       {found['leases']} held, {found['lease_waiters']} waiting",

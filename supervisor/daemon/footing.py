@@ -19,18 +19,20 @@ async def find_footing(settings: Settings) -> Footing:
         LevelError: the configuration requires a higher level.
         LadderError: it names a launcher that does not hold.
     """
-    return Footing(await _level(settings), await _ladder(settings))
+    ladder = await _ladder(settings)
+    level, seen = await _level(settings, ladder)
+    return Footing(level, seen, ladder)
 
 
-async def _level(settings: Settings) -> Level:
-    level, seen = await probe_level(guard=settings.guard.mode != "off")
+async def _level(settings: Settings, ladder: Ladder) -> tuple[Level, str]:
+    level, seen = await probe_level(guard=settings.guard.mode != "off", below=ladder.bite)
     required = Level[settings.leases.required_level.upper()]
     if level < required:
         raise LevelError(
             f"leases.required_level is {required.name.lower()}, but this host holds {level.name.lower()}: {seen}; "
             "`leasehold doctor` says more"
         )
-    return level
+    return level, seen
 
 
 async def _ladder(settings: Settings) -> Ladder:

@@ -22,7 +22,7 @@ from supervisor.world.git.hooks import environment, install_hooks
 from supervisor.world.git.repository import RepositoryError, open_repository
 from supervisor.world.git.run import GitError, git
 from supervisor.world.git.session_git import session_git
-from supervisor.world.level import Level
+from supervisor.world.level import Bite, Level
 
 _PROBE_LIMIT = 30.0  # seconds
 
@@ -32,28 +32,38 @@ _IDENTITY = (
 )
 
 
-async def probe_level(*, guard: bool = True) -> tuple[Level, str]:
-    """Return the level that really holds here, and what was seen; without `guard` the kernel is not asked."""
+async def probe_level(*, guard: bool = True, below: Bite | None = None) -> tuple[Level, str]:
+    """Return the level that really holds here, and what was seen; without `guard` the kernel is not asked.
+
+    `below` is what was seen of the guard where sessions run, when that is elsewhere.
+    """
     with tempfile.TemporaryDirectory(prefix="leasehold-probe-") as folder:
         try:
             level, seen = await _try_a_commit(Path(folder))
         except (GitError, RepositoryError, OSError) as error:
             return Level.NONE, f"the commit gate could not be tried: {error}"
-    if level < Level.HOOKS or not guard:
+    if level < Level.HOOKS:
         return level, seen
-    bites, said = await _try_a_write()
-    return (Level.KERNEL, f"{seen}, and {said}") if bites else (level, f"{seen}; no guard: {said}")
+    if not guard:
+        return level, f"{seen}; the guard is switched off by guard.mode"
+    bite = below or await _try_a_write()
+    return (
+        (Level.KERNEL, f"{seen}, and {bite.told}")
+        if bite.holds
+        else (level, f"{seen}; no guard: {bite.told}")
+    )
 
 
-async def _try_a_write() -> tuple[bool, str]:
+async def _try_a_write() -> Bite:
     command = [sys.executable, "-I", "-S", str(Path(workers.__file__).parent), "guard-probe"]
     try:
         with anyio.fail_after(_PROBE_LIMIT):
             done = await anyio.run_process(command, check=False, stdin=subprocess.DEVNULL)
     except (OSError, TimeoutError) as error:
-        return False, f"the probe could not be run: {str(error) or 'it took too long'}"
+        return Bite(holds=False, told=f"the probe could not be run: {str(error) or 'it took too long'}")
     said = (done.stdout or done.stderr).decode(errors="replace").strip()
-    return done.returncode == 0, said.splitlines()[-1] if said else f"the probe ended with {done.returncode}"
+    told = said.splitlines()[-1] if said else f"the probe ended with {done.returncode}"
+    return Bite(done.returncode == 0, told)
 
 
 async def _try_a_commit(folder: Path) -> tuple[Level, str]:

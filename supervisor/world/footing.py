@@ -13,4 +13,5 @@ class Footing:
     """How leases are enforced, and what holds the processes of a session together; both as they were tried."""
 
     level: Level
+    seen: str  # what the level was told from
     ladder: Ladder

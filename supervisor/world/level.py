@@ -35,6 +35,14 @@ _TOLD = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Bite:
+    """Whether a write to what somebody else holds was refused when it was tried, and what was seen."""
+
+    holds: bool
+    told: str
+
+
 class LevelError(Exception):
     """The configuration requires a level that does not hold here."""
 

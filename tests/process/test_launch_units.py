@@ -23,6 +23,7 @@ from supervisor.world.launch.rung import Rung
 from supervisor.world.launch.spec import Limits, SessionSpec
 from supervisor.world.launch.unit_probe import try_units
 from supervisor.world.launch.units import UnitLauncher, unit_of
+from supervisor.world.level import Bite
 from supervisor.world.processes import boot_id, start_ticks
 from supervisor.world.systemd import bus as bus_module
 from supervisor.world.systemd import manager as manager_module
@@ -70,11 +71,12 @@ class House:
         self.systemd.units[name] = unit()
         return "done"
 
-    def ends(self, name: str) -> str:
+    def ends(self, name: str, *, code: int = 0, printed: str = "") -> str:
         self.worker(name, os.getpid(), 1)
         session = name.partition("@")[2].removesuffix(".service")
-        record = {"cause": "exited", "by": "harness", "why": "it exited", "code": 0}
+        record = {"cause": "exited", "by": "harness", "why": "it exited", "code": code}
         (self.folder(session) / "exit.json").write_text(json.dumps(record))
+        (self.folder(session) / "out.log").write_text(printed)
         return "done"
 
 
@@ -343,9 +345,27 @@ async def test_a_template_that_starts_what_does_nothing_holds(tmp_path, scope):
         it.systemd.on_start = it.ends
         trial = await try_units(it.launcher, it.manager, it.here)
 
-        assert (trial.holds, trial.told) == (True, "a unit that does nothing was started and ended")
+        assert (trial.holds, trial.told) == (True, "a unit was tried: it was started and ended")
         assert trial.rung is (Rung.SYSTEM_UNITS if scope is Scope.SYSTEM else Rung.USER_UNITS)
         assert list(it.here.sessions.iterdir()) == []
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("code", "printed", "bite"),
+    [
+        (0, "noise\na foreign write fails\n", Bite(holds=True, told="a foreign write fails")),
+        (1, "no filter here\n", Bite(holds=False, told="no filter here")),
+        (2, "", Bite(holds=False, told="the probe of the guard ended with 2")),
+    ],
+)
+async def test_the_guard_is_tried_below_the_unit_and_not_in_our_own_sandbox(tmp_path, code, printed, bite):
+    async with house(tmp_path) as it:
+        template(it)
+        it.systemd.on_start = lambda name: it.ends(name, code=code, printed=printed)
+        trial = await try_units(it.launcher, it.manager, it.here)
+
+        assert (trial.holds, trial.bite) == (True, bite)
 
 
 @pytest.mark.asyncio

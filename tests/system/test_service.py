@@ -26,6 +26,13 @@ def test_install_starts_the_service_with_its_socket_for_the_account(fleet: Fleet
     assert fleet.ask("status")["pid"] == fleet.main_pid()
 
 
+def test_the_guard_of_sessions_is_not_held_back_by_the_sandbox_of_their_supervisor(fleet: Fleet):
+    here = fleet.ask("doctor")  # of root, without a sandbox
+    found = fleet.ask("status")
+
+    assert found["level"] == here["level"], found["level_seen"]
+
+
 def test_a_session_runs_in_a_unit_of_its_own_that_says_how_it_ended(fleet: Fleet):
     fleet.task("a")
     fleet.task("b")

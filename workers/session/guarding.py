@@ -27,16 +27,20 @@ if TYPE_CHECKING:
 
 
 class Off:
-    """No guard: the session runs at a lower level, and `why` says what kept it from this one."""
+    """No guard: the session runs at a lower level, and `why` says what kept it from this one.
 
-    __slots__ = ("why",)
+    `level` is empty while that is not known yet.
+    """
 
-    def __init__(self, why: str) -> None:
+    __slots__ = ("level", "why")
+
+    def __init__(self, why: str, level: str = "hooks") -> None:
         self.why = why
+        self.level = level
 
     def report(self) -> dict[str, object]:
         """Return it for whoever asks about the session."""
-        return {"level": "hooks", "why": self.why}
+        return {"level": self.level, "why": self.why}
 
     def due(self) -> float:
         """Return when `look` is due: never."""
@@ -68,7 +72,7 @@ class Pending:
 def prepare(spec: GuardSpec | None) -> Pending | Off:
     """Return what the fork of the harness needs, before it is forked."""
     if spec is None:
-        return Off("none was asked for")
+        return Off("no guard was asked for")
     try:
         program = build(native(), hold_exec=True, keep_dumpable=spec.keep_dumpable)
     except UnknownMachineError as error:

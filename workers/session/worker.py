@@ -77,7 +77,7 @@ class Worker:
         self.rights = Rights(spec.guard.repo if spec.guard else "")
         if spec.guard:
             self.rights.replace(spec.guard.leases)
-        self._guard: Guard | Off = Off("it is not in place yet")
+        self._guard: Guard | Off = Off("it is not in place yet", level="")
         self._exit: Exit | None = None
         self._harness: Harness | None = None
         self._extended = 0.0  # seconds by which the budget has grown

@@ -114,6 +114,7 @@ class ReadingVerbs:
             "lease_waiters": len(tables.broker.waiting()),
             "level": situation.footing.level.name.lower(),
             "level_told": situation.footing.level.told,
+            "level_seen": situation.footing.seen,
             "rung": situation.footing.ladder.rung.value,
             "rung_told": situation.footing.ladder.rung.told,
             "rung_cannot": situation.footing.ladder.rung.cannot,

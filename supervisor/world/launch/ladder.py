@@ -10,6 +10,7 @@ from supervisor.world.launch.launcher import Cleared, Launcher, StartedWorker
 from supervisor.world.launch.records import RecordError, read_rung
 from supervisor.world.launch.rung import Rung
 from supervisor.world.launch.spec import SessionSpec
+from supervisor.world.level import Bite
 
 
 class LadderError(Exception):
@@ -18,25 +19,30 @@ class LadderError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """A rung that was tried: whether it holds, where or why not, and which limits of a session it can keep."""
+    """A rung that was tried: whether it holds, where or why not, and which limits of a session it can keep.
+
+    `bite` is what became of a foreign write below the rung, where its sessions are in another sandbox than we are.
+    """
 
     rung: Rung
     holds: bool
     told: str
     limits: frozenset[str] = frozenset()
+    bite: Bite | None = None
 
 
 class Ladder:
     """The launcher that the supervisor uses.
 
     `rung` is where new sessions start. `trials` are the rungs that were tried, strongest first; those above
-    `rung` say why they do not hold. `limits` names the controllers that new sessions have.
+    `rung` say why they do not hold. `limits` names the controllers that new sessions have, `bite` what was seen
+    of the guard where they run; `None` where that is as it is here.
     """
 
     def __init__(self, rung: Rung, launchers: Mapping[Rung, Launcher], trials: tuple[Trial, ...]) -> None:
         self.rung = rung
         self.trials = trials
-        self.limits = next(trial.limits for trial in trials if trial.rung is rung)
+        self.limits, self.bite = next((t.limits, t.bite) for t in trials if t.rung is rung)
         self._launchers = launchers
 
     async def start(self, spec: SessionSpec, folder: Path) -> StartedWorker:

@@ -1,4 +1,4 @@
-"""Whether sessions can run as units here: tried with an instance that does nothing."""
+"""Whether sessions can run as units here, and the guard with them: tried with an instance that is no session."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import os
 import pwd
 import secrets
 import shutil
+import sys
 from pathlib import Path
 
 import anyio
 
+import workers
 from supervisor.core.sessions.budget import Budget
 from supervisor.world.launch import records
 from supervisor.world.launch.installation import Installation
@@ -18,10 +20,11 @@ from supervisor.world.launch.launcher import LaunchError
 from supervisor.world.launch.local import reap
 from supervisor.world.launch.spec import SessionSpec
 from supervisor.world.launch.units import PROBE, UnitLauncher, unit_of
+from supervisor.world.level import Bite
 from supervisor.world.systemd.bus import BusError
 from supervisor.world.systemd.manager import Manager, Scope, Unit
 
-_TO_END = 10.0  # seconds for a program that does nothing
+_TO_END = 15.0  # seconds; the program itself waits for no longer than ten
 
 
 async def try_units(launcher: UnitLauncher, manager: Manager, here: Installation) -> Trial:
@@ -35,10 +38,12 @@ async def try_units(launcher: UnitLauncher, manager: Manager, here: Installation
     if why := _unfit(unit, manager.scope, here.sessions / session):
         return Trial(rung, holds=False, told=why)
     try:
-        await _run(launcher, session, here)
+        bite = await _run(launcher, session, here)
     except (LaunchError, records.RecordError) as error:
-        return Trial(rung, holds=False, told=f"a unit that does nothing was tried: {error}")
-    return Trial(rung, holds=True, told="a unit that does nothing was started and ended", limits=_limits())
+        return Trial(rung, holds=False, told=f"a unit was tried: {error}")
+    return Trial(
+        rung, holds=True, told="a unit was tried: it was started and ended", limits=_limits(), bite=bite
+    )
 
 
 def _unfit(unit: Unit | None, scope: Scope, folder: Path) -> str:
@@ -57,12 +62,13 @@ def _unfit(unit: Unit | None, scope: Scope, folder: Path) -> str:
     return ""
 
 
-async def _run(launcher: UnitLauncher, session: str, here: Installation) -> None:
+async def _run(launcher: UnitLauncher, session: str, here: Installation) -> Bite:
+    # The sandbox of a session is not the supervisor's: what its guard can do is seen below the unit only.
     folder = here.sessions / session
     spec = SessionSpec(
         session=session,
         task="probe",
-        command=["true"],
+        command=[sys.executable, "-I", "-S", str(Path(workers.__file__).parent), "guard-probe"],
         prompt="",
         env={"PATH": os.defpath},
         cwd=Path("/"),
@@ -77,12 +83,21 @@ async def _run(launcher: UnitLauncher, session: str, here: Installation) -> None
                 await anyio.wait_readable(started.pidfd)
         finally:
             reap(started.pidfd)
-        records.read_exit(folder)
+        record = records.read_exit(folder)
+        return Bite(record.code == 0, _said(folder) or f"the probe of the guard ended with {record.code}")
     finally:
         with anyio.CancelScope(shield=True):
             await launcher.tidy(session, folder)
         shutil.rmtree(folder, ignore_errors=True)
         spec.socket.unlink(missing_ok=True)
+
+
+def _said(folder: Path) -> str:
+    try:
+        lines = (folder / "out.log").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return ""
+    return lines[-1] if lines else ""
 
 
 def _limits() -> frozenset[str]:

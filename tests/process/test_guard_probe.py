@@ -1,0 +1,45 @@
+"""The probe of the guard, run as the supervisor and the units run it: its word goes into a pipe or a file."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import workers
+from supervisor.daemon.self_test import probe_level
+from supervisor.world.level import Bite, Level
+
+pytestmark = pytest.mark.process
+
+
+def test_the_probe_says_what_it_saw_also_where_its_output_is_no_terminal():
+    command = [sys.executable, "-I", "-S", str(Path(workers.__file__).parent), "guard-probe"]
+
+    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=60)
+
+    assert done.stdout.strip() != ""
+    assert len(done.stdout.splitlines()) == 1
+    assert done.stderr == ""
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("below", "level"),
+    [(Bite(holds=True, told="seen"), Level.KERNEL), (Bite(holds=False, told="seen"), Level.HOOKS)],
+)
+async def test_what_was_seen_where_sessions_run_decides_the_level(below, level):
+    found, told = await probe_level(below=below)
+
+    assert found is level
+    assert told.endswith("seen")
+
+
+@pytest.mark.asyncio
+async def test_a_guard_that_is_switched_off_is_named_as_the_reason():
+    found, told = await probe_level(guard=False, below=Bite(holds=True, told="seen"))
+
+    assert found is Level.HOOKS
+    assert told.endswith("the guard is switched off by guard.mode")
