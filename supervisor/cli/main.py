@@ -32,6 +32,11 @@ VERBS: dict[str, tuple[str, str, str]] = {
         "salvage",
         "List, show, apply and drop the uncommitted work kept from ended sessions.",
     ),
+    "integrate": (
+        "integrate",
+        "integrate",
+        "Bring the commits that a session left on its branch into their target.",
+    ),
     "launch": ("launch", "launch", "Start one session now."),
     "pause": ("pause", "pause", "Start nothing new until `resume`."),
     "resume": ("pause", "resume", "End a pause or a drain."),

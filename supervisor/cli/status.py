@@ -49,6 +49,9 @@ def lines(found: dict[str, Any]) -> list[str]:
     text += [f"stray        session {session}: {why}" for session, why in found["strays"].items()]
     if signal := found["last_signal"]:
         text.append(f"last signal  {signal['signal']} {ago(signal['at'])}: {signal['answer']}")
+    for job in found["integrations"]:
+        why = f": {job['why']}" if job["why"] else ""
+        text.append(f"integration  {job['session']} into {job['target']}, {job['stage']}{why}")
     text += [
         f"schedule     {schedule['name']}: next {clock(schedule['wakes_at'])}, {schedule['queued']} queued"
         for schedule in found["schedules"]

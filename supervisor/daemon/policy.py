@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from supervisor.core.decisions.policy import (
     Harness,
+    Integration,
     Leases,
     Leftovers,
     Orphans,
@@ -17,6 +18,7 @@ from supervisor.core.decisions.policy import (
     Selection,
     StaleReads,
     Undeclared,
+    Way,
 )
 from supervisor.core.history.quota import Quota
 from supervisor.core.leases.scope import parse_scopes
@@ -24,7 +26,7 @@ from supervisor.core.pacing.cadence import Cron, Every
 from supervisor.core.pacing.retry import Intensity, RetryPolicy
 from supervisor.core.pacing.schedule import Misfire, Overlap, Schedule
 from supervisor.core.sessions.budget import Budget
-from supervisor.world.config.models import HarnessSettings, ScheduleSettings, Settings
+from supervisor.world.config.models import HarnessSettings, RepoSettings, ScheduleSettings, Settings
 from supervisor.world.git.repository import Repository
 
 
@@ -50,6 +52,7 @@ def policy_from(settings: Settings, repos: Mapping[str, Repository]) -> Policy:
                 orphans=Orphans(repo.orphans),
                 leftovers=Leftovers(repo.leftovers),
                 salvage_limit=repo.salvage_limit,
+                integration=_integration(repo, repos[name]),
             )
             for name, repo in settings.repos.items()
         },
@@ -82,6 +85,19 @@ def policy_from(settings: Settings, repos: Mapping[str, Repository]) -> Policy:
             for name, quota in settings.quotas.items()
         ),
         schedules=tuple(map(_planned, settings.schedule)),
+    )
+
+
+def _integration(repo: RepoSettings, opened: Repository) -> Integration | None:
+    if repo.isolation == "shared":
+        return None
+    return Integration(
+        target=repo.target or opened.branch or "",
+        way=Way(repo.integrate),
+        check=repo.check or (),
+        check_timeout=repo.check_timeout,
+        batch=repo.check_batch,
+        wait=repo.integrate_wait,
     )
 
 

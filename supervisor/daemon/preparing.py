@@ -11,16 +11,18 @@ from pathlib import Path
 import structlog
 
 from supervisor.core.decisions.gate import declares_paths
-from supervisor.core.decisions.policy import Undeclared
+from supervisor.core.decisions.policy import Undeclared, Way
 from supervisor.core.decisions.selection import plateau_warning
 from supervisor.core.decisions.tables import Tables
 from supervisor.core.leases.lease import Mode, Want
 from supervisor.core.leases.scope import ScopeError, covers, parse_scopes
 from supervisor.core.sessions.brief import Brief, Neighbour, render
+from supervisor.core.sessions.integration import branch_of
 from supervisor.core.sessions.roster import Intent, Session
 from supervisor.core.tasks.backlog import Work
 from supervisor.core.tasks.task import Problem, Task
 from supervisor.daemon.harness_limits import limits_of
+from supervisor.daemon.worktrees import Worktrees
 from supervisor.world import clock
 from supervisor.world.config.credentials import pass_through
 from supervisor.world.config.models import Settings
@@ -52,6 +54,7 @@ class Workshop:
     sockets: Path
     control: Path
     footing: Footing
+    worktrees: Worktrees
     _resolved: dict[tuple[str, tuple[str, ...], tuple[str, ...], tuple[str, ...]], tuple[Want, ...]] = field(
         default_factory=dict
     )
@@ -138,6 +141,8 @@ async def session_spec(shop: Workshop, tables: Tables, session: Session) -> Sess
     repo = shop.repos.get(intent.repo)
     if intent.repo and repo is None:
         raise LaunchError(f'repository "{intent.repo}" is no longer configured')
+    if repo is not None:
+        repo = await shop.worktrees.make(session, repo, tables.backlog.track(session.key).last)
     folder = shop.sessions / session.id
     salvages = await _salvages(tables, session, repo)
     env = session_base(os.environ)
@@ -159,7 +164,8 @@ async def session_spec(shop: Workshop, tables: Tables, session: Session) -> Sess
         env["LEASEHOLD_SALVAGES"] = " ".join(salvages)
     if repo is not None:
         env["LEASEHOLD_REPO"] = str(repo.root)
-        env.update(gate_environment(repo, shop.hooks, env))
+        env.update(gate_environment(repo, shop.hooks, env, target=intent.target))
+    if repo is not None and not intent.target:
         env.update(turns_environment(shop.hooks / "bin", shop.hooks / f"{intent.repo}.git-lock", env))
     return SessionSpec(
         session=session.id,
@@ -223,6 +229,11 @@ async def _salvages(tables: Tables, session: Session, repo: Repository | None) -
     return tuple([name for name in last.salvages if await find(repo, name) is not None])
 
 
+def _way(tables: Tables, name: str) -> str:
+    repo = tables.policy.repos.get(name)
+    return (repo.integration.way if repo is not None and repo.integration is not None else Way.REBASE).value
+
+
 def brief_of(
     tables: Tables, session: Session, inherited: tuple[str, ...], salvages: tuple[str, ...], shop: Workshop
 ) -> Brief:
@@ -263,4 +274,7 @@ def brief_of(
         last=track.last,
         salvages=salvages,
         plateau=plateau_warning(tables),
+        branch=branch_of(session.id) if session.intent.target else "",
+        target=session.intent.target,
+        way=_way(tables, session.intent.repo),
     )

@@ -26,7 +26,7 @@ from supervisor.world.config.load import ConfigError, load
 from supervisor.world.config.models import Settings
 from supervisor.world.control.errors import Code, RpcError
 from supervisor.world.failpoint import failpoint
-from supervisor.world.git.repository import Repository, RepositoryError, open_repository
+from supervisor.world.git.repository import Repository, RepositoryError, open_repository, require_target
 
 
 async def open_repositories(settings: Settings) -> dict[str, Repository]:
@@ -35,7 +35,12 @@ async def open_repositories(settings: Settings) -> dict[str, Repository]:
     Raises:
         RepositoryError: one cannot serve; the message names it.
     """
-    return {name: await open_repository(repo.path) for name, repo in settings.repos.items()}
+    opened = {}
+    for name, repo in settings.repos.items():
+        opened[name] = await open_repository(repo.path)
+        if repo.isolation == "worktree":
+            await require_target(opened[name], repo.target)
+    return opened
 
 
 class Reloader:

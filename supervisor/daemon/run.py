@@ -24,11 +24,13 @@ from supervisor.core.tasks.standing import Track
 from supervisor.daemon.adoption import Adoption, refuse_while_workers_live
 from supervisor.daemon.answering import answering
 from supervisor.daemon.authority import Authority
+from supervisor.daemon.branch_settling import BranchSettler
 from supervisor.daemon.callers import access
 from supervisor.daemon.ending import Ending, Plan, Serve, UntilIdle
 from supervisor.daemon.feeds import Sources
 from supervisor.daemon.fleet import Workers
 from supervisor.daemon.footing import find_footing
+from supervisor.daemon.integrating import Integrator
 from supervisor.daemon.journal_watch import JournalWatch
 from supervisor.daemon.orphans import SOURCE, look_for_orphans, set_apart
 from supervisor.daemon.pacing_memory import PacingMemory
@@ -52,12 +54,14 @@ from supervisor.daemon.strays import look_for_strays
 from supervisor.daemon.timetable import Timetable
 from supervisor.daemon.tokens import CEILING, TokenBlocks
 from supervisor.daemon.verbs.guard import GuardVerbs
+from supervisor.daemon.verbs.integration import IntegrationVerbs
 from supervisor.daemon.verbs.leases import LeaseVerbs
 from supervisor.daemon.verbs.operator import OperatorVerbs
 from supervisor.daemon.verbs.reading import ReadingVerbs
 from supervisor.daemon.verbs.sessions import SessionVerbs
 from supervisor.daemon.verbs.tasks import TaskVerbs
 from supervisor.daemon.watching import watch_sources
+from supervisor.daemon.worktrees import Worktrees
 from supervisor.world import clock
 from supervisor.world.config.discover import socket_path
 from supervisor.world.config.models import Settings
@@ -88,6 +92,7 @@ class Daemon:
     situation: Situation
     shop: Workshop
     settler: Settler
+    integrator: Integrator
     places: Places
     workers: Workers
     sources: Sources
@@ -235,6 +240,7 @@ def _build(
     authority = Authority(tables, recorder, steady.now)
     steady.report_to(authority)
     places = Places(settings.supervisor.state_dir / "sessions", settings.supervisor.runtime_dir / "workers")
+    worktrees = Worktrees(settings.supervisor.state_dir / "worktrees")
     shop = Workshop(
         settings=settings,
         repos=repos,
@@ -243,6 +249,7 @@ def _build(
         sockets=places.sockets,
         control=socket_path(settings),
         footing=footing,
+        worktrees=worktrees,
     )
     tables.room = lambda was_short: (
         _misplaced(journal, settings.supervisor.state_dir)
@@ -253,7 +260,9 @@ def _build(
         )
     )
     salvager = Salvager(tables, lambda: set_apart(sources, settings))
-    settler = Settler(tables, repos, clock.now, salvager)
+    integrator = Integrator(authority, worktrees.folder)
+    branches = BranchSettler(tables, clock.now, worktrees, salvager, integrator)
+    settler = Settler(tables, repos, clock.now, salvager, worktrees, branches)
     workers = Workers(
         authority,
         group,
@@ -269,7 +278,12 @@ def _build(
     authority.attach(workers, sources)
     timetable = Timetable(authority, recorder, snapshot.schedules)
     situation = Situation(
-        settings.path, clock.now().wall, footing, schedules=timetable.describe, unknown=reconciler.unknown
+        settings.path,
+        clock.now().wall,
+        footing,
+        schedules=timetable.describe,
+        unknown=reconciler.unknown,
+        integrations=integrator.queue,
     )
     service = Service(authority, situation, attached)
     workers.keeper = service
@@ -282,6 +296,7 @@ def _build(
         situation=situation,
         shop=shop,
         settler=settler,
+        integrator=integrator,
         places=places,
         workers=workers,
         sources=sources,
@@ -299,6 +314,9 @@ def _build(
 async def _begin(daemon: Daemon, snapshot: Snapshot, repos: dict[str, Repository]) -> None:
     """Take over what lives and look at the repositories, before anybody is answered."""
     daemon.adoption.take_over(snapshot.sessions)
+    living = [row.id for row in snapshot.sessions]
+    for name, repo in repos.items():
+        await daemon.shop.worktrees.clear_up(name, repo, living)
     daemon.memory.restore_leases()
     daemon.memory.settle_canaries()
     await look_for_strays(daemon.authority, daemon.journal, daemon.places, daemon.situation)
@@ -314,6 +332,7 @@ def _methods(daemon: Daemon, group: TaskGroup) -> list[Method[Any]]:
 
     authority, reloader = daemon.authority, daemon.reloader
     verbs = (
+        IntegrationVerbs(authority, daemon.shop, daemon.integrator, daemon.journal, spawn),
         LeaseVerbs(authority, daemon.shop, daemon.workers, spawn),
         GuardVerbs(authority, daemon.shop, spawn),
         TaskVerbs(authority, daemon.queue, daemon.sources),

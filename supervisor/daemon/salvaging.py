@@ -76,12 +76,15 @@ class Salvager:
                 why = f"git was still at it after {self.limit:g} s and was ended"
             except (GitError, OSError) as error:
                 why = str(error)
-        return Rescued(Unsalvaged(why, share.own, held=share.own), self._earlier(session))
+        held = () if session.intent.target else share.own
+        return Rescued(Unsalvaged(why, share.own, held=held), self._earlier(session))
 
     def share(
         self, session: Session, repo: Repository, files: tuple[DirtyFile, ...], *, only_new: bool
     ) -> Share:
         """Divide the dirty files of the session's repository; with `only_new`, those changed since its start."""
+        if session.intent.target:  # a work tree of its own: all in it is the session's
+            return Share(tuple(file.path for file in files), ())
         tables, name = self.tables, session.intent.repo
         own = [lease.scope for lease in tables.broker.held(session.id) if lease.mode is Mode.EXCLUSIVE]
         others = [
@@ -143,7 +146,8 @@ class Salvager:
         if kept is None:
             return Rescued(_nothing_but(unkept), open_)
         failpoint("settle.kept")
-        cleaned = await self._clean(repo, kept, share) if policy.leftovers is Leftovers.CLEAN else ()
+        cleans = policy.leftovers is Leftovers.CLEAN and not session.intent.target
+        cleaned = await self._clean(repo, kept, share) if cleans else ()
         failpoint("settle.cleaned")
         return Rescued(
             Salvage(

@@ -12,7 +12,6 @@ import structlog
 
 from supervisor.core.decisions.advance import landed
 from supervisor.core.decisions.tables import Tables
-from supervisor.core.history.recent import Touch
 from supervisor.core.leases.lease import Lease
 from supervisor.core.leases.scope import Kind, covers
 from supervisor.core.moment import Moment
@@ -30,12 +29,16 @@ from supervisor.core.sessions.outcome import (
 from supervisor.core.sessions.roster import Session
 from supervisor.core.sessions.salvage import Salvage, Unsalvaged
 from supervisor.daemon.authority import Authority
+from supervisor.daemon.branch_settling import BranchSettler
+from supervisor.daemon.dead_locks import DeadLocks
 from supervisor.daemon.salvaging import Rescued, Salvager
+from supervisor.daemon.touches import touch
+from supervisor.daemon.worktrees import Worktrees
 from supervisor.world.git.facts import DirtyFile, dirty, fingerprint
-from supervisor.world.git.history import Commit, commits_since
-from supervisor.world.git.repository import Repository
+from supervisor.world.git.history import commits_since
+from supervisor.world.git.repository import HEADS, Repository
 from supervisor.world.git.run import GitError
-from supervisor.world.git.underway import Present, Removed, free_lock, locks, operations
+from supervisor.world.git.underway import operations
 from supervisor.world.git.writers import last_write, open_writers
 from supervisor.world.processes import descendants
 
@@ -54,13 +57,17 @@ class Settler:
         repos: Mapping[str, Repository],
         now: Callable[[], Moment],
         salvager: Salvager,
+        worktrees: Worktrees,
+        branches: BranchSettler,
     ) -> None:
         self._tables = tables
         self._repos = repos
         self._pinned: dict[str, Repository] = {}
-        self._locked: dict[Path, float] = {}  # since when (Unix seconds) a lock of git may be a session's
+        self._locks = DeadLocks()
         self._now = now
         self._salvager = salvager
+        self._worktrees = worktrees
+        self._branches = branches
         self._turns = anyio.CapacityLimiter(_AT_ONCE)
 
     def configure(self, repos: Mapping[str, Repository]) -> None:
@@ -85,6 +92,11 @@ class Settler:
                 return judge(found, remains, session.expects(), refused=session.refused)
             return judge_lost(found, remains)
 
+        repo = self._repo_of(session)
+        if session.intent.target and repo is not None:
+            judged = await self._branches.settle(session, repo, ending, self._turns)
+            self._pinned.pop(session.id, None)
+            return judged
         if isinstance(found, ExitRecord) and found.cause in NEVER_RAN:
             return ending(Remains())  # the checkout is as it was; git may be what could not be started
         async with self._turns:
@@ -100,7 +112,7 @@ class Settler:
         if repo is None:
             return repr(logs)
         try:
-            return f"{await fingerprint(repo)} {logs}"
+            return f"{await fingerprint(self._worktrees.of(session, repo))} {logs}"
         except GitError as error:
             log.warning("git.failed", session=session.id, why=str(error))
             return repr(logs)
@@ -111,6 +123,10 @@ class Settler:
         if repo is None:
             return None
         now = self._now()
+        if session is not None:
+            if isinstance(session.life.state, Settling):
+                return now.mono  # its commits are on their way, and go by the lease
+            repo = self._worktrees.of(session, repo)
         worker = session.worker() if session else None
         return await anyio.to_thread.run_sync(_last_write, lease, repo, worker.pid if worker else None, now)
 
@@ -118,8 +134,9 @@ class Settler:
         """Return the tokens of the leases below which a process of the session has a file open for writing."""
         repo = self._repo_of(session) if session is not None else None
         worker = session.worker() if session is not None else None
-        if repo is None or worker is None:
+        if session is None or repo is None or worker is None:
             return frozenset()
+        repo = self._worktrees.of(session, repo)
         return await anyio.to_thread.run_sync(_still_open, leases, repo, worker.pid)
 
     async def _committed(self, session: Session) -> Remains:
@@ -141,7 +158,7 @@ class Settler:
         if repo is None:
             return remains
         began = session.intent.created.wall
-        lock = await self._free_locks(repo, began)
+        lock = await self._locks.free(repo, began)
         try:
             files = await dirty(repo)
         except GitError as error:
@@ -176,26 +193,6 @@ class Settler:
             and any(covers(scope, file.path, fold_case=repo.fold_case) for scope in scopes)
         )
 
-    async def _free_locks(self, repo: Repository, began: float) -> str:
-        """Free the locks that a git of this session left, or of one before it; say what was found."""
-        since = min(began, self._locked.get(repo.git_dir, began))
-        found = await anyio.to_thread.run_sync(
-            lambda: {lock.name: free_lock(repo, lock, since) for lock in locks(repo)}
-        )
-        if any(isinstance(result, Present) for result in found.values()):
-            self._locked[repo.git_dir] = since  # else who comes later would take it for somebody else's
-        else:
-            self._locked.pop(repo.git_dir, None)
-        return "; ".join(_lock_sentence(name, result) for name, result in found.items() if result)
-
-
-def _lock_sentence(name: str, found: Removed | Present) -> str:
-    match found:
-        case Removed():
-            return f"the {name} of a git that died was removed"
-        case Present(why):
-            return f"git is locked by {name}, which was left because {why}"
-
 
 def _still_open(leases: Sequence[Lease], repo: Repository, worker: int) -> frozenset[int]:
     found: set[int] = set()
@@ -219,19 +216,14 @@ def _last_write(lease: Lease, repo: Repository, worker: int | None, now: Moment)
     return None if newest is None else now.mono - (now.wall - newest)
 
 
-def touch(commit: Commit) -> Touch:
-    """Return a commit as the memory of recent commits keeps it."""
-    return Touch(
-        commit.at_wall, commit.session or "", commit.task or "", commit.sha, commit.subject, commit.paths
-    )
-
-
 async def remember_history(authority: Authority, repos: Mapping[str, Repository]) -> None:
     """Remember what landed before this supervisor started, as far as it still counts as recent."""
     window = authority.tables.recent.window
     for name, repo in repos.items():
         try:
-            commits = await commits_since(repo, authority.now().wall - window)
+            integration = authority.tables.policy.repos[name].integration
+            ref = HEADS + integration.target if integration is not None else None
+            commits = await commits_since(repo, authority.now().wall - window, ref=ref)
         except GitError as error:
             log.warning("git.failed", repo=name, why=str(error))
             continue

@@ -209,7 +209,7 @@ def test_an_impossible_value_is_refused_by_name(write: Write, text: str, sentenc
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ('isolation = "worktree"', 'this version runs all sessions in the checkout itself; write "shared"'),
+        ('check = "make test"', 'is for isolation = "worktree"; here all sessions share the checkout'),
         ('exclude = ["../x"]', 'scope "../x" leaves the repository; name a path inside it'),
     ],
 )

@@ -19,10 +19,13 @@ from supervisor.core.moment import Moment
 from supervisor.core.pacing import retry
 from supervisor.core.pacing.rest import asked_for, held_up, not_started
 from supervisor.core.sessions import lifecycle
+from supervisor.core.sessions.integration import Hitch
 from supervisor.core.sessions.outcome import Ending, Outcome
 from supervisor.core.sessions.roster import Session
 from supervisor.core.tasks.standing import Cooling, Done, Held, LastRun, Parked, Ready, Standing, Track
 
+# What keeps commits from their target and only an operator can clear away.
+_OPERATORS = frozenset({Hitch.HELD, Hitch.FAULT})
 _SERVICE_MANAGER = "service manager"  # whom a worker names that was stopped as a unit, at a shutdown say
 
 
@@ -139,6 +142,7 @@ def _close(tables: Tables, session: Session, ending: Ending, now: Moment) -> lis
     }
     effects: list[Effect] = [
         *_note_salvage(session, ending),
+        *_note_integration(session, ending),
         Note("session.ended", session.id, session.key, data),
         SaveSession(session.id),
         SaveTask(session.key),
@@ -160,6 +164,16 @@ def _note_salvage(session: Session, ending: Ending) -> list[Effect]:
     return []
 
 
+def _note_integration(session: Session, ending: Ending) -> list[Effect]:
+    if integrated := ending.evidence.get("integrated"):
+        data = {**integrated, "commits": list(ending.evidence.get("commits", ()))}
+        return [Note("session.integrated", session.id, session.key, data)]
+    if kept := ending.evidence.get("branch"):
+        data = {**kept, "commits": list(ending.evidence.get("commits", ()))}
+        return [Note("session.unintegrated", session.id, session.key, data)]
+    return []
+
+
 def _track_after(tables: Tables, session: Session, track: Track, ending: Ending, now: Moment) -> Track:
     evidence = ending.evidence
     last = LastRun(
@@ -170,11 +184,19 @@ def _track_after(tables: Tables, session: Session, track: Track, ending: Ending,
         tuple(evidence.get("commits", ())),
         tuple(evidence.get("dirty", ())),
         tuple(evidence.get("salvages", ())),
+        str(evidence.get("branch", {}).get("branch", "")),
+        tuple(evidence.get("branch", {}).get("paths", ())),
     )
     if (
         ending.outcome is Outcome.UNSPAWNED and track.last is not None
     ):  # nothing ran: what was left is left still
-        last = replace(last, dirty=track.last.dirty, salvages=track.last.salvages)
+        last = replace(
+            last,
+            dirty=track.last.dirty,
+            salvages=track.last.salvages,
+            branch=last.branch or track.last.branch,
+            conflicts=track.last.conflicts,
+        )
     weight = retry.weigh(ending.outcome)
     failures = track.attempts + (weight in {retry.Weight.FAILURE, retry.Weight.BARREN})
     standing = _standing_after(tables, session, ending, failures, now)
@@ -195,7 +217,11 @@ def _standing_after(tables: Tables, session: Session, ending: Ending, failures: 
             # the operator's word outlives the session: it does not start again behind their back
             by = str(ending.evidence.get("by") or "operator")
             return Held(by, f"its session {session.id} was {ending.outcome.value}", now.wall)
-        case Outcome.PREEMPTED | Outcome.RATE_LIMITED | Outcome.UNSPAWNED:
+        case Outcome.UNINTEGRATED if Hitch(ending.evidence["branch"]["hitch"]) in _OPERATORS:
+            # another session would do the work once more, and come to the same door
+            why = f"{ending.evidence['branch']['why']}; then `leasehold integrate {session.id}`"
+            return Held("the integrator", why, now.wall)
+        case Outcome.UNINTEGRATED | Outcome.PREEMPTED | Outcome.RATE_LIMITED | Outcome.UNSPAWNED:
             return Ready()
         case _:
             match retry.after_failure(session.key, failures, tables.policy.retry):

@@ -77,6 +77,7 @@ def assign(
         schedule=schedule,
         attempt=track.attempts + 1,
         rung=tables.rung,
+        target=_target(tables, task.repo),
     )
     tables.roster.add(
         Session(intent, Life(Starting(now)), intent.budget, progress_at=now.mono),
@@ -118,6 +119,11 @@ def assign(
         SaveTask(task.key),
         Launch(session_id),
     ]
+
+
+def _target(tables: Tables, name: str) -> str:
+    repo = tables.policy.repos.get(name)
+    return repo.integration.target if repo is not None and repo.integration is not None else ""
 
 
 def launch(tables: Tables, key: str | None, harness: str, now: Moment) -> list[Effect] | NotAssigned:

@@ -14,9 +14,11 @@ from supervisor.core.history.recent import Touch
 from supervisor.core.leases.lease import Free, Granted, Held, HeldByOther, Lapsed, Mode, Want
 from supervisor.core.leases.scope import covers, file_scope
 from supervisor.core.moment import Moment
+from supervisor.core.sessions.integration import BRANCHES, branch_of
 from supervisor.core.sessions.roster import Session
 
 TURN_OVER = 2.0  # seconds from the gate's answer to the stop of a session that gives way after its turn
+HEADS = "refs/heads/"
 SHOWN = 10  # refused paths named one by one; the rest is counted
 
 
@@ -48,7 +50,18 @@ class Blocked:
 def gate(
     tables: Tables, session: Session, updates: Sequence[Update], now: Moment
 ) -> tuple[Passed | Blocked, list[Effect]]:
-    """Judge the movement of branches by a session, all or nothing."""
+    """Judge the movement of branches by a session, all or nothing.
+
+    A session with a branch of its own moves that as it likes: what is on it is judged when it is integrated.
+    """
+    if session.intent.target:
+        if strangers := _not_its_branch(session, updates):
+            return _block(tables, session, [update.ref for update in updates], strangers, 0)
+        own = HEADS + branch_of(session.id)
+        private = [update for update in updates if update.ref == own]
+        updates = [update for update in updates if update.ref != own]
+        if not updates:
+            return _pass(tables, session, private, (), (), now)
     paths = tuple(dict.fromkeys(path for update in updates for path in update.paths))
     lines: list[str] = []
     refused: list[str] = []
@@ -68,6 +81,21 @@ def gate(
     if lines:
         return _block(tables, session, refused, lines, stale)
     return _pass(tables, session, updates, paths, tuple(free), now)
+
+
+def _not_its_branch(session: Session, updates: Sequence[Update]) -> list[str]:
+    """Return why branches may not be moved that only the integrator moves, or that are another session's."""
+    own, target = branch_of(session.id), session.intent.target
+    lines = []
+    for update in updates:
+        name = update.ref.removeprefix(HEADS)
+        if name == target:
+            lines.append(
+                f"{name}: this session commits on its own branch {own}; what is on it comes into {name} when the session ends"
+            )
+        elif name.startswith(BRANCHES) and name not in {own, f"{own}-head"}:
+            lines.append(f"{name}: the branch of another session")
+    return lines
 
 
 def _refusal(
@@ -131,6 +159,8 @@ def _pass(
     if discovered:
         effects += entrust(tables, session.id)
     for update in updates:
+        if not update.paths or update.ref == HEADS + branch_of(session.id):
+            continue  # nothing has landed by it
         tables.recent.add(
             session.intent.repo,
             Touch(now.wall, session.id, session.key, update.new, "", update.paths),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from supervisor.core.decisions import intensity
@@ -13,7 +14,9 @@ from supervisor.core.decisions.policy import Preempt
 from supervisor.core.decisions.preemption import giving_way
 from supervisor.core.decisions.tables import Tables
 from supervisor.core.moment import Moment
+from supervisor.core.sessions.integration import Integrated
 from supervisor.core.sessions.lifecycle import Stop, Wanted, Wish
+from supervisor.core.sessions.outcome import Outcome
 from supervisor.core.sessions.roster import Session
 from supervisor.core.tasks.standing import (
     Assigned,
@@ -74,6 +77,23 @@ def cancel(tables: Tables, key: str, by: str, now: Moment) -> Result:
         return NotDone(f"{key} is {standing_name(track.standing)}")
     tables.backlog.put(key, track.moved(Cancelled(by, now.wall)))
     return [Note("task.cancelled", task=key, data={"by": by}), SaveTask(key)]
+
+
+def integrated(
+    tables: Tables, key: str, session: str, landed: Integrated, commits: Sequence[str], by: str, now: Moment
+) -> list[Effect]:
+    """Take note that commits which a session had left on its branch came into their target.
+
+    The task is done by that if nothing else had kept it from being done.
+    """
+    track = tables.backlog.track(key)
+    if track.last is not None and track.last.session == session:
+        done = track.last.outcome is Outcome.UNINTEGRATED and not isinstance(track.standing, Cancelled)
+        last = replace(track.last, branch="", conflicts=())
+        standing = Done(session, now.wall) if done else track.standing
+        tables.backlog.put(key, replace(track, last=last, standing=standing))
+    data = {**landed.as_json(), "commits": list(commits), "by": by}
+    return [Note("session.integrated", session, key, data), SaveTask(key), *fill(tables, now)]
 
 
 def set_priority(tables: Tables, key: str, priority: int | None, by: str, now: Moment) -> Result:

@@ -62,15 +62,42 @@ class Harness:
     max_sessions: int | None = None
 
 
+class Way(enum.Enum):
+    """How commits come to their target."""
+
+    REBASE = "rebase"
+    MERGE = "merge"
+
+
+@dataclass(frozen=True, slots=True)
+class Integration:
+    """How the branches of sessions come into `target`.
+
+    `check` is run on the result first, for `check_timeout` seconds at most, on up to `batch` branches at once.
+    `wait` is how many seconds a target is waited for that cannot be moved.
+    """
+
+    target: str
+    way: Way = Way.REBASE
+    check: tuple[str, ...] = ()
+    check_timeout: float = 1800.0
+    batch: int = 8
+    wait: float = 600.0
+
+
 @dataclass(frozen=True, slots=True)
 class Repo:
-    """A repository. Nobody may touch its `exclude` scopes; files over `salvage_limit` bytes are not salvaged."""
+    """A repository. Nobody may touch its `exclude` scopes; files over `salvage_limit` bytes are not salvaged.
+
+    With an `integration` each session has a work tree and a branch of its own; without, all share the checkout.
+    """
 
     name: str
     exclude: tuple[Scope, ...] = ()
     orphans: Orphans = Orphans.HOLD
     leftovers: Leftovers = Leftovers.KEEP
     salvage_limit: int | None = None
+    integration: Integration | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ class Weight(enum.Enum):
     SUCCESS = "success"
     FAILURE = "failure"  # of the task and of the lane
     BARREN = "barren"  # the task got nowhere, the lane works
-    NEUTRAL = "neutral"  # somebody else's doing: an operator, a policy, a rate limit
+    NEUTRAL = "neutral"  # somebody else's doing: an operator, a policy, a rate limit, a conflict
 
 
 def weigh(outcome: Outcome) -> Weight:
@@ -40,7 +40,7 @@ def weigh(outcome: Outcome) -> Weight:
             return Weight.BARREN
         case Outcome.FAILED | Outcome.TIMED_OUT | Outcome.STALLED | Outcome.LOST:
             return Weight.FAILURE
-        case Outcome.STOPPED | Outcome.KILLED | Outcome.PREEMPTED:
+        case Outcome.STOPPED | Outcome.KILLED | Outcome.PREEMPTED | Outcome.UNINTEGRATED:
             return Weight.NEUTRAL
         case Outcome.RATE_LIMITED | Outcome.UNSPAWNED:  # the harness is at fault; see `rest`
             return Weight.NEUTRAL

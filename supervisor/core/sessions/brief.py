@@ -17,6 +17,12 @@ _GUARD_RULES = (
         "the file named by $LEASEHOLD_NOTICE says who holds it: work on something else first, then try again"
     ),
 )
+_TREE_RULES = (
+    (
+        "- leases are looked at when your commits are integrated; need a file that another session holds? "
+        "`leasehold lease acquire PATH --wait 60s`; `leasehold lease who PATH` names its holder"
+    ),
+)
 _SHOWN_STATES = frozenset({"paused", "unkillable"})  # those that last, and in which it gives nothing back
 SHOWN = 12  # lines per list; the rest is counted, so that a brief stays readable
 
@@ -51,6 +57,9 @@ class Brief:
     last: LastRun | None = None
     salvages: tuple[str, ...] = ()  # ids of uncommitted work kept from earlier sessions of the task
     plateau: Plateau | None = None
+    branch: str = ""  # its own, in a work tree of its own; it comes into `target` when the session ends
+    target: str = ""
+    way: str = "rebase"
 
 
 def render(brief: Brief) -> str:
@@ -115,6 +124,16 @@ def _inherited_lines(brief: Brief) -> list[str]:
         f"--patch`, put it into the checkout with `leasehold salvage apply {name}`"
         for name in brief.salvages[-SHOWN:]
     ]
+    if brief.last is not None and brief.last.branch and brief.branch:
+        lines.append(
+            f"- commits of an earlier session are on your branch already, and not yet in {brief.target}: "
+            f"`git log {brief.target}..` shows them; finish what is missing, or take back what is wrong"
+        )
+        if brief.last.conflicts:
+            lines.append(
+                f"- they conflict with {brief.target} in {_list(brief.last.conflicts)}: `git {brief.way} {brief.target}`, "
+                "resolve, and go on"
+            )
     if brief.dirty:
         lines.append(f"- uncommitted changes in your scope, yours to finish or discard: {_list(brief.dirty)}")
     return lines
@@ -122,7 +141,15 @@ def _inherited_lines(brief: Brief) -> list[str]:
 
 def _rule_lines(brief: Brief) -> list[str]:
     lines = []
-    if brief.task.repo:
+    if brief.branch:
+        lines = [
+            (
+                f"- you work in a work tree of your own, on branch {brief.branch}: commit there; when you end, your "
+                f"commits come into {brief.target} by {brief.way}. Never move {brief.target} yourself"
+            ),
+            *_TREE_RULES,
+        ]
+    elif brief.task.repo:
         lines = [
             "- commit only what you hold; a commit outside your leases is refused and names the path",
             "- need another file? `leasehold lease acquire PATH --wait 60s`; `leasehold lease who PATH` names its holder",

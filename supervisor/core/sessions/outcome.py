@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from supervisor.core.duration import format_duration
+from supervisor.core.sessions.integration import Hitch, Integrated, Unintegrated
 from supervisor.core.sessions.salvage import Salvage, Unsalvaged
 from supervisor.core.tasks.task import Expects
 
@@ -17,6 +18,7 @@ class Outcome(enum.Enum):
 
     FINISHED = "finished"
     NO_CHANGE = "no_change"
+    UNINTEGRATED = "unintegrated"
     FAILED = "failed"
     TIMED_OUT = "timed_out"
     STALLED = "stalled"
@@ -109,7 +111,9 @@ class Remains:
 
     `dirty` are those still in the checkout, `salvage` is what was kept of the uncommitted work, and
     `salvages` names all that the task's next session has to look at. `under_way` are operations of git
-    that were left half done; `lock` is what became of a locked index.
+    that were left half done; `lock` is what became of a locked index. `integration` is what became of commits on a
+    branch of the session's own, `stray` a branch with others of them that are no part of it, `tree` a work tree of its own
+    that is still there.
     """
 
     commits: tuple[Landed, ...] = ()
@@ -118,6 +122,9 @@ class Remains:
     salvages: tuple[str, ...] = ()
     under_way: tuple[str, ...] = ()
     lock: str = ""
+    integration: Integrated | Unintegrated | None = None
+    stray: str = ""
+    tree: str = ""
     unread: str = ""  # why the repository could not be asked, if it could not
 
 
@@ -153,6 +160,8 @@ def judge(record: ExitRecord, remains: Remains, expects: Expects, *, refused: in
     `refused` counts its commits that the gate refused.
     """
     outcome = _BY_CAUSE.get(record.cause) or _judge_exit(record, remains, expects)
+    if outcome is Outcome.FINISHED and isinstance(remains.integration, Unintegrated):
+        outcome = _unlanded(remains.integration)
     sentence = _sentence(outcome, record, remains)
     if refused:
         sentence += f"; {refused} commit{'s' * (refused > 1)} refused"
@@ -177,6 +186,15 @@ def _judge_exit(record: ExitRecord, remains: Remains, expects: Expects) -> Outco
     return Outcome.NO_CHANGE
 
 
+def _unlanded(kept: Unintegrated) -> Outcome:
+    """Return what a session comes to whose work is done, but not where it belongs."""
+    match kept.hitch:
+        case Hitch.CONFLICT | Hitch.LEASED | Hitch.HELD | Hitch.FAULT:
+            return Outcome.UNINTEGRATED
+        case Hitch.CHECK | Hitch.REFUSED | Hitch.UNFINISHED:
+            return Outcome.FAILED
+
+
 def _how_it_exited(record: ExitRecord) -> str:
     if record.signal is not None:
         return f"ended by signal {record.signal}"
@@ -187,7 +205,11 @@ def _left(remains: Remains) -> str:
     parts = []
     if remains.commits:
         count = len(remains.commits)
-        parts.append(f"{count} commit{'s' * (count > 1)} landed ({remains.commits[-1].sha[:10]})")
+        parts.append(f"{count} commit{'s' * (count > 1)} {_where(remains)}")
+    if remains.stray:
+        parts.append(f"other commits kept on branch {remains.stray}")
+    if remains.tree:
+        parts.append(f"its work tree stays at {remains.tree}")
     if remains.salvage is not None:
         parts.append(remains.salvage.sentence())
     elif remains.dirty:
@@ -199,6 +221,16 @@ def _left(remains: Remains) -> str:
     if remains.unread:
         parts.append(f"the repository could not be read: {remains.unread}")
     return "; ".join(parts) or "nothing was committed"
+
+
+def _where(remains: Remains) -> str:
+    match remains.integration:
+        case None:
+            return f"landed ({remains.commits[-1].sha[:10]})"
+        case Integrated(target, commit):
+            return f"integrated into {target} ({commit[:10]})"
+        case Unintegrated() as kept:
+            return kept.sentence()
 
 
 def _sentence(outcome: Outcome, record: ExitRecord, remains: Remains) -> str:
@@ -264,6 +296,17 @@ def _repository_evidence(remains: Remains) -> dict[str, Any]:
         found["unsalvaged"] = remains.salvage.as_json()
     if remains.salvages:
         found["salvages"] = list(remains.salvages)
+    match remains.integration:
+        case Integrated() as landed:
+            found["integrated"] = landed.as_json()
+        case Unintegrated() as kept:
+            found["branch"] = kept.as_json()
+        case None:
+            pass
+    if remains.stray:
+        found["stray_branch"] = remains.stray
+    if remains.tree:
+        found["tree"] = remains.tree
     if remains.under_way:
         found["under_way"] = list(remains.under_way)
     if remains.lock:

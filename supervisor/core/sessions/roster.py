@@ -29,7 +29,8 @@ class Intent:
 
     `capability` is the secret that its processes show to the control socket; `leases` are those it
     started with, `model` is the task's or its harness's. `schedule` names the schedule that asked for it. `rung` is
-    what held its processes together.
+    what held its processes together. `target` is the branch that its own branch is integrated into; empty when it works in
+    the checkout itself.
     """
 
     session: str
@@ -44,6 +45,7 @@ class Intent:
     schedule: str | None = None
     attempt: int = 1
     rung: str = ""
+    target: str = ""
 
     @property
     def fence(self) -> int:

@@ -85,7 +85,8 @@ _INTERRUPTED = frozenset({Outcome.LOST, Outcome.TIMED_OUT})
 class LastRun:
     """The latest session of a task, as the next one is told about it; `at` is Unix seconds.
 
-    `salvages` are the ids of uncommitted work kept from this session and those before it.
+    `salvages` are the ids of uncommitted work kept from this session and those before it, `branch` has commits of theirs
+    that are not where they belong, and `conflicts` are the paths that keep them from it.
     """
 
     session: str
@@ -95,6 +96,8 @@ class LastRun:
     commits: tuple[str, ...] = ()
     dirty: tuple[str, ...] = ()
     salvages: tuple[str, ...] = ()
+    branch: str = ""
+    conflicts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +121,10 @@ class Track:
         """
         if self.last is None or self.last.outcome is Outcome.PREEMPTED:
             return False
-        return bool(self.last.dirty or self.last.salvages) or self.last.outcome in _INTERRUPTED
+        return (
+            bool(self.last.dirty or self.last.salvages or self.last.branch)
+            or self.last.outcome in _INTERRUPTED
+        )
 
     def moved(self, standing: Standing) -> Track:
         """Return the same record at another standing."""
@@ -162,6 +168,8 @@ class Track:
                 commits=tuple(last["commits"]),
                 dirty=tuple(last["dirty"]),
                 salvages=tuple(last.get("salvages", ())),
+                branch=str(last.get("branch", "")),
+                conflicts=tuple(last.get("conflicts", ())),
             ),
         )
 

@@ -109,6 +109,7 @@ class ReadingVerbs:
             "waiting_for_reports": sorted(tables.wait_for_reports),
             "unknown": situation.unknown(),
             "strays": dict(situation.strays),
+            "integrations": situation.integrations(),
             "tasks": standings,
             "leases": len(tables.broker),
             "lease_waiters": len(tables.broker.waiting()),

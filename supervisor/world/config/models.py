@@ -16,6 +16,7 @@ from supervisor.world.config.harness import check_command, check_variable
 from supervisor.world.config.values import Count, Duration, Limit, Name, Place, Size, SizeLimit, Words
 
 PREFIX = "LEASEHOLD__"
+_OF_WORKTREES = ("target", "integrate", "integrate_wait", "check", "check_timeout", "check_batch")
 
 
 class Section(BaseModel):
@@ -67,18 +68,30 @@ class RepoSettings(Section):
     """[repos.NAME]: a git checkout that sessions work in."""
 
     path: Place
-    isolation: Literal["shared"] = "shared"
+    isolation: Literal["shared", "worktree"] = "shared"
     exclude: tuple[str, ...] = ()
     orphans: Literal["hold", "hand-off", "salvage"] = "hold"
     leftovers: Literal["keep", "clean"] = "keep"
     salvage_limit: SizeLimit = Field(None, gt=0)
+    target: str | None = Field(None, min_length=1)
+    integrate: Literal["rebase", "merge"] = "rebase"
+    integrate_wait: Duration = Field(600.0, ge=0)
+    check: Words | None = None
+    check_timeout: Duration = Field(1800.0, gt=0)
+    check_batch: Count = Field(8, ge=1, le=100)
 
-    @field_validator("isolation", mode="before")
+    @field_validator("check")
     @classmethod
-    def _only_shared(cls, value: Any) -> Any:
-        if value == "worktree":
-            raise ValueError('this version runs all sessions in the checkout itself; write "shared"')
-        return value
+    def _can_be_run(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        return None if value is None else check_command(value)
+
+    @model_validator(mode="after")
+    def _has_branches_to_integrate(self) -> RepoSettings:
+        if self.isolation == "shared":
+            for key in _OF_WORKTREES:
+                if key in self.model_fields_set:
+                    raise fault(key, 'is for isolation = "worktree"; here all sessions share the checkout')
+        return self
 
     @field_validator("exclude")
     @classmethod

@@ -76,6 +76,23 @@ async def open_repository(path: str | os.PathLike[str]) -> Repository:
     )
 
 
+async def require_target(repo: Repository, target: str | None) -> None:
+    """See that there is a branch to integrate into: `target`, or else the one that is checked out.
+
+    Raises:
+        RepositoryError: there is none.
+    """
+    branch = target or repo.branch
+    if branch is None:
+        raise RepositoryError(
+            f"{repo.root} has no branch checked out, so there is none to integrate into; name one as target"
+        )
+    if not await _ask(repo.root, "rev-parse", "--quiet", "--verify", f"{HEADS}{branch}^{{commit}}"):
+        raise RepositoryError(
+            f'{repo.root} has no branch "{branch}" to integrate into; make it, or correct target'
+        )
+
+
 def _existing_folder(path: str | os.PathLike[str]) -> Path:
     asked = Path(path).expanduser()
     if not asked.exists():

@@ -99,11 +99,18 @@ class _Stream:
 
 
 async def run(
-    command: Sequence[str], *, cwd: Path, env: Mapping[str, str] | None, seconds: float, limit: int
+    command: Sequence[str],
+    *,
+    cwd: Path,
+    env: Mapping[str, str] | None,
+    seconds: float,
+    limit: int,
+    tail: int | None = None,
 ) -> Outcome:
     """Run `command` in a session of its own and return how it ended, when all of that session is gone.
 
-    It is killed after `seconds`, or when an output stream passes `limit` bytes. `env` of `None` is our own. When
+    It is killed after `seconds`, or when an output stream passes `limit` bytes. With a `tail` only so many bytes of its
+    standard output are kept, the last ones. `env` of `None` is our own. When
     cancelled, the program is killed first.
     """
     # A cancellation between the fork and the record of it would leave a child that nobody knows.
@@ -114,7 +121,7 @@ async def run(
             return NotStarted(error)
         except ValueError as error:  # a NUL in the command or its environment
             return NotStarted(OSError(errno.EINVAL, str(error)))
-    output = _Stream("standard output", _unblocked(child.stdout), limit)
+    output = _Stream("standard output", _unblocked(child.stdout), limit, tail)
     errors = _Stream("standard error", _unblocked(child.stderr), limit, _TAIL)
     survivors: tuple[Member, ...] = ()
     try:

@@ -1,0 +1,218 @@
+"""Settling a session that has a work tree of its own: what it left is kept, what it committed is integrated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+import anyio
+import anyio.to_thread
+import structlog
+
+from supervisor.core.decisions.advance import landed
+from supervisor.core.decisions.tables import Tables
+from supervisor.core.moment import Moment
+from supervisor.core.sessions.integration import Hitch, Integrated, Unintegrated, branch_of
+from supervisor.core.sessions.outcome import Ending, Landed, Outcome, Remains
+from supervisor.core.sessions.roster import Session
+from supervisor.core.sessions.salvage import Salvage
+from supervisor.daemon.dead_locks import DeadLocks
+from supervisor.daemon.integrating import Integrator
+from supervisor.daemon.integration_job import Job
+from supervisor.daemon.salvaging import Salvager
+from supervisor.daemon.touches import touch
+from supervisor.daemon.worktrees import Worktrees
+from supervisor.world.failpoint import failpoint
+from supervisor.world.git.facts import dirty
+from supervisor.world.git.history import Commit, commits_since
+from supervisor.world.git.integrate.move import integrated_as
+from supervisor.world.git.repository import HEADS, Repository
+from supervisor.world.git.run import GitError
+from supervisor.world.git.underway import operations
+from supervisor.world.git.worktrees import (
+    delete_branch,
+    drop_branch,
+    is_ancestor,
+    remove,
+    resolve,
+    set_aside,
+    tip_of,
+)
+
+log = structlog.get_logger("leasehold")
+
+_SLACK = 2.0  # seconds: git dates commits in whole seconds
+_UNFINISHED = "only what a session finishes is integrated"
+
+Judge = Callable[[Remains], Ending]
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What is there of a session: its branch ends at `tip`; `earlier` is the branch that its task left before."""
+
+    tip: str | None
+    target: str | None
+    earlier: str
+    remains: Remains
+
+
+class BranchSettler:
+    """Settles sessions whose commits are on branches of their own."""
+
+    def __init__(
+        self,
+        tables: Tables,
+        now: Callable[[], Moment],
+        worktrees: Worktrees,
+        salvager: Salvager,
+        integrator: Integrator,
+    ) -> None:
+        self._tables = tables
+        self._now = now
+        self._worktrees = worktrees
+        self._salvager = salvager
+        self._integrator = integrator
+        self._locks = DeadLocks()
+
+    async def settle(
+        self, session: Session, repo: Repository, judge: Judge, turn: anyio.CapacityLimiter
+    ) -> Ending:
+        """Return how the session ended, once its commits are where they belong, or known to stay on its branch.
+
+        `turn` is held while the repository is read, and not while the integration waits for its own turn.
+        """
+        try:
+            async with turn:
+                found = await self._find(session, repo, judge)
+            found = replace(found, remains=await self._integrate(session, repo, judge, found))
+            failpoint("integrate.known")
+            async with turn:
+                return judge(await self._tidy(session, repo, found))
+        except GitError as error:
+            log.warning("git.failed", session=session.id, why=str(error))
+            kept = Unintegrated(Hitch.FAULT, branch_of(session.id), session.intent.target, str(error))
+            return judge(Remains(unread=str(error), integration=kept))
+
+    # --- what is there ------------------------------------------------------------------------------
+
+    async def _find(self, session: Session, repo: Repository, judge: Judge) -> _Found:
+        """Read what the session committed and keep what it did not; its work tree is gone afterwards."""
+        tree = self._worktrees.of(session, repo)
+        there = await anyio.to_thread.run_sync((tree.root / ".git").exists)
+        began = session.intent.created.wall
+        lock = await self._locks.free(tree, began) if there else ""
+        tip = await tip_of(repo, tree if there else None, session.id)
+        target = await resolve(repo, HEADS + session.intent.target)
+        if target is not None:
+            self._landed(
+                session, await commits_since(repo, began - _SLACK, ref=HEADS + session.intent.target)
+            )
+        remains = Remains(stray=tip.stray, lock=lock)
+        if (mark := await integrated_as(repo, session.id)) is not None:
+            own = await commits_since(repo, began - _SLACK, ref=mark)
+            remains = replace(
+                remains,
+                integration=Integrated(session.intent.target, mark),
+                commits=_landed(commit for commit in own if commit.session == session.id),
+            )
+        elif tip.commit is not None and target is not None:
+            remains = replace(remains, commits=_landed(await commits_since(repo, target, ref=tip.commit)))
+        remains = await self._empty(session, repo, tree, remains, judge(remains).outcome, there=there)
+        last = self._tables.backlog.track(session.key).last
+        return _Found(tip.commit, target, last.branch if last is not None else "", remains)
+
+    async def _empty(
+        self,
+        session: Session,
+        repo: Repository,
+        tree: Repository,
+        remains: Remains,
+        outcome: Outcome,
+        *,
+        there: bool,
+    ) -> Remains:
+        """Keep what is uncommitted in the work tree, and remove it unless something could not be kept."""
+        files = await dirty(tree) if there else ()
+        rescued = await self._salvager.rescue(session, tree if there else repo, files, outcome)
+        result = rescued.result
+        remains = replace(
+            remains,
+            salvage=result,
+            salvages=rescued.open_,
+            under_way=operations(tree, session.intent.created.wall) if there else (),
+        )
+        if result is not None and (not isinstance(result, Salvage) or result.unkept):
+            return replace(remains, tree=str(tree.root) if there else "")
+        try:
+            await remove(repo, tree.root)
+        except OSError as error:
+            log.warning("worktree.not_removed", session=session.id, path=str(tree.root), why=str(error))
+            return replace(remains, tree=str(tree.root))
+        return remains
+
+    # --- where it goes ------------------------------------------------------------------------------
+
+    async def _integrate(self, session: Session, repo: Repository, judge: Judge, found: _Found) -> Remains:
+        remains = found.remains
+        if remains.integration is not None or not remains.commits or found.tip is None:
+            return remains
+        branch, target = branch_of(session.id), session.intent.target
+        if judge(remains).outcome is not Outcome.FINISHED:
+            return replace(remains, integration=Unintegrated(Hitch.UNFINISHED, branch, target, _UNFINISHED))
+        job = Job(
+            session=session.id,
+            task=session.key,
+            title=session.intent.task.title,
+            name=session.intent.repo,
+            repo=repo,
+            branch=branch,
+            target=target,
+            tip=found.tip,
+            holder=session.id,
+            since=self._now().wall,
+        )
+        result = await self._integrator.integrate(job)
+        remains = replace(remains, integration=result)
+        if isinstance(result, Integrated) and result.base:
+            commits = await commits_since(repo, result.base, ref=result.commit)
+            self._landed(session, commits)
+            return replace(remains, commits=_landed(commits) or remains.commits)
+        return remains
+
+    async def _tidy(self, session: Session, repo: Repository, found: _Found) -> Remains:
+        """Let go of branches that nothing is on alone any more, and say of the others where the commits are."""
+        branch, remains, tip = branch_of(session.id), found.remains, found.tip
+        earlier = found.earlier if found.earlier != branch else ""
+        old = await resolve(repo, HEADS + earlier) if earlier else None
+        if isinstance(remains.integration, Integrated):
+            if tip is not None:
+                await drop_branch(repo, branch, tip)
+            if old is not None:
+                await set_aside(repo, earlier)
+            return remains
+        own = tip is not None and not (old is not None and await is_ancestor(repo, tip, old))
+        if remains.commits and own:
+            if old is not None and tip is not None:
+                await (
+                    drop_branch(repo, earlier, old)
+                    if await is_ancestor(repo, old, tip)
+                    else set_aside(repo, earlier)
+                )
+            return remains
+        if (over := found.target if old is None else old) is not None:
+            await delete_branch(repo, branch, contained_in=over)
+        if old is None:
+            return remains
+        kept = remains.integration or Unintegrated(Hitch.UNFINISHED, "", session.intent.target, _UNFINISHED)
+        return replace(remains, integration=replace(kept, branch=earlier))
+
+    def _landed(self, session: Session, commits: Iterable[Commit]) -> None:
+        newest_last = reversed(tuple(commits))
+        landed(self._tables, session.intent.repo, map(touch, newest_last), self._now())
+
+
+def _landed(commits: Iterable[Commit]) -> tuple[Landed, ...]:
+    """Return commits as endings name them, oldest first."""
+    found = tuple(Landed(c.sha, c.subject, c.at_wall, c.paths) for c in commits)
+    return found[::-1]

@@ -1,0 +1,160 @@
+"""session.integrate: bring the commits that a session left on its branch into their target, at an operator's word."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import msgspec
+
+from supervisor.core.decisions import orders, requests
+from supervisor.core.decisions.advance import landed
+from supervisor.core.sessions.integration import Integrated, Unintegrated, branch_of
+from supervisor.core.sessions.roster import Intent
+from supervisor.daemon.authority import Authority
+from supervisor.daemon.integrating import Integrator
+from supervisor.daemon.integration_job import Job
+from supervisor.daemon.preparing import Workshop
+from supervisor.daemon.touches import touch
+from supervisor.daemon.verbs.answers import not_found, who
+from supervisor.world.control.caller import Caller
+from supervisor.world.control.errors import Code, RpcError
+from supervisor.world.control.later import Later
+from supervisor.world.control.methods import Method, Params
+from supervisor.world.git.history import commits_since
+from supervisor.world.git.repository import HEADS, Repository
+from supervisor.world.git.run import GitError
+from supervisor.world.git.worktrees import drop_branch, resolve
+from supervisor.world.journal.journal import Journal
+
+
+class IntegrateSession(Params, kw_only=True):
+    """A session by id, or the last session of a task by its key."""
+
+    session: str
+
+
+class IntegrationVerbs:
+    """Answers about integration."""
+
+    def __init__(
+        self,
+        authority: Authority,
+        shop: Workshop,
+        integrator: Integrator,
+        journal: Journal,
+        spawn: Callable[[Callable[[], Coroutine[Any, Any, None]]], None],
+    ) -> None:
+        self._authority = authority
+        self._shop = shop
+        self._integrator = integrator
+        self._journal = journal
+        self._spawn = spawn
+
+    def methods(self) -> list[Method[Any]]:
+        """Return the verbs."""
+        return [Method("session.integrate", IntegrateSession, self.integrate)]
+
+    def integrate(self, caller: Caller, params: IntegrateSession) -> object:
+        """Integrate what an ended session left on its branch; answered when that is done, or known to fail.
+
+        A session whose integration is held already is tried again at once.
+        """
+        roster = self._authority.tables.roster
+        session = roster.get(params.session) or roster.of_task(params.session)
+        if session is not None:
+            return self._try_again(session.id)
+        intent = self._intent(params.session)
+        repo = self._shop.repos.get(intent.repo)
+        if repo is None:
+            raise RpcError(Code.REFUSED, f'repository "{intent.repo}" is no longer configured')
+        if not intent.target:
+            raise RpcError(
+                Code.REFUSED, f"session {intent.session} worked in the checkout itself and has no branch"
+            )
+        if (other := roster.of_task(intent.task.key)) is not None:
+            raise RpcError(
+                Code.REFUSED, f"session {other.id} goes on with {intent.task.key}; wait for it, or stop it"
+            )
+        if self._integrator.poke(intent.session):
+            raise RpcError(Code.REFUSED, f"session {intent.session} is being integrated already")
+        later = Later()
+        self._spawn(lambda: self._integrate(intent, repo, who(caller), later))
+        return later
+
+    def _try_again(self, session: str) -> Later:
+        authority = self._authority
+        if not self._integrator.poke(session):
+            raise RpcError(
+                Code.REFUSED, f"session {session} lives; its commits are integrated when it has ended"
+            )
+        later = Later()
+        authority.promises.when_session(
+            session,
+            later,
+            lambda changed: (
+                None
+                if (ending := changed.ending()) is None
+                else {
+                    "session": session,
+                    "outcome": ending.outcome.value,
+                    "sentence": ending.sentence,
+                    **{name: ending.evidence[name] for name in ("integrated",) if name in ending.evidence},
+                }
+            ),
+        )
+        return later
+
+    def _intent(self, name: str) -> Intent:
+        row = self._journal.session(name) or next(iter(self._journal.sessions(1, task=name)), None)
+        if row is None:
+            raise not_found("session", name, "`leasehold session list --all` names them")
+        return msgspec.convert(row.intent, Intent)
+
+    async def _integrate(self, intent: Intent, repo: Repository, by: str, later: Later) -> None:
+        branch, holder = branch_of(intent.session), f"integration {intent.session}"
+        authority = self._authority
+        try:
+            tip = await resolve(repo, HEADS + branch)
+            if tip is None:
+                why = f"there is no branch {branch}; its commits are integrated, or were never made"
+                later.refuse(RpcError(Code.NOT_FOUND, why))
+                return
+            job = Job(
+                session=intent.session,
+                task=intent.task.key,
+                title=intent.task.title,
+                name=intent.repo,
+                repo=repo,
+                branch=branch,
+                target=intent.target,
+                tip=tip,
+                holder=holder,
+                since=authority.now().wall,
+            )
+            result = await self._integrator.integrate(job)
+            if isinstance(result, Integrated):
+                await self._landed(intent, repo, job, result, by)
+        except GitError as error:
+            later.refuse(RpcError(Code.REFUSED, str(error)))
+            return
+        finally:
+            _, effects = requests.release(authority.tables, holder, None, authority.now())
+            authority.do(effects)
+        match result:
+            case Integrated():
+                later.answer({"session": intent.session, "integrated": result.as_json()})
+            case Unintegrated():
+                later.refuse(RpcError(Code.REFUSED, result.sentence(), result.as_json()))
+
+    async def _landed(self, intent: Intent, repo: Repository, job: Job, result: Integrated, by: str) -> None:
+        authority = self._authority
+        commits = await commits_since(repo, result.base, ref=result.commit)
+        await drop_branch(repo, job.branch, job.tip)
+        landed(authority.tables, job.name, map(touch, reversed(commits)), authority.now())
+        shas = [commit.sha for commit in reversed(commits)]
+        authority.do(
+            orders.integrated(
+                authority.tables, intent.task.key, job.session, result, shas, by, authority.now()
+            )
+        )

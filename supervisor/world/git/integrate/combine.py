@@ -1,0 +1,154 @@
+"""Put commits onto a target in a throw-away work tree: by rebase or by merge, with no hook and no question."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import anyio
+import anyio.to_thread
+
+from supervisor.core.decisions.policy import Way
+from supervisor.world.git.integrate.settings import environment
+from supervisor.world.git.repository import Repository
+from supervisor.world.git.run import GitError, git
+from supervisor.world.git.worktrees import LIMIT, is_ancestor, remove, resolve, worktree_of
+
+# Begins the names of the work trees that are thrown away. Without a dot: git would call its own folder otherwise.
+SCRATCH = "integrating-"
+_LOOKED_AT = 10  # conflicts of which is told what kind they are
+_SUBMODULE = "160000"
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """The target has other versions of these paths; `notes` says of some why git cannot merge them."""
+
+    paths: tuple[str, ...]
+    notes: str = ""
+
+
+@contextlib.asynccontextmanager
+async def scratch_tree(repo: Repository, folder: Path, at: str) -> AsyncIterator[Repository]:
+    """Return a work tree in `folder` at the commit `at`, on no branch; it is removed afterwards.
+
+    Raises:
+        GitError: git cannot make it.
+        OSError: the folder cannot be made.
+    """
+    await anyio.to_thread.run_sync(lambda: folder.mkdir(mode=0o700, parents=True, exist_ok=True))
+    place = folder / f"{SCRATCH}{secrets.token_hex(4)}"
+    try:
+        await git(repo.root, "worktree", "add", "-q", "--detach", "--", str(place), at, timeout=LIMIT)
+        yield worktree_of(repo, place, place.name)
+    finally:
+        with anyio.CancelScope(shield=True), contextlib.suppress(OSError):
+            await remove(repo, place)
+
+
+async def remove_scratch(repo: Repository, folder: Path) -> None:
+    """Remove what integrations that were cut short left in `folder`; nothing in them is anybody's work."""
+
+    def listed() -> list[Path]:
+        return sorted(folder.glob(f"{SCRATCH}*")) if folder.is_dir() else []
+
+    for place in await anyio.to_thread.run_sync(listed):
+        with contextlib.suppress(OSError):
+            await remove(repo, place)
+
+
+async def combine(tree: Repository, onto: str, tip: str, way: Way, message: str) -> str | Conflict:
+    """Return the commit that has `onto` and the commits of `tip` that it lacks; `onto` itself if it lacks none.
+
+    Raises:
+        GitError: git failed for another reason than a conflict.
+    """
+    if await is_ancestor(tree, tip, onto):
+        return onto
+    if way is Way.REBASE and await is_ancestor(tree, onto, tip) and not await _has_merges(tree, onto, tip):
+        return tip  # it follows on as it is, signatures and all
+    env = await environment(tree)
+    start = tip if way is Way.REBASE else onto
+    await git(tree.root, "checkout", "-q", "--force", "--detach", start, timeout=LIMIT, extra_env=env)
+    command = (
+        ("rebase", "--merge", "--empty=drop", "--no-keep-empty", "--no-fork-point", onto)
+        if way is Way.REBASE
+        else ("merge", "-q", "--no-ff", "--no-edit", "--no-stat", "-m", message, tip)
+    )
+    try:
+        await git(tree.root, *command, timeout=LIMIT, extra_env=env)
+    except GitError:
+        conflict = await _conflict(tree)
+        with contextlib.suppress(GitError):
+            await git(tree.root, command[0], "--abort", extra_env=env)
+        if conflict is None:
+            raise
+        return conflict
+    made = await resolve(tree, "HEAD")
+    assert made is not None  # noqa: S101  - a work tree has a commit
+    return made
+
+
+async def show(tree: Repository, commit: str) -> None:
+    """Have exactly the files of a commit in the throw-away work tree.
+
+    Raises:
+        GitError: git cannot write them.
+    """
+    env = await environment(tree)
+    await git(tree.root, "checkout", "-q", "--force", "--detach", commit, timeout=LIMIT, extra_env=env)
+    await git(tree.root, "clean", "-q", "-ffdx", timeout=LIMIT, extra_env=env)
+
+
+async def changed_paths(repo: Repository, old: str, new: str) -> tuple[str, ...]:
+    """Return the paths in which two commits differ, both names of what was renamed.
+
+    Raises:
+        GitError: one does not exist.
+    """
+    output = await git(
+        repo.root,
+        *("diff-tree", "-r", "-z", "--name-only", "--no-renames", "--ignore-submodules=none", old, new),
+    )
+    return tuple(name for name in os.fsdecode(output).split("\0") if name)
+
+
+async def merge_base(repo: Repository, one: str, other: str) -> str | None:
+    """Return the newest commit that both have, if there is one."""
+    try:
+        return (await git(repo.root, "merge-base", one, other)).decode().split()[0]
+    except GitError as error:
+        if error.status == 1:
+            return None
+        raise
+
+
+async def _has_merges(tree: Repository, old: str, new: str) -> bool:
+    return bool(await git(tree.root, "rev-list", "--merges", "--max-count=1", new, f"^{old}"))
+
+
+async def _conflict(tree: Repository) -> Conflict | None:
+    """Return what is unmerged in the work tree, if anything is."""
+    modes: dict[str, str] = {}
+    for line in os.fsdecode(await git(tree.root, "ls-files", "--unmerged", "-z")).split("\0"):
+        fields, _, path = line.partition("\t")
+        if path:
+            modes[path] = fields.split(" ")[0]
+    if not modes:
+        return None
+    notes = [f"{path} is a submodule" for path, mode in modes.items() if mode == _SUBMODULE]
+    looked_at = [path for path, mode in modes.items() if mode != _SUBMODULE][:_LOOKED_AT]
+    notes += [f"{path} is binary" for path in looked_at if await _is_binary(tree, path)]
+    return Conflict(tuple(modes), ", ".join(notes))
+
+
+async def _is_binary(tree: Repository, path: str) -> bool:
+    try:
+        output = await git(tree.root, "diff", "--numstat", f":2:{path}", f":3:{path}")
+    except GitError:
+        return False  # one side removed it
+    return output.startswith(b"-\t-\t")

@@ -1,0 +1,183 @@
+"""A work tree and a branch for each session: made at its start, and gone once what was in it is kept."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import anyio.to_thread
+
+from supervisor.core.sessions.integration import BRANCHES, branch_of
+from supervisor.world.git.history import commits_since
+from supervisor.world.git.repository import HEADS, Repository
+from supervisor.world.git.run import GitError, git
+
+LIMIT = 600.0  # seconds for writing a whole work tree
+
+
+@dataclass(frozen=True, slots=True)
+class Tip:
+    """Where the commits of a session are: `commit` has them, and `stray` is a branch with others, or ""."""
+
+    commit: str | None
+    stray: str = ""
+
+
+def worktree_of(repo: Repository, folder: Path, session: str) -> Repository:
+    """Return the session's work tree in `folder`, whether it is there or not."""
+    return replace(
+        repo,
+        root=folder,
+        git_dir=repo.common_dir / "worktrees" / folder.name,
+        branch=branch_of(session),
+        asked=folder,
+    )
+
+
+async def add(repo: Repository, folder: Path, session: str, start: str) -> Repository:
+    """Make a work tree in `folder` on a new branch for the session, at the commit `start`.
+
+    Raises:
+        GitError: git could not; nothing of it is left.
+        OSError: the folder around it cannot be made.
+    """
+    await anyio.to_thread.run_sync(lambda: folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True))
+    command = ("worktree", "add", "-q", "--no-track", "-b", branch_of(session), "--", str(folder), start)
+    try:
+        await git(repo.root, *command, timeout=LIMIT)
+    except GitError:
+        await remove(repo, folder)
+        await delete_branch(repo, branch_of(session), contained_in=start)
+        raise
+    return worktree_of(repo, folder, session)
+
+
+async def remove(repo: Repository, folder: Path) -> None:
+    """Remove a work tree with all that is in it; one that is not there is no fault.
+
+    Raises:
+        OSError: something of it cannot be removed.
+    """
+    admin = repo.common_dir / "worktrees" / folder.name
+
+    def gone() -> None:
+        for path in (folder, admin):
+            if path.exists():
+                shutil.rmtree(path)
+
+    await anyio.to_thread.run_sync(gone)
+
+
+async def tip_of(repo: Repository, tree: Repository | None, session: str) -> Tip:
+    """Return where the session's commits are; `tree` is its work tree, if that is still there.
+
+    A session may have gone on beside its branch, on another one or on none. What is there and follows on
+    from the branch is taken over when all of it is the session's own. Other commits that nothing names are given
+    a branch, since they would be lost with the work tree.
+
+    Raises:
+        GitError: the repository cannot be read or written.
+    """
+    branch = await resolve(repo, HEADS + branch_of(session))
+    head = await resolve(tree, "HEAD") if tree is not None else None
+    if head is None or head == branch:
+        return Tip(branch)
+    ahead = await commits_since(repo, branch, ref=head) if branch else ()
+    own = bool(ahead) and all(commit.session == session for commit in ahead)
+    if branch is None or (own and await is_ancestor(repo, branch, head)):
+        await _point(repo, branch_of(session), head, branch)
+        return Tip(head)
+    if await _is_named(repo, head):
+        return Tip(branch)
+    stray = f"{branch_of(session)}-head"
+    if await resolve(repo, HEADS + stray) != head:
+        await _point(repo, stray, head, await resolve(repo, HEADS + stray))
+    return Tip(branch, stray)
+
+
+async def resolve(repo: Repository, name: str) -> str | None:
+    """Return the commit that a name stands for, if there is one.
+
+    Raises:
+        GitError: the repository cannot be read.
+    """
+    try:
+        answer = await git(
+            repo.root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}"
+        )
+    except GitError as error:
+        if error.status == 1:
+            return None
+        raise
+    return answer.decode().strip()
+
+
+async def is_ancestor(repo: Repository, one: str, other: str) -> bool:
+    """Tell whether the history of commit `other` has commit `one`."""
+    try:
+        await git(repo.root, "merge-base", "--is-ancestor", one, other)
+    except GitError as error:
+        if error.status == 1:
+            return False
+        raise
+    return True
+
+
+async def drop_branch(repo: Repository, branch: str, commit: str) -> None:
+    """Delete a branch that is at `commit`, unless somebody has it checked out; one that is elsewhere stays.
+
+    Raises:
+        GitError: it cannot be deleted.
+    """
+    if await resolve(repo, HEADS + branch) == commit and branch not in await checked_out(repo):
+        await git(repo.root, "update-ref", "-d", HEADS + branch, commit)
+
+
+async def delete_branch(repo: Repository, branch: str, *, contained_in: str) -> None:
+    """Delete a branch whose commits `contained_in` has as well, unless somebody has it checked out.
+
+    Raises:
+        GitError: it moved meanwhile, or cannot be deleted.
+    """
+    commit = await resolve(repo, HEADS + branch)
+    if commit is None or branch in await checked_out(repo):
+        return
+    if await is_ancestor(repo, commit, contained_in):
+        await git(repo.root, "update-ref", "-d", HEADS + branch, commit)
+
+
+async def set_aside(repo: Repository, branch: str) -> None:
+    """Take a branch that a later one stands in for out of the list of branches; its commits stay named."""
+    commit = await resolve(repo, HEADS + branch)
+    if commit is None or branch in await checked_out(repo):
+        return
+    moved = f"update refs/leasehold/superseded/{branch.removeprefix(BRANCHES)} {commit}\n"
+    await git(repo.root, "update-ref", "--stdin", stdin=f"{moved}delete {HEADS}{branch} {commit}\n".encode())
+
+
+async def checked_out(repo: Repository) -> dict[str, Path]:
+    """Return the branches that are checked out, each with the work tree; of those that are there."""
+    listed = await git(repo.root, "worktree", "list", "--porcelain")
+    found: dict[str, Path] = {}
+    path = Path()
+    for line in listed.decode("utf-8", "surrogateescape").splitlines():
+        word, _, value = line.partition(" ")
+        if word == "worktree":
+            path = Path(value)
+        elif word == "branch" and path.is_dir():
+            found[value.removeprefix(HEADS)] = path
+    return found
+
+
+async def _point(repo: Repository, branch: str, commit: str, old: str | None) -> None:
+    await git(repo.root, "update-ref", HEADS + branch, commit, old or "0" * len(commit))
+
+
+async def _is_named(repo: Repository, commit: str) -> bool:
+    listed = await git(
+        repo.root,
+        *("for-each-ref", "--count=1", "--format=%(refname)", "--contains", commit),
+        *("refs/heads", "refs/remotes", "refs/tags"),
+    )
+    return bool(listed.strip())
