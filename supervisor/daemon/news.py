@@ -9,7 +9,7 @@ import msgspec
 import structlog
 
 from supervisor.core.decisions.effects import Entrust, Note
-from supervisor.core.decisions.holders import OPERATOR
+from supervisor.core.decisions.holders import OPERATOR, ORPHANS
 from supervisor.core.leases.lease import Lease
 from supervisor.core.leases.scope import overlaps
 from supervisor.core.sessions import lifecycle
@@ -165,8 +165,8 @@ class News:
         before = broker.held(session)
         broker.release(session, None, now)
         conflict = broker.restore(session, leases)
-        while conflict is not None and _given_back(conflict, leases):
-            broker.release(OPERATOR, [conflict.scope], now)
+        while conflict is not None and (_nobodys(conflict) or _given_back(conflict, leases)):
+            broker.release(conflict.holder, [conflict.scope], now)
             conflict = broker.restore(session, leases)
         if conflict is None:
             return
@@ -174,6 +174,11 @@ class News:
         log.error("lease.not_restored", session=session, held_by=conflict.holder)
         broker.restore(session, before)
         self._authority.do([Entrust(session)])
+
+
+def _nobodys(kept: Lease) -> bool:
+    """Tell whether this lease only keeps uncommitted changes that seemed to be nobody's: here is whose they are."""
+    return kept.holder == ORPHANS
 
 
 def _given_back(kept: Lease, leases: list[Lease]) -> bool:

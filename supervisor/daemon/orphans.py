@@ -99,6 +99,8 @@ async def _salvage(authority: Authority, repos: Mapping[str, Repository], tasks:
     for name, repo in repos.items():
         if authority.tables.policy.repos[name].orphans is not Orphans.SALVAGE:
             continue
+        if authority.tables.wait_for_reports:
+            continue  # a session that has not said yet what it took may be at work in them: only hold them
         files = await _files(name, repo, tasks)
         orphans = _unowned(authority, name, files or [])
         if not orphans:

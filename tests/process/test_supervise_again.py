@@ -113,3 +113,44 @@ def test_a_drain_at_the_end_is_cut_short_by_its_timeout(site, tagged):
     assert site.events("session.ended")[0]["data"]["outcome"] == "stopped"
     site.start()
     assert site.ask("status")["admission"] == "open"
+
+
+TAKES_MORE = """
+    import os, signal, subprocess, sys
+    subprocess.run([sys.executable, "-m", "supervisor.cli.main", "lease", "acquire", "more.txt"], check=True)
+    open("more.txt", "w").write("half done")
+    print("up", flush=True)
+    signal.pause()
+"""
+
+
+@pytest.mark.parametrize("orphans", ["hold", "salvage"])
+def test_promise_4_what_a_session_took_later_is_still_its_own_though_its_worker_reports_late(site, orphans):
+    site.task("a", "a.txt")
+    site.configure(
+        TAKES_MORE,
+        repo={"orphans": orphans},
+        harness={"env": {"PYTHONPATH": site.environ["PYTHONPATH"]}},
+    )
+    first = site.start()
+    running = site.wait_for("session.running")
+    site.until(lambda: (site.root / "more.txt").exists() and (site.root / "more.txt").read_text() != "")
+    first.kill()
+    first.wait()
+    os.kill(running["data"]["worker_pid"], signal.SIGSTOP)
+    site.start()
+    site.wait_for("worktree.orphans")
+
+    os.kill(running["data"]["worker_pid"], signal.SIGCONT)
+
+    site.until(
+        lambda: (
+            {"a.txt", "more.txt"}
+            <= {
+                lease["scope"]
+                for lease in site.ask("lease", "list")["leases"]
+                if lease["holder"] == running["session"]
+            }
+        )
+    )
+    assert (site.root / "more.txt").read_text() == "half done"
