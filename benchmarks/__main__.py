@@ -10,14 +10,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import adopt, broker, exits, idle, launch, pairs, selection, sqlite_pairs, start, stop
+from benchmarks import adopt, broker, exits, gate, idle, launch, pairs, selection, sqlite_pairs, start, stop
 from benchmarks.machine import versions
 from benchmarks.native import Native, compile_native
 from benchmarks.plot import plot
 from benchmarks.report import show
 
 HERE = Path(__file__).parent
-NAMES = ("pairs", "sqlite", "launch", "start", "stop", "exit", "idle", "adopt", "broker", "selection")
+NAMES = ("pairs", "sqlite", "launch", "start", "stop", "exit", "idle", "adopt", "gate", "broker", "selection")
 
 
 def main() -> None:
@@ -42,6 +42,8 @@ def main() -> None:
         stop.show(results["stop"])
     if "adopt" in results:
         adopt.show(results["adopt"])
+    if "gate" in results:
+        gate.show(results["gate"])
     if "broker" in results:
         broker.show(results["broker"])
     for name, value in results.get("selection", {}).items():
@@ -64,6 +66,7 @@ def _measures(folder: Path, *, quick: bool) -> dict[str, Callable[[], Any]]:
     measures["sqlite"] = lambda: sqlite_pairs.run(folder, quick=quick)
     measures["start"] = lambda: start.run(folder, quick=quick)
     measures["idle"] = lambda: idle.run(folder, quick=quick)
+    measures["gate"] = lambda: gate.run(folder, quick=quick)
     measures["adopt"] = lambda: adopt.run(folder, quick=quick)
     measures["broker"] = lambda: broker.run(broker.SIZES[:2] if quick else broker.SIZES)
     measures["selection"] = selection.run

@@ -30,7 +30,7 @@ from supervisor.world.footing import Footing
 from supervisor.world.git.aliases import aliases
 from supervisor.world.git.facts import dirty
 from supervisor.world.git.hooks import environment as gate_environment
-from supervisor.world.git.hooks import install_hooks
+from supervisor.world.git.hooks import install_hooks, needed
 from supervisor.world.git.paths import ScopePathError, resolve_scope_texts
 from supervisor.world.git.repository import Repository
 from supervisor.world.git.salvage.keep import find
@@ -146,6 +146,7 @@ async def session_spec(shop: Workshop, tables: Tables, session: Session) -> Sess
     folder = shop.sessions / session.id
     salvages = await _salvages(tables, session, repo)
     env = session_base(os.environ)
+    base = env
     passed = pass_through(harness.env_from, os.environ)
     for name in passed.missing:
         log.warning("harness.variable_missing", session=session.id, harness=intent.harness, name=name)
@@ -164,6 +165,7 @@ async def session_spec(shop: Workshop, tables: Tables, session: Session) -> Sess
         env["LEASEHOLD_SALVAGES"] = " ".join(salvages)
     if repo is not None:
         env["LEASEHOLD_REPO"] = str(repo.root)
+        base = dict(env)
         env.update(gate_environment(repo, shop.hooks, env, target=intent.target))
     if repo is not None and not intent.target:
         env.update(turns_environment(shop.hooks / "bin", shop.hooks / f"{intent.repo}.git-lock", env))
@@ -182,16 +184,20 @@ async def session_spec(shop: Workshop, tables: Tables, session: Session) -> Sess
         model=intent.model,
         repo=repo.root if repo is not None else None,
         limits=limits_of(harness),
-        guard=await _guard(shop, tables, intent, repo) if repo is not None else None,
+        guard=await _guard(shop, tables, intent, repo, base) if repo is not None else None,
     )
 
 
-async def _guard(shop: Workshop, tables: Tables, intent: Intent, repo: Repository) -> GuardSpec | None:
+async def _guard(
+    shop: Workshop, tables: Tables, intent: Intent, repo: Repository, base: Mapping[str, str]
+) -> GuardSpec | None:
     """Return how the session's writes are held to its leases; `None` where the level does not reach so far."""
     settings = shop.settings
     git = shutil.which("git")
     if shop.footing.level < Level.KERNEL or settings.guard.mode == "off" or git is None:
         return None
+    hooks = shop.hooks / f"guarded-{intent.repo}"
+    install_hooks(hooks, needed(repo))
     return GuardSpec(
         name=intent.repo,
         root=repo.root,
@@ -207,7 +213,24 @@ async def _guard(shop: Workshop, tables: Tables, intent: Intent, repo: Repositor
         keep_dumpable=settings.guard.keep_dumpable,
         required=settings.leases.required_level == "kernel",
         leases=tables.broker.held(intent.session),
+        hooks=hooks,
+        spare_hooks=shop.hooks,
+        env=_under_guard(repo, hooks, base),
+        target=intent.target,
     )
+
+
+def _under_guard(repo: Repository, hooks: Path, base: Mapping[str, str]) -> dict[str, str]:
+    """Return what is different for a session once its guard is in place.
+
+    It sees to git's turns, and to branches where they are files: then hooks need not.
+    """
+    env = {"PATH": base["PATH"]} if "PATH" in base else {}
+    if not (repo.common_dir / "reftable").exists():
+        env["LEASEHOLD_GATE"] = "guard"
+        ours = gate_environment(repo, hooks, base)
+        env |= {name: value for name, value in ours.items() if name.startswith("GIT_CONFIG_VALUE_")}
+    return env
 
 
 async def _dirty_in_scope(tables: Tables, session: Session, repo: Repository | None) -> tuple[str, ...]:

@@ -104,3 +104,67 @@ def test_git_in_another_repository_is_no_business_of_the_guard(site):
     site.wait_for("session.ended", task="first")
 
     assert "fine" in output(site, "second")
+
+
+@pytest.mark.parametrize(
+    "commit",
+    [
+        "git commit -qm No -- stolen.txt",
+        "git commit --no-verify -qm No -- stolen.txt",
+        "git -c core.hooksPath=/nonexistent commit -qm No -- stolen.txt",
+        'id=$(git commit-tree -p HEAD -m No "$(git write-tree)"); git update-ref refs/heads/main $id',
+        'id=$(git commit-tree -p HEAD -m No "$(git write-tree)"); git -c core.hooksPath=/x update-ref refs/heads/main $id',
+        'id=$(git commit-tree -p HEAD -m No "$(git write-tree)"); git -c core.hooksPath=/x push -q . $id:refs/heads/main',
+    ],
+)
+def test_promise_6_no_branch_moves_over_a_path_that_the_session_may_not_change_hooks_or_not(site, commit):
+    site.write("stolen.txt", "theirs\n")
+    site.git("add", "-A")
+    site.git("commit", "-qm", "Theirs")
+    site.write("stolen.txt", "changed by a human\n")  # an orphan: held, and so not the session's to commit
+    site.git("add", "stolen.txt")
+    site.git("config", "receive.denyCurrentBranch", "ignore")
+    before = site.git("rev-parse", "HEAD")
+    site.configure(AGENT, retry={"attempts": 1})
+    script(site, "only", f"{commit}; echo code $?", paths=["own.txt"])
+
+    site.until_idle(code=None)
+
+    said = output(site, "only")
+    assert site.git("rev-parse", "HEAD") == before, said
+    assert "code 0" not in said
+    assert "stolen.txt" in said
+    assert site.events("commit.refused")
+
+
+def test_a_commit_under_the_guard_is_judged_without_starting_a_client(site):
+    site.configure(AGENT)
+    script(
+        site,
+        "only",
+        "echo x > own.txt; git add own.txt; GIT_TRACE=1 git commit -qm Own -- own.txt",
+        paths=["own.txt"],
+    )
+
+    site.until_idle()
+
+    assert "Own" in site.git("log", "--format=%s")
+    assert "diff-tree" not in output(site, "only")
+    assert len(site.events("commit.allowed")) == 1
+
+
+def test_hooks_that_a_session_installs_run_at_its_next_commit(site):
+    site.configure(AGENT)
+    hook = "#!/bin/sh\\necho hooked >> $(git rev-parse --git-dir)/hooked"
+    script(
+        site,
+        "only",
+        f"printf '{hook}\\n' > .git/hooks/pre-commit; chmod +x .git/hooks/pre-commit; "
+        "echo x > own.txt; git add own.txt; git commit -qm Own -- own.txt",
+        paths=["own.txt"],
+    )
+
+    site.until_idle()
+
+    assert (site.root / ".git/hooked").read_text() == "hooked\n"
+    assert site.git("log", "-1", "--format=%(trailers:key=Leasehold-Task,valueonly)").strip() == "only"

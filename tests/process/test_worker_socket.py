@@ -146,11 +146,11 @@ def test_a_client_that_sends_garbage_is_dropped_alone(undisturbed: Session, garb
     [
         (
             {"op": "explode"},
-            "unknown op 'explode'; there are stop, kill, extend, pause, resume, finished, notice, hold and state",
+            "unknown op 'explode'; there are stop, kill, extend, pause, resume, finished, notice, hold, revoke and state",
         ),
         (
             {},
-            "unknown op None; there are stop, kill, extend, pause, resume, finished, notice, hold and state",
+            "unknown op None; there are stop, kill, extend, pause, resume, finished, notice, hold, revoke and state",
         ),
         ({"op": "extend"}, "seconds must be a number of seconds"),
         ({"op": "extend", "seconds": -5}, "seconds must be between 0.001 and 3.16224e+07 seconds"),
@@ -162,7 +162,7 @@ def test_a_client_that_sends_garbage_is_dropped_alone(undisturbed: Session, garb
         ({"op": "notice", "text": " "}, "text must have 1 to 4096 characters"),
         (
             {"op": ["stop"]},
-            "unknown op ['stop']; there are stop, kill, extend, pause, resume, finished, notice, hold and state",
+            "unknown op ['stop']; there are stop, kill, extend, pause, resume, finished, notice, hold, revoke and state",
         ),
     ],
 )

@@ -17,17 +17,24 @@ class _Refused(Exception):  # noqa: N818  - an answer, not a fault
 
 def main() -> int:
     """Judge the transaction on standard input; print why on standard error when it is refused."""
+    lines = verdict(_read(0))
+    if lines:
+        _say(*lines)
+        return 1
+    return 0
+
+
+def verdict(transaction: bytes) -> tuple[str, ...]:
+    """Return why the branches of a transaction, lines "OLD NEW REF", may not move; nothing when all may."""
     try:
-        updates = judged(_read(0))
+        updates = judged(transaction)
         if updates:
             _ask(updates)
     except _Refused as refusal:
-        _say(*refusal.args)
-        return 1
+        return refusal.args
     except GitFailedError as error:
-        _say(f"{error}, so nobody can tell which paths change; the update is refused")
-        return 1
-    return 0
+        return (f"{error}, so nobody can tell which paths change; the update is refused",)
+    return ()
 
 
 def _ask(updates: list[Update]) -> None:

@@ -6,6 +6,7 @@ import errno
 import os
 import select
 
+from workers.guard.branches import Move
 from workers.guard.calls import MOVE, NAMES, PASS_BY, WRITE, program_of, targets
 from workers.guard.claims import Away, Claim, Granted, Refused
 from workers.guard.gitline import CHANGES, READS, SWEEPS, CommandLine
@@ -19,12 +20,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from workers.guard.branches import Branches
     from workers.guard.calls import Target
     from workers.guard.claims import Claims, Verdict
     from workers.guard.ground import Ground
     from workers.guard.ignored import Ignored
     from workers.guard.rights import Rights
     from workers.guard.seccomp import Held, Listener
+    from workers.guard.spare_hooks import SpareHooks
     from workers.session.loop import Loop
 
 _AT_ONCE = 64  # calls that are served before the loop looks at anything else
@@ -71,8 +74,20 @@ class Guard:
     """Serves a listener in the worker's loop. `told` hears each sentence that the session is told."""
 
     __slots__ = (
-        *("_claims", "_eyes", "_ground", "_ignored", "_listener", "_loop", "_open_when_away", "_poll"),
-        *("_rights", "_rules", "_told", "_turns", "account"),
+        "_branches",
+        "_claims",
+        "_eyes",
+        "_ground",
+        "_hooks",
+        "_ignored",
+        "_listener",
+        "_loop",
+        "_poll",
+        "_rights",
+        "_rules",
+        "_told",
+        "_turns",
+        "account",
     )
 
     def __init__(
@@ -83,6 +98,8 @@ class Guard:
         ignored: Ignored,
         rights: Rights,
         claims: Claims,
+        branches: Branches,
+        hooks: SpareHooks,
         told: Callable[[str], None],
         rules: Rules,
     ) -> None:
@@ -93,6 +110,8 @@ class Guard:
         self._ignored = ignored
         self._rights = rights
         self._claims = claims
+        self._branches = branches
+        self._hooks = hooks
         self._told = told
         self._rules = rules
         self._turns = Turns(loop, rights, claims)
@@ -160,6 +179,9 @@ class Guard:
         if claim is None:
             self._listener.let_pass(call)
             return
+        if isinstance(claim, Move):
+            self._branches.judge(claim, lambda lines: self._judged(call, lines))
+            return
         self.account.asked += 1
         self._ask(call, claim)
 
@@ -167,7 +189,7 @@ class Guard:
         wait = self._rules.git_wait if claim.git == CHANGES else self._rules.wait
         self._claims.ask(claim, wait, lambda verdict: self._answered(call, claim, verdict))
 
-    def _claim(self, call: Held) -> Claim | None:
+    def _claim(self, call: Held) -> Claim | Move | None:
         """Return what the supervisor must be asked for, or `None` when the call may pass without."""
         memory = Memory(call.task)
         try:
@@ -178,6 +200,8 @@ class Guard:
             named = targets(call, memory, self._eyes)
         finally:
             memory.close()
+        if move := self._branches.move(named):
+            return move
         claim: Claim | None = None
         for target in named:
             path = self._ground.relative(target.path)
@@ -201,6 +225,7 @@ class Guard:
         deed = command.deed()
         if deed == READS or self._turns.includes(leader(call.task)) or not self._is_here(call.task, command):
             return None
+        self._hooks.mend()
         return Claim(deed)
 
     def _is_here(self, task: int, command: CommandLine) -> bool:
@@ -252,6 +277,14 @@ class Guard:
                 self.account.refused += 1
                 self._tell(call, verdict.why)
                 self._listener.refuse(call, errno.EBUSY)
+
+    def _judged(self, call: Held, lines: list[str]) -> None:
+        if not lines:
+            self._listener.let_pass(call)
+            return
+        self.account.refused += 1
+        self._tell(call, "\nleasehold: ".join(lines))
+        self._listener.refuse(call, errno.EBUSY)
 
     def _tell(self, call: Held, text: str) -> None:
         whisper(leader(call.task), text)

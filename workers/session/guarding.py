@@ -7,6 +7,7 @@ import select
 import socket
 
 from workers.guard.architecture import UnknownMachineError, native
+from workers.guard.branches import Branches
 from workers.guard.claims import Claims
 from workers.guard.ground import Ground
 from workers.guard.guard import Guard, Rules
@@ -15,6 +16,7 @@ from workers.guard.line import Line
 from workers.guard.program import build
 from workers.guard.rights import Rights
 from workers.guard.seccomp import Listener
+from workers.guard.spare_hooks import SpareHooks
 from workers.session.clock import FOREVER
 from workers.session.command import guard_refused
 
@@ -57,12 +59,16 @@ class Off:
 
 
 class Pending:
-    """The harness is about to put itself under the filter; its answer comes over `line`."""
+    """The harness is about to put itself under the filter; its answer comes over `line`.
 
-    __slots__ = ("line", "program", "required", "theirs")
+    `env` are variables that hold instead then. `required`: it must not run without.
+    """
 
-    def __init__(self, program: bytes, *, required: bool) -> None:
+    __slots__ = ("env", "line", "program", "required", "theirs")
+
+    def __init__(self, program: bytes, env: dict[str, str], *, required: bool) -> None:
         self.program = program
+        self.env = env
         self.required = required
         self.line, self.theirs = socket.socketpair(
             socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC
@@ -77,7 +83,7 @@ def prepare(spec: GuardSpec | None) -> Pending | Off:
         program = build(native(), hold_exec=True, keep_dumpable=spec.keep_dumpable)
     except UnknownMachineError as error:
         return Off(str(error))
-    return Pending(program, required=spec.required)
+    return Pending(program, spec.env, required=spec.required)
 
 
 def receive(
@@ -113,9 +119,21 @@ def receive(
             Ignored(root, spec.git, os.fsencode(spec.git_dir)),
             rights,
             Claims(Line(loop, spec.control, spec.token, spec.patience)),
+            Branches(loop, os.fsencode(spec.git_dir), _gate(spec)),
+            SpareHooks(spec.hooks, spec.spare_hooks, spec.git_dir),
             told,
             Rules(spec.wait, spec.git_wait, spec.aliases, open_when_away=spec.open_when_away),
         )
         settled(guard)
 
     loop.watch(pending.line.fileno(), select.POLLIN, answered)
+
+
+def _gate(spec: GuardSpec) -> dict[bytes, bytes]:
+    """Return the variables by which the gate's client finds the supervisor and knows what it is asked about."""
+    variables = {
+        "LEASEHOLD_SOCKET": spec.control,
+        "LEASEHOLD_TOKEN": spec.token,
+        "LEASEHOLD_TARGET": spec.target,
+    }
+    return {name.encode(): os.fsencode(value) for name, value in variables.items() if value}

@@ -165,7 +165,8 @@ def _become(
         if guard is not None:
             # From here until the worker serves the listener, nothing may be opened for writing.
             stage = "guard"
-            _enter(guard)
+            if _enter(guard):
+                command.env.update(guard.env)
         stage = "exec"
         failpoint("harness.ready_to_exec")
         os.execve(command.program, command.argv, command.env)  # noqa: S606  - no shell: the words are passed as they are
@@ -183,8 +184,8 @@ def _close_all_but(*kept: int) -> None:
     os.closerange(start, os.sysconf("SC_OPEN_MAX"))
 
 
-def _enter(guard: Pending) -> None:
-    """Put this process under the filter and hand its listener over.
+def _enter(guard: Pending) -> bool:
+    """Put this process under the filter and hand its listener over; tell whether it could.
 
     Raises:
         OSError: the kernel does not take it, and the session must not run without.
@@ -195,9 +196,10 @@ def _enter(guard: Pending) -> None:
         guard.theirs.send(str(error.errno).encode())
         if guard.required:
             raise
-        return
+        return False
     socket.send_fds(guard.theirs, [b"listener"], [listener])
     os.close(listener)
+    return True
 
 
 def _join(procs: int) -> None:

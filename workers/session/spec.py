@@ -41,9 +41,11 @@ class GuardSpec:
     __slots__ = (
         "aliases",
         "control",
+        "env",
         "git",
         "git_dir",
         "git_wait",
+        "hooks",
         "keep_dumpable",
         "leases",
         "open_when_away",
@@ -51,6 +53,8 @@ class GuardSpec:
         "repo",
         "required",
         "root",
+        "spare_hooks",
+        "target",
         "token",
         "wait",
     )
@@ -62,6 +66,10 @@ class GuardSpec:
         self.git_dir = _absolute(content, "git_dir")
         self.control = _absolute(content, "control")
         self.token = _text(content, "token")
+        self.target = str(content.get("target") or "")
+        self.hooks = _absolute(content, "hooks")
+        self.spare_hooks = _absolute(content, "spare_hooks")
+        self.env = _env(content)
         self.wait = _seconds(content, "wait")
         self.git_wait = _seconds(content, "git_wait")
         self.patience = _seconds(content, "patience")

@@ -6,7 +6,7 @@ import contextlib
 import os
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import workers
@@ -39,6 +39,9 @@ NAMES = (
     "reference-transaction",
     "sendemail-validate",
 )
+# What every commit needs; under the guard, which sees branches move, each other one is there only for the sake of
+# the repository's own hook of that name: an empty one costs a process at every commit.
+TRAILERS = ("applypatch-msg", "commit-msg", "prepare-commit-msg")
 _SCRIPT = "hook"
 _CONFIG = "gitconfig"
 
@@ -47,7 +50,7 @@ class HooksError(Exception):
     """The hook scripts cannot be put in place, so no commit would be gated."""
 
 
-def install_hooks(folder: Path) -> None:
+def install_hooks(folder: Path, names: Iterable[str] = NAMES) -> None:
     """Write the hook scripts into `folder`, which the supervisor owns; doing it again repairs them.
 
     The script itself is read-only: a hook installer that asks git for the hook folder would write here,
@@ -65,7 +68,7 @@ def install_hooks(folder: Path) -> None:
         folder.chmod(0o700)
         _place(folder / _SCRIPT, script, 0o500)
         _place(folder / _CONFIG, f"[core]\n\thooksPath = {_quoted(str(folder))}\n", 0o400)
-        for name in NAMES:
+        for name in names:
             _link(folder / name)
     except OSError as error:
         raise HooksError(f"git hooks cannot be written to {folder}: {error.strerror}") from error
@@ -75,6 +78,12 @@ def install_hooks(folder: Path) -> None:
             f"programs in {folder} cannot be run (the file system is mounted noexec?); set "
             "supervisor.state_dir to a folder on a file system without noexec"
         )
+
+
+def needed(repo: Repository) -> tuple[str, ...]:
+    """Return the names that a guarded session needs: for trailers, and those of the repository's own hooks."""
+    own = repo.hooks if repo.hooks.is_absolute() else repo.root / repo.hooks
+    return tuple(name for name in NAMES if name in TRAILERS or os.access(own / name, os.X_OK))
 
 
 def environment(

@@ -36,7 +36,9 @@ class GuardSpec:
     `wait` (seconds) is how long a write waits for another session's lease, `git_wait` a git command for
     another session's to end, `patience` how long either waits for a supervisor that is away; `open_when_away` lets writes pass after that instead of refusing them.
     `required`: the session must not run without. `git` is the program, `git_dir` the common git directory.
-    `leases` is what the session holds at its start,
+    `leases` is what the session holds at its start, `env` are variables that hold instead once the
+    guard is in place. `hooks` is the folder that git then looks in, `spare_hooks` the one with every hook there is,
+    `target` names the branch that the session's own will be integrated into,
     `aliases` are git's own commands by the aliases that stand for them.
     """
 
@@ -53,7 +55,11 @@ class GuardSpec:
     open_when_away: bool
     keep_dumpable: bool
     required: bool
+    hooks: Path
+    spare_hooks: Path
+    env: Mapping[str, str]
     leases: tuple[Lease, ...] = ()
+    target: str = ""
 
     def as_spec(self) -> dict[str, object]:
         """Return it as spec.json has it."""
@@ -71,6 +77,10 @@ class GuardSpec:
             "open_when_away": self.open_when_away,
             "keep_dumpable": self.keep_dumpable,
             "required": self.required,
+            "hooks": str(self.hooks),
+            "spare_hooks": str(self.spare_hooks),
+            "env": dict(self.env),
+            "target": self.target,
             "leases": [msgspec.to_builtins(lease) for lease in self.leases],
         }
 
