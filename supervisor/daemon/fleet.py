@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any, Protocol
 
 import anyio
+import anyio.to_thread
 import msgspec
 import structlog
 from anyio.abc import TaskGroup
@@ -38,6 +39,7 @@ from supervisor.world.journal.ticket import Ticket
 from supervisor.world.launch.launcher import Launcher, LaunchError
 from supervisor.world.launch.link import WorkerLink
 from supervisor.world.launch.local import reap
+from supervisor.world.launch.secrets import forget_secrets
 from supervisor.world.launch.spec import SessionSpec
 from supervisor.world.processes import open_pidfd
 
@@ -236,6 +238,10 @@ class Workers:
             failpoint("settle.begun")
             ending = await self._settler.settle(session)
             failpoint("settle.judged")
+            try:
+                await anyio.to_thread.run_sync(forget_secrets, self._places.folder(session_id))
+            except OSError as error:
+                log.warning("session.secrets_kept", session=session_id, why=str(error))
             self.event(session_id, lifecycle.Settled(ending))
             failpoint("settle.closed")
 

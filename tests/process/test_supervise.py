@@ -513,3 +513,15 @@ def test_next_counts_what_is_not_in_the_ranking(site):
     assert found["chosen"]["id"] == "c"
     assert found["unranked_counts"] == {"held": 2}
     assert "not in the ranking: 2 held" in site.run("next").stdout
+
+
+def test_a_session_that_is_over_leaves_no_secret_behind(site):
+    site.task("a", "src/a.txt")
+    site.environ["API_KEY"] = "hunter2"
+    site.configure(APPEND, harness={"env_from": ["API_KEY"]})
+
+    site.until_idle()
+
+    files = [path for path in (site.root / ".leasehold/state/sessions").rglob("*") if path.is_file()]
+    assert any(path.name == "spec.json" for path in files)
+    assert [path for path in files if b"hunter2" in path.read_bytes()] == []

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import array
-import contextlib
 import os
 import select
 import socket
 import time
-from collections.abc import Iterable, Iterator, MutableMapping
+from collections.abc import Iterable, MutableMapping
 
 _PATIENCE = 1.0  # seconds; a manager that does not read for so long must not stop the loop
 _MESSAGE_MAX = 200  # characters of a status; `systemctl status` shows one line
@@ -68,24 +67,13 @@ class Notifier:
 
     def barrier(self, seconds: float) -> bool:
         """Wait until the manager has taken in everything sent before, at most `seconds`."""
-        with _pipe() as (ours, theirs):
-            if not self.send("BARRIER=1", fds=[theirs]):
-                return False
-            os.close(theirs)
+        ours, theirs = os.pipe2(os.O_CLOEXEC)
+        with os.fdopen(ours, "rb"):
+            with os.fdopen(theirs, "wb"):
+                sent = self.send("BARRIER=1", fds=[theirs])
             waiting = select.poll()
             waiting.register(ours, select.POLLHUP)
-            return bool(waiting.poll(seconds * 1000))
-
-
-@contextlib.contextmanager
-def _pipe() -> Iterator[tuple[int, int]]:
-    ours, theirs = os.pipe2(os.O_CLOEXEC)
-    try:
-        yield ours, theirs
-    finally:
-        for fd in (ours, theirs):
-            with contextlib.suppress(OSError):  # the writing end may have been closed on purpose
-                os.close(fd)
+            return sent and bool(waiting.poll(seconds * 1000))
 
 
 def watchdog_seconds(environ: MutableMapping[str, str], pid: int) -> float | None:
