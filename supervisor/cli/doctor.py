@@ -30,6 +30,7 @@ def doctor(ctx: click.Context, as_json: bool) -> None:  # noqa: FBT001
     import anyio
 
     from supervisor.daemon.self_test import probe_level
+    from supervisor.daemon.stray_findings import look_for_strays
     from supervisor.world.launch.ladder import LadderError
     from supervisor.world.level import Level, look_at_tools
     from supervisor.world.stock import look_at_stock
@@ -47,6 +48,7 @@ def doctor(ctx: click.Context, as_json: bool) -> None:  # noqa: FBT001
         *_limits(settings, ladder),
         *look_at_systemd(os.environ),
         *look_at_stock(settings),
+        *anyio.run(look_for_strays, settings, ladder),
     ]
     if as_json:
         print_json(
@@ -94,8 +96,13 @@ async def _climb(settings: Settings | None) -> Ladder:
         place = settings.supervisor
         here = Installation(mark, place.state_dir / "sessions", place.runtime_dir / "workers")
         return await climb(place.launcher, here)
-    with tempfile.TemporaryDirectory(prefix=f"leasehold-{mark}-") as folder:
-        return await climb("auto", Installation(mark, Path(folder), Path(folder)))
+    try:
+        with tempfile.TemporaryDirectory(prefix=f"leasehold-{mark}-") as folder:
+            return await climb("auto", Installation(mark, Path(folder), Path(folder)))
+    except FileNotFoundError as error:
+        raise click.ClickException(
+            f"{error.strerror}; set TMPDIR to a directory that may be written to"
+        ) from error
 
 
 def _limits(settings: Settings | None, ladder: Ladder) -> list[Finding]:

@@ -106,7 +106,7 @@ class Ending:
         """Kill every session, and end with the last."""
         self.drain(by)
         self.plan = WhenEmpty(3, by, self._authority.now().mono + KILL)
-        self._wish(Kill(by, "the supervisor is ending and waits no longer"))
+        self._wish(Kill(by, "the supervisor is ending and waits no longer", "shutdown"))
 
     def climb(self, by: str) -> str:
         """Go one rung up, as each further Ctrl-C does; return what was begun."""

@@ -103,7 +103,7 @@ class Workers:
         self._launcher = launcher
         self._links: dict[str, WorkerLink] = {}
         self._unreachable: set[str] = set()
-        self._watched: set[str] = set()
+        self._watched: dict[str, ProcessId] = {}
         self.news = News(authority, places, self)
         self.when_gone: Callable[[str], None] = lambda _session: None  # set by what finds out how it ended
         self.keeper: Keeper = KeepsNothing()
@@ -117,7 +117,7 @@ class Workers:
         if session in self._watched:
             os.close(pidfd)
             return
-        self._watched.add(session)
+        self._watched[session] = worker
         self._group.start_soon(self._watch, session, worker, pidfd, name=f"session {session}")
         failpoint("adopt.watched")
 
@@ -152,6 +152,10 @@ class Workers:
         link = self._links.get(session)
         return link is not None and link.order(op, answered, **fields)
 
+    def worker(self, session: str) -> ProcessId | None:
+        """Return the worker that is watched for a session."""
+        return self._watched.get(session)
+
     def look_again(self, session: str) -> None:
         """See what is left of a session, unless its worker lives and will tell."""
         if session not in self._watched:
@@ -182,7 +186,7 @@ class Workers:
     async def _watch(self, session_id: str, worker: ProcessId, pidfd: int) -> None:
         """Stay in contact with a worker until it has ended."""
         ended = False
-        self._watched.add(session_id)
+        self._watched[session_id] = worker
         self.keeper.keep(session_id, pidfd)
         try:
             async with anyio.create_task_group() as group:
@@ -192,7 +196,7 @@ class Workers:
                 failpoint("exit.noticed")
                 group.cancel_scope.cancel()
         finally:
-            self._watched.discard(session_id)
+            self._watched.pop(session_id, None)
             if ended:
                 self.keeper.forget(session_id)
                 reap(pidfd)
@@ -261,7 +265,7 @@ class Workers:
                 session_id, "stop", cause=wish.cause, by=wish.by, why=wish.why, grace=wish.grace
             )
         else:
-            sent = self.order(session_id, "kill", cause="kill", by=wish.by, why=wish.why)
+            sent = self.order(session_id, "kill", cause=wish.cause, by=wish.by, why=wish.why)
         if not sent and session_id in self._unreachable:  # else it is told as soon as it can be reached
             self._signal_worker(session_id)
         failpoint("order.sent")

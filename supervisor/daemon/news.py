@@ -17,6 +17,7 @@ from supervisor.core.sessions.lifecycle import (
     HarnessPaused,
     HarnessResumed,
     HarnessStarted,
+    Paused,
     ProcessId,
     StopBegan,
     TreeLives,
@@ -113,6 +114,8 @@ class News:
             self._hearer.event(session, HarnessStarted(worker, _process(harness, worker)))
         if state == "paused":
             self._hearer.event(session, HarnessPaused(str(hello.get("by")), str(hello.get("why"))))
+        if state == "running":
+            self._hearer.event(session, HarnessResumed())  # it said so while the line was broken, perhaps
         if state == "stopping":
             self._hearer.event(session, StopBegan(str(hello.get("cause")), str(hello.get("why"))))
         if state in _UNDER_WAY:
@@ -124,7 +127,10 @@ class News:
         """Take over how long a session has stood still so far, and by how much its budget was lengthened."""
         session = self._authority.tables.roster.get(session_id)
         if session is not None:
-            session.paused_for = float(hello.get("paused_for") or 0.0)
+            paused_for, state = float(hello.get("paused_for") or 0.0), session.life.state
+            if isinstance(state, Paused):  # the worker counts this pause too, and we do once it is over
+                paused_for -= self._authority.now().mono - state.since.mono
+            session.paused_for = paused_for
             if "extended" in hello:
                 session.budget = session.intent.budget.extended(float(hello["extended"]))
 

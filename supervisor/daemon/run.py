@@ -30,9 +30,11 @@ from supervisor.daemon.ending import Ending, Plan, Serve, UntilIdle
 from supervisor.daemon.feeds import Sources
 from supervisor.daemon.fleet import Workers
 from supervisor.daemon.footing import find_footing
+from supervisor.daemon.insisting import Insistence
 from supervisor.daemon.integrating import Integrator
 from supervisor.daemon.journal_watch import JournalWatch
 from supervisor.daemon.orphans import SOURCE, look_for_orphans, set_apart
+from supervisor.daemon.ownership import claim, misplaced
 from supervisor.daemon.pacing_memory import PacingMemory
 from supervisor.daemon.places import Places
 from supervisor.daemon.policy import policy_from
@@ -50,9 +52,10 @@ from supervisor.daemon.signals import SignalOrders, answer_signals, meanings
 from supervisor.daemon.situation import Situation
 from supervisor.daemon.source_setup import make_sources
 from supervisor.daemon.steady_clock import SteadyClock, keep_time
-from supervisor.daemon.strays import look_for_strays
+from supervisor.daemon.strays import Strays
 from supervisor.daemon.timetable import Timetable
 from supervisor.daemon.tokens import CEILING, TokenBlocks
+from supervisor.daemon.verbs.ending import EndingVerbs
 from supervisor.daemon.verbs.guard import GuardVerbs
 from supervisor.daemon.verbs.integration import IntegrationVerbs
 from supervisor.daemon.verbs.leases import LeaseVerbs
@@ -76,7 +79,6 @@ from supervisor.world.git.turns import install_turns
 from supervisor.world.journal.errors import JournalError
 from supervisor.world.journal.journal import Journal
 from supervisor.world.journal.reader import Snapshot
-from supervisor.world.journal.statelock import StateLock
 from supervisor.world.systemd.attached import Attached
 
 log = structlog.get_logger("leasehold")
@@ -104,6 +106,7 @@ class Daemon:
     memory: PacingMemory
     reloader: Reloader
     service: Service
+    strays: Strays
 
 
 async def supervise(
@@ -125,7 +128,7 @@ async def supervise(
     state_dir = settings.supervisor.state_dir
     attached = attached or Attached()
     watch: list[JournalWatch] = []
-    lock = StateLock.acquire(state_dir, socket_path(settings))  # first: it may be another one's
+    lock = claim(settings, attached)  # first: it may be another one's
     repos = await open_repositories(settings)
     _install_programs(state_dir / "hooks")
 
@@ -193,16 +196,6 @@ def _say_that_it_ends(daemon: Daemon) -> None:
     daemon.service.stopping(f"stopped; {running} sessions go on" if running else "stopped")
 
 
-def _misplaced(journal: Journal, state_dir: Path) -> str:
-    """Say that the state directory was taken away, so that nothing new can be kept; empty while it is in place."""
-    if journal.in_place:
-        return ""
-    return (
-        f"{state_dir} was removed or replaced while the supervisor ran; end it with TERM (its sessions go on), "
-        "put the directory back, and start it again"
-    )
-
-
 def _install_programs(hooks: Path) -> None:
     install_hooks(hooks)
     install_turns(hooks / "bin")
@@ -252,7 +245,7 @@ def _build(
         worktrees=worktrees,
     )
     tables.room = lambda was_short: (
-        _misplaced(journal, settings.supervisor.state_dir)
+        misplaced(journal, settings.supervisor.state_dir)
         or shortage(
             [settings.supervisor.state_dir, *(repo.root for repo in shop.repos.values())],
             shop.settings.supervisor.disk_floor,
@@ -272,6 +265,7 @@ def _build(
         footing.ladder,
     )
     reconciler = Reconciler(authority, workers, places, footing.ladder, group)
+    Insistence(authority, workers.worker)
     sources = Sources(authority, group, shop.work)
     queue = Queue(tables, recorder, shop.work, snapshot.queue, snapshot.meta)
     sources.configure(*make_sources(settings, queue))
@@ -308,6 +302,7 @@ def _build(
         memory=memory,
         reloader=Reloader(authority, situation, shop, settler, sources, queue, service),
         service=service,
+        strays=Strays(authority, journal, places, footing.ladder, situation, group),
     )
 
 
@@ -319,7 +314,7 @@ async def _begin(daemon: Daemon, snapshot: Snapshot, repos: dict[str, Repository
         await daemon.shop.worktrees.clear_up(name, repo, living)
     daemon.memory.restore_leases()
     daemon.memory.settle_canaries()
-    await look_for_strays(daemon.authority, daemon.journal, daemon.places, daemon.situation)
+    await daemon.strays.look()
     await remember_history(daemon.authority, repos)
     await look_for_orphans(
         daemon.authority, daemon.situation, repos, set_apart(daemon.sources, daemon.settings)
@@ -337,6 +332,7 @@ def _methods(daemon: Daemon, group: TaskGroup) -> list[Method[Any]]:
         GuardVerbs(authority, daemon.shop, spawn),
         TaskVerbs(authority, daemon.queue, daemon.sources),
         SessionVerbs(authority, daemon.workers, daemon.journal, daemon.places),
+        EndingVerbs(authority, daemon.workers, daemon.journal, daemon.situation, daemon.strays),
         OperatorVerbs(authority, spawn, reloader.reload, reloader.reprioritize),
         ReadingVerbs(authority, daemon.journal, daemon.situation),
     )

@@ -37,11 +37,11 @@ async def probe_level(*, guard: bool = True, below: Bite | None = None) -> tuple
 
     `below` is what was seen of the guard where sessions run, when that is elsewhere.
     """
-    with tempfile.TemporaryDirectory(prefix="leasehold-probe-") as folder:
-        try:
+    try:
+        with tempfile.TemporaryDirectory(prefix="leasehold-probe-") as folder:
             level, seen = await _try_a_commit(Path(folder))
-        except (GitError, RepositoryError, OSError) as error:
-            return Level.NONE, f"the commit gate could not be tried: {error}"
+    except (GitError, RepositoryError, OSError) as error:
+        return Level.NONE, f"the commit gate could not be tried: {error}"
     if level < Level.HOOKS:
         return level, seen
     if not guard:

@@ -18,7 +18,7 @@ class Situation:
     `started_at` is in Unix seconds, `footing` what the host
     was found to offer. `last_signal` says which signal was acknowledged last, when, and
     what came of it. `orphans` are the uncommitted files per repository that belong to no session.
-    `strays` says of each session that lives without the journal's knowledge what it is; `unknown` says why of each session whose
+    `strays` says of each session that lives without the journal's knowledge what it is and how it is ended; `unknown` says why of each session whose
     life or death cannot be proven just now. `integrations` has the branches on their way into their targets.
     """
 

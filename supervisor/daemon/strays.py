@@ -1,63 +1,146 @@
-"""Workers that live and that the journal does not answer for: found at the start, told, and never doubled."""
+"""Strays, which live without the journal's knowledge: found at the start, told, never doubled, and ended at a word."""
 
 from __future__ import annotations
 
-from pathlib import Path
+import signal
 
+import anyio
 import anyio.to_thread
-import structlog
+from anyio.abc import TaskGroup
 
 from supervisor.core.decisions import orders
 from supervisor.core.decisions.effects import Note
-from supervisor.core.sessions.reconcile import Row, Stray, judge
+from supervisor.core.sessions.lifecycle import ProcessId
+from supervisor.core.sessions.reconcile import Lock, Row
 from supervisor.daemon.authority import Authority
 from supervisor.daemon.places import Places
 from supervisor.daemon.situation import Situation
+from supervisor.world.control.errors import Code, RpcError
+from supervisor.world.control.later import Later
 from supervisor.world.journal.journal import Journal
 from supervisor.world.launch import records
-from supervisor.world.launch.found import Sight, look
+from supervisor.world.launch.launcher import Launcher, LaunchError
+from supervisor.world.launch.link import WorkerLink
+from supervisor.world.launch.local import reap
+from supervisor.world.launch.stray import Stray, find_strays, judge_stray
+from supervisor.world.processes import open_pidfd
 
-log = structlog.get_logger("leasehold")
-
-
-async def look_for_strays(
-    authority: Authority, journal: Journal, places: Places, situation: Situation
-) -> None:
-    """Tell of each session that lives without being on the roster, and hold its task while the operator decides.
-
-    Such a session is neither taken over, since nothing says what it was promised, nor ended: its worker
-    keeps its budget by itself.
-    """
-    known = {session.id for session in authority.tables.roster}
-    for name in await anyio.to_thread.run_sync(_held, places.sessions, known):
-        row = Row.MISSING if journal.session(name) is None else Row.ENDED
-        sight = look(places.folder(name), row)
-        verdict = judge(sight.found)
-        if isinstance(verdict, Stray):
-            _tell(authority, situation, places.folder(name), sight, verdict)
+_LOOK = 5.0  # seconds that the launchers have to say what lives; a start does not wait longer
+_ASK = 15.0  # seconds that a worker has to end its tree, which it does better than anybody else
+_DIE = 5.0  # seconds for a killed worker to be gone
 
 
-def _tell(authority: Authority, situation: Situation, folder: Path, sight: Sight, verdict: Stray) -> None:
-    session, pid = folder.name, sight.worker.pid if sight.worker else None
-    task = records.read_task(folder)
-    way_out = f"; `kill {pid}` stops it" if pid else ""
-    situation.strays[session] = f"{verdict.why}{way_out}"
-    data = {"why": verdict.why, "worker_pid": pid, "folder": str(folder)}
-    authority.do([Note("session.stray", session, task, data)])
-    if task is None:
-        return
-    why = f"session {session} of it lives, but {verdict.why.rpartition('but ')[2]}{way_out}, then `leasehold task release`"
-    held = orders.hold(authority.tables, task, "supervisor", why, authority.now())
-    if not isinstance(held, orders.NotDone):
-        authority.do(held)
+class Strays:
+    """Such a session is not taken over, since nothing says what it was promised; its worker keeps its budget."""
+
+    def __init__(
+        self,
+        authority: Authority,
+        journal: Journal,
+        places: Places,
+        launcher: Launcher,
+        situation: Situation,
+        group: TaskGroup,
+    ) -> None:
+        self._authority = authority
+        self._journal = journal
+        self._places = places
+        self._launcher = launcher
+        self._situation = situation
+        self._group = group
+
+    async def look(self) -> None:
+        """Tell of each stray, and hold its task while the operator decides."""
+        known = {session.id for session in self._authority.tables.roster}
+        alive: frozenset[str] = frozenset()
+        with anyio.move_on_after(_LOOK):
+            alive = await self._launcher.alive()
+        for stray in await anyio.to_thread.run_sync(
+            find_strays, self._places.sessions, alive, self._row, known
+        ):
+            self._tell(stray)
+
+    def kill(self, session: str, by: str, later: Later) -> None:
+        """End a stray, if it is proven to be one of this installation; `later` is answered when it is gone."""
+        self._group.start_soon(self._kill, session, by, later, name=f"kill stray {session}")
+
+    def _row(self, session: str) -> Row:
+        row = self._journal.session(session)
+        if row is None:
+            return Row.MISSING
+        return Row.BEGUN if row.ended_at is None else Row.ENDED
+
+    def _tell(self, stray: Stray) -> None:
+        folder, worker = self._places.folder(stray.session), stray.sight.worker
+        task = records.read_task(folder)
+        self._situation.strays[stray.session] = f"{stray.why}; {stray.way_out}"
+        data = {"why": stray.why, "worker_pid": worker.pid if worker else None, "folder": str(folder)}
+        self._authority.do([Note("session.stray", stray.session, task, data)])
+        if task is None:
+            return
+        why = f"session {stray.session} of it lives: {stray.why}; {stray.way_out}, then `leasehold task release`"
+        held = orders.hold(self._authority.tables, task, "supervisor", why, self._authority.now())
+        if not isinstance(held, orders.NotDone):
+            self._authority.do(held)
+
+    async def _kill(self, session: str, by: str, later: Later) -> None:
+        try:
+            refused = await self._ended(session)
+        except (LaunchError, OSError) as error:
+            refused = str(error)
+        if refused:
+            later.refuse(RpcError(Code.REFUSED, f"stray {session} could not be ended: {refused}"))
+            return
+        self._situation.strays.pop(session, None)
+        task = records.read_task(self._places.folder(session))
+        self._authority.do([Note("session.stray_ended", session, task, {"by": by})])
+        held = f"; `leasehold task release {task}` lets its task start again" if task else ""
+        sentence = f"killed by {by}; it was a stray, and is in no account{held}"
+        later.answer({"session": session, "outcome": "killed", "sentence": sentence})
+
+    async def _ended(self, session: str) -> str:
+        """End a stray; return why that was not done, or not wholly."""
+        folder = self._places.folder(session)
+        alive = session in await self._launcher.alive()
+        stray = await anyio.to_thread.run_sync(judge_stray, folder, self._row(session), alive)
+        if stray is None:
+            return ""
+        if stray.sight.found.lock is Lock.HELD:
+            return f"{stray.why}; it says pid {records.holder(folder)}"
+        if stray.sight.worker is not None and not await self._end_worker(session, stray.sight.worker):
+            return f"its worker, pid {stray.sight.worker.pid}, does not die"
+        left = await self._launcher.clear(session, folder)
+        return ", ".join(left.survivors)
+
+    async def _end_worker(self, session: str, worker: ProcessId) -> bool:
+        """Let a worker end its tree and itself, or kill it; tell whether it is gone."""
+        pidfd = open_pidfd(worker)
+        if pidfd is None:
+            return True
+        link = await self._reach(session)
+        try:
+            asked = link is not None and link.order("kill", cause="kill", by="operator", why="it was a stray")
+            if asked and await _over(pidfd, _ASK):
+                return True
+            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+            return await _over(pidfd, _DIE)
+        except ProcessLookupError:
+            return True
+        finally:
+            if link is not None:
+                link.close()
+            reap(pidfd)
+
+    async def _reach(self, session: str) -> WorkerLink | None:
+        try:
+            return await WorkerLink.connect(self._places.socket(session), lambda _event: None, lambda: None)
+        except OSError:
+            return None
 
 
-def _held(sessions: Path, known: set[str]) -> list[str]:
-    """Return the folders whose lock somebody holds, of those that are not known."""
-    if not sessions.is_dir():
-        return []
-    return sorted(
-        folder.name
-        for folder in sessions.iterdir()
-        if folder.name not in known and records.lock_is_held(folder)
-    )
+async def _over(pidfd: int, seconds: float) -> bool:
+    """Wait until a process has ended; tell whether it has."""
+    with anyio.move_on_after(seconds):
+        await anyio.wait_readable(pidfd)
+        return True
+    return False

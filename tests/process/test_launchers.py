@@ -7,9 +7,11 @@ import contextlib
 import json
 import os
 import select
+import shutil
 import signal
 import subprocess
 import sys
+import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import replace
@@ -95,6 +97,13 @@ class House:
         started = await self.launcher.start(spec, self.sessions / session)
         self.workers.append(started)
         return started
+
+    def described(self, session: str) -> None:
+        """Return once the worker has written down which harness it started."""
+        deadline = time.monotonic() + PATIENCE
+        while json.loads((self.sessions / session / "worker.json").read_text())["harness"] is None:
+            assert time.monotonic() < deadline
+            os.sched_yield()
 
     def word(self) -> str:
         assert select.select([self._ready], [], [], PATIENCE)[0], "the harness did not get ready"
@@ -184,6 +193,83 @@ async def test_a_process_that_cleared_its_environment_is_found_by_its_cgroup(gro
         assert select.select([hidden], [], [], 0)[0], "it is still alive"
     finally:
         os.close(hidden)
+
+
+@pytest.fixture
+def swept(tmp_path: Path) -> Iterator[House]:
+    made = House(tmp_path, LocalLauncher(tmp_path / "sessions"))
+    yield made
+    made.close()
+
+
+@pytest.mark.asyncio
+async def test_without_a_cgroup_a_process_that_cleared_its_environment_is_found_beside_one_that_did_not(
+    swept,
+):
+    started = await swept.start("s1", "clears_its_environment_beside_another")
+    hidden = os.pidfd_open(int(swept.word()))
+    swept.described("s1")
+    try:
+        await swept.kill_worker(started)
+
+        cleared = await swept.launcher.clear("s1", swept.sessions / "s1")
+
+        assert cleared.survivors == ()
+        assert len(cleared.killed) == 2
+        assert select.select([hidden], [], [], PATIENCE)[0], "it is still alive"
+        assert swept.living() == []
+    finally:
+        os.close(hidden)
+
+
+@pytest.mark.asyncio
+async def test_promise_9_a_session_of_processes_that_only_has_the_number_of_the_harness_is_left_alone(swept):
+    """No marked process is in it, so that nothing proves that the number has not been given out again."""
+    started = await swept.start("s1", "clears_its_environment_beside_another")
+    hidden = int(swept.word())
+    pidfd = os.pidfd_open(hidden)
+    swept.described("s1")
+    try:
+        await swept.kill_worker(started)
+        for pid in swept.living():
+            os.kill(pid, signal.SIGKILL)
+
+        cleared = await swept.launcher.clear("s1", swept.sessions / "s1")
+
+        assert hidden not in cleared.killed
+        assert not select.select([pidfd], [], [], 0)[0]
+    finally:
+        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+        os.close(pidfd)
+
+
+@pytest.mark.asyncio
+async def test_promise_9_a_copy_of_a_state_directory_never_ends_what_the_original_runs(house, tmp_path):
+    started = await house.start("s1", "ignores_term_with_family")
+    house.word()
+    copy = tmp_path / "copy/sessions"
+    shutil.copytree(house.sessions, copy)
+    before = len(house.living())
+
+    cleared = await house.launcher.clear("s1", copy / "s1")
+
+    assert (cleared.killed, cleared.survivors) == ((), ())
+    assert len(house.living()) == before
+    assert not select.select([started.pidfd], [], [], 0)[0]
+
+
+@pytest.mark.asyncio
+async def test_a_state_directory_that_was_moved_still_has_its_sessions_cleared(house, tmp_path):
+    started = await house.start("s1", "ignores_term_with_family")
+    house.word()
+    moved = tmp_path / "moved"
+    house.sessions.rename(moved)
+    await house.kill_worker(started)
+
+    cleared = await house.launcher.clear("s1", moved / "s1")
+
+    assert cleared.survivors == ()
+    assert house.living() == []
 
 
 @pytest.mark.asyncio

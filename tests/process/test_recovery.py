@@ -331,6 +331,27 @@ def test_a_worker_that_was_forked_just_before_the_kill_is_taken_over_and_not_dou
     assert site.events("session.ended") == []
 
 
+def test_a_second_supervisor_that_would_answer_at_the_same_path_takes_nothing_over(site, tmp_path):
+    run = str(tmp_path / "run")
+    site.task("a", "a.txt")
+    site.configure(WAIT, supervisor={"state_dir": str(tmp_path / "other"), "runtime_dir": run})
+    site.start()
+    site.wait_for("session.running")
+    killed(site)
+    site.configure(WAIT, supervisor={"state_dir": str(tmp_path / "third"), "runtime_dir": run})
+    first = site.start()
+    site.configure(WAIT, supervisor={"state_dir": str(tmp_path / "other"), "runtime_dir": run})
+
+    second = site.run("run", code=1)
+
+    assert f"a supervisor is already running there (pid {first.pid})" in second.stderr
+    assert "session.adopted" not in second.stderr
+    from supervisor.world.journal.journal import Journal
+
+    with Journal.open_reader(tmp_path / "other") as reader:
+        assert reader.events(0, 100, kinds=["session.adopted"]) == []
+
+
 def test_a_second_supervisor_is_refused_and_told_of_the_first_whatever_its_runtime_directory(site, tmp_path):
     site.configure(WAIT)
     first = site.start()
@@ -367,7 +388,8 @@ def test_a_state_directory_that_vanishes_starts_nothing_new_and_its_sessions_go_
     assert sessions(site)["a"]["pid"] == running["data"]["pid"]
 
 
-def test_promise_1_a_living_session_that_the_journal_forgot_is_told_and_its_task_is_not_started_again(site):
+def forgotten(site):
+    """Start a session, kill its supervisor, remove the journal, and start anew."""
     site.task("a", "a.txt")
     site.configure(WAIT)
     site.start()
@@ -375,14 +397,126 @@ def test_promise_1_a_living_session_that_the_journal_forgot_is_told_and_its_task
     killed(site)
     for path in (site.root / ".leasehold/state").glob("journal.db*"):
         path.unlink()
+    return running
+
+
+def test_promise_1_a_living_session_that_the_journal_forgot_is_told_and_its_task_is_not_started_again(site):
+    running = forgotten(site)
 
     site.start()
 
     stray = site.wait_for("session.stray")
-    assert (stray["session"], stray["data"]["worker_pid"]) == (
-        running["session"],
-        running["data"]["worker_pid"],
-    )
+    session = running["session"]
+    assert (stray["session"], stray["data"]["worker_pid"]) == (session, running["data"]["worker_pid"])
     assert "the journal does not know it" in site.run("status").stdout
     assert "lives, but the journal does not know it" in site.run("explain", "a").stdout
     assert site.ask("ps")["sessions"] == []
+    assert session in site.run("doctor", code=None).stdout
+
+
+def test_a_stray_is_ended_at_a_word_and_its_task_can_start_again(site, tagged):
+    session = forgotten(site)["session"]
+    site.start()
+    site.wait_for("session.stray")
+    refused = site.run("session", "stop", session, code=1).stderr
+    assert f"`leasehold session kill {session}` ends it" in refused
+
+    said = site.run("session", "kill", session).stdout
+
+    assert "it was a stray" in said
+    assert tagged(session) == []
+    assert (folder(site, session) / "exit.json").exists()
+    assert site.wait_for("session.stray_ended")["session"] == session
+    assert site.ask("status")["strays"] == {}
+    site.run("task", "release", "a")
+    assert site.wait_for("session.running")["session"] != session
+
+
+def test_what_is_left_of_a_session_without_its_worker_is_a_stray_too(site, tagged):
+    session = forgotten(site)["session"]
+    os.kill(int((folder(site, session) / "lock").read_text()), signal.SIGKILL)
+    site.until(lambda: tagged(session) == [])
+    mark = {"LEASEHOLD_SESSION": session, "LEASEHOLD_NOTICE": str(folder(site, session) / "notice")}
+    with ending(subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, env=mark)) as left:
+        site.start()
+        assert site.wait_for("session.stray")["session"] == session
+
+        site.run("session", "kill", session)
+
+        assert left.wait(30) == -signal.SIGKILL
+
+
+def test_promise_9_a_lock_that_is_held_by_a_stranger_gets_nobody_killed(site):
+    session = forgotten(site)["session"]
+    worker = int((folder(site, session) / "lock").read_text())
+    os.kill(worker, signal.SIGKILL)
+    lock = folder(site, session) / "lock"
+    holder = f"import fcntl, signal; f = open({str(lock)!r}); fcntl.flock(f, fcntl.LOCK_EX); print(flush=True); signal.pause()"
+    with ending(subprocess.Popen([sys.executable, "-c", holder], stdout=subprocess.PIPE)) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        site.start()
+        site.wait_for("session.stray")
+
+        refused = site.run("session", "kill", session, code=1).stderr
+
+        assert "not proven to be this session's worker" in refused
+        assert process.poll() is None
+
+
+def stopped(pid):
+    """Stop a process, and return once it stands still."""
+    os.kill(pid, signal.SIGSTOP)
+    while Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] != "T":
+        os.sched_yield()
+
+
+@pytest.mark.parametrize("verb", ["stop", "kill"])
+def test_a_session_whose_worker_was_stopped_is_ended_all_the_same(site, verb):
+    site.task("a", "a.txt")
+    site.configure(WAIT)
+    site.start()
+    running = site.wait_for("session.running")
+    stopped(running["data"]["worker_pid"])
+
+    begun = time.monotonic()
+    said = site.run("session", verb, "a").stdout
+
+    assert time.monotonic() - begun < 20
+    assert f" {verb}ped" in said or f" {verb}ed" in said
+    note = site.wait_for("worker.stood_still")
+    assert (note["data"]["worker_pid"], note["data"]["done"]) == (running["data"]["worker_pid"], "let go on")
+
+
+def test_a_worker_that_is_stopped_again_and_again_is_killed_and_its_task_stays_held(site, tagged):
+    site.task("a", "a.txt")
+    site.configure(WAIT, harness={"grace": "0s"})
+    site.start()
+    running = site.wait_for("session.running")
+    worker = running["data"]["worker_pid"]
+    again = f"import os, signal\nwhile True: os.kill({worker}, signal.SIGSTOP)"
+    stopped(worker)
+    with ending(subprocess.Popen([sys.executable, "-c", again], stderr=subprocess.DEVNULL)):
+        said = site.run("session", "stop", "a", code=None).stdout
+
+    assert "lost" in said or "stopped" in said
+    assert tagged(running["session"]) == []
+    assert site.ask("task", "show", "a")["standing"] == "held"
+
+
+def test_promise_5_a_session_that_stops_its_own_worker_does_not_outlive_its_budget(site):
+    site.task("a", "a.txt")
+    site.configure(
+        """
+        import os, signal
+        os.kill(os.getppid(), signal.SIGSTOP)
+        signal.pause()
+        """,
+        harness={"budget": "1s", "warn": "500ms", "grace": "0s"},
+        retry={"attempts": 1},
+    )
+    site.start()
+
+    ended = site.wait_for("session.ended")
+
+    assert ended["data"]["outcome"] == "timed_out"

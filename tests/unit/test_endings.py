@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from supervisor.core.decisions.admission import Closing
 from supervisor.core.decisions.policy import Harness
 from supervisor.core.decisions.selection import Fit, explain
 from supervisor.core.pacing import retry
 from supervisor.core.sessions.budget import Budget
+from supervisor.core.sessions.lifecycle import Kill, Run, Settled, Stop, Wanted, WorkerLost
 from supervisor.core.sessions.outcome import ExitRecord, Landed, Outcome, Remains, judge, judge_lost
 from supervisor.core.tasks.standing import Cooling, Held, Parked
 from supervisor.core.tasks.task import Expects
@@ -194,3 +196,38 @@ def test_the_end_of_a_session_is_one_event_with_everything_in_it(house, work):
     assert note.data["lane"] == "ci"
     assert note.data["released"] == ["a"]
     assert note.data["task_standing"] == "done"
+
+
+@pytest.mark.parametrize(
+    ("wish", "standing"),
+    [
+        (Stop("stop", "ann", "enough"), "held"),
+        (Kill("ann", "enough"), "held"),
+        (Stop("shutdown", "SIGTERM", "the supervisor is stopping"), "ready"),
+        (Kill("SIGTERM", "the supervisor is ending", "shutdown"), "ready"),
+        (Stop("stall", "supervisor", "no progress"), "cooling"),
+        (Run(), "cooling"),
+    ],
+)
+def test_a_session_whose_worker_dies_over_a_stop_leaves_its_task_as_that_stop_would(
+    house, work, wish, standing
+):
+    house.offer(work("a", "a"))
+    house.fill()
+    house.started("a")
+    house.news("a", Wanted(wish))
+    house.news("a", WorkerLost("its worker was killed"))
+    house.tables.admission = Closing("a test", house.now.wall)
+
+    house.news("a", Settled(judge_lost("its worker was killed", Remains())))
+
+    assert house.standing("a") == standing
+
+
+def test_a_task_whose_session_was_told_to_end_before_it_began_is_not_started_again(house, work):
+    house.offer(work("a", "a"))
+    house.fill()
+    house.news("a", Wanted(Stop("stop", "ann", "enough")))
+
+    assert house.end("a", cause="unspawned") == []
+    assert house.standing("a") == "held"

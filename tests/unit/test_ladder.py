@@ -13,7 +13,7 @@ from supervisor.core.sessions.lifecycle import ProcessId
 from supervisor.world.launch import climb as climbing
 from supervisor.world.launch.installation import Installation, installation_of
 from supervisor.world.launch.ladder import Ladder, LadderError, Trial
-from supervisor.world.launch.launcher import Cleared, Launcher, StartedWorker
+from supervisor.world.launch.launcher import Cleared, Launcher, LaunchError, StartedWorker
 from supervisor.world.launch.rung import Rung
 from supervisor.world.launch.spec import SessionSpec
 
@@ -28,6 +28,7 @@ class Fake:
     ids: frozenset[str] = frozenset()
     cleared: Cleared = field(default_factory=Cleared)
     asked: list[str] = field(default_factory=list)
+    blind: bool = False
 
     async def start(self, spec: SessionSpec, folder: Path) -> StartedWorker:
         self.asked.append(f"start {folder.name} {spec.session}")
@@ -42,6 +43,11 @@ class Fake:
         return self.cleared
 
     async def found(self) -> frozenset[str]:
+        return self.ids
+
+    async def alive(self) -> frozenset[str]:
+        if self.blind:
+            raise LaunchError("it cannot look")
         return self.ids
 
 
@@ -127,6 +133,15 @@ async def test_promise_14_a_session_on_a_rung_that_is_out_of_reach_is_not_called
     cleared = await house.ladder().clear("s1", folder)
 
     assert cleared.survivors == ("what its system units holds, which is out of reach now",)
+
+
+@pytest.mark.asyncio
+async def test_a_rung_that_cannot_look_hides_nothing_that_the_others_see(house):
+    house.fakes[Rung.CGROUP].ids = frozenset({"s1"})
+    house.fakes[Rung.CGROUP].blind = True
+    house.fakes[Rung.SWEEP].ids = frozenset({"s2"})
+
+    assert await house.ladder().alive() == {"s2"}
 
 
 @pytest.mark.asyncio

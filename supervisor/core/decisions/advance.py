@@ -213,6 +213,8 @@ def _standing_after(tables: Tables, session: Session, ending: Ending, failures: 
             return Done(session.id, now.wall)
         case Outcome.STOPPED if _went_down(ending):
             return Ready()
+        case Outcome.LOST if _shut_down(session):
+            return Ready()
         case Outcome.STOPPED | Outcome.KILLED:
             # the operator's word outlives the session: it does not start again behind their back
             by = str(ending.evidence.get("by") or "operator")
@@ -221,7 +223,13 @@ def _standing_after(tables: Tables, session: Session, ending: Ending, failures: 
             # another session would do the work once more, and come to the same door
             why = f"{ending.evidence['branch']['why']}; then `leasehold integrate {session.id}`"
             return Held("the integrator", why, now.wall)
-        case Outcome.UNINTEGRATED | Outcome.PREEMPTED | Outcome.RATE_LIMITED | Outcome.UNSPAWNED:
+        case Outcome.UNINTEGRATED:
+            return Ready()
+        case _ if (teller := _told_to_end(session)) is not None:
+            # also where it ended otherwise before its worker heard of it
+            why = f"its session {session.id} was told to end, and {ending.outcome.value}"
+            return Held(teller, why, now.wall)
+        case Outcome.PREEMPTED | Outcome.RATE_LIMITED | Outcome.UNSPAWNED:
             return Ready()
         case _:
             match retry.after_failure(session.key, failures, tables.policy.retry):
@@ -249,6 +257,24 @@ def _give_slot_back(tables: Tables, session: Session, ending: Ending) -> None:
 def _went_down(ending: Ending) -> bool:
     """Tell whether the session ended because the supervisor or the machine went down: nobody meant its task."""
     return ending.evidence.get("cause") == "shutdown" or ending.evidence.get("by") == _SERVICE_MANAGER
+
+
+def _told_to_end(session: Session) -> str | None:
+    """Return who told this very session to end, not all of them; `None` if nobody did."""
+    match session.life.wish:
+        case lifecycle.Stop(cause="stop", by=by) | lifecycle.Kill(cause="kill", by=by):
+            return by
+        case _:
+            return None
+
+
+def _shut_down(session: Session) -> bool:
+    """Tell whether it was told to end as all sessions were."""
+    match session.life.wish:
+        case lifecycle.Stop(cause="shutdown") | lifecycle.Kill(cause="shutdown"):
+            return True
+        case _:
+            return False
 
 
 def _abandoned(ending: Ending) -> bool:

@@ -47,6 +47,7 @@ class Kill:
 
     by: str
     why: str
+    cause: str = "kill"
 
 
 Wish = Run | Stop | Kill

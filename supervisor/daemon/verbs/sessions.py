@@ -1,4 +1,4 @@
-"""session.list, show, stop, kill, extend, pause and resume."""
+"""session.list, show, extend, pause and resume."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Any
 
 import msgspec
 
-from supervisor.core.decisions import orders
 from supervisor.core.decisions.effects import Note
 from supervisor.core.leases.lease import Lease
 from supervisor.core.moment import Moment
-from supervisor.core.sessions.lifecycle import Kill, Paused, Starting, Stop, Unkillable
+from supervisor.core.sessions.lifecycle import Paused, Starting, Unkillable
 from supervisor.core.sessions.roster import Session
 from supervisor.daemon.authority import Authority
 from supervisor.daemon.fleet import Workers
 from supervisor.daemon.places import Places
-from supervisor.daemon.verbs.answers import carried, not_found, who
+from supervisor.daemon.verbs.answers import who
+from supervisor.daemon.verbs.named import OneSession, find, living, recorded
 from supervisor.world.control.caller import Caller
 from supervisor.world.control.errors import Code, RpcError
 from supervisor.world.control.later import Later
@@ -35,19 +35,6 @@ class ListSessions(Params, kw_only=True):
     limit: int = 50
 
 
-class OneSession(Params, kw_only=True):
-    """A session by id, or the last session of a task by its key."""
-
-    session: str
-
-
-class StopSession(OneSession, kw_only=True):
-    """`grace` in seconds; `None` is the harness's own."""
-
-    why: str = ""
-    grace: float | None = None
-
-
 class PauseSession(OneSession, kw_only=True):
     """`why` is shown to whoever meets the session meanwhile."""
 
@@ -63,7 +50,13 @@ class Extend(OneSession, kw_only=True):
 class SessionVerbs:
     """Answers about sessions."""
 
-    def __init__(self, authority: Authority, workers: Workers, journal: Journal, places: Places) -> None:
+    def __init__(
+        self,
+        authority: Authority,
+        workers: Workers,
+        journal: Journal,
+        places: Places,
+    ) -> None:
         self._authority = authority
         self._workers = workers
         self._journal = journal
@@ -74,8 +67,6 @@ class SessionVerbs:
         return [
             Method("session.list", ListSessions, self.list_, Who.ANYONE),
             Method("session.show", OneSession, self.show, Who.ANYONE),
-            Method("session.stop", StopSession, self.stop),
-            Method("session.kill", StopSession, self.kill),
             Method("session.extend", Extend, self.extend),
             Method("session.pause", PauseSession, self.pause),
             Method("session.resume", OneSession, self.resume),
@@ -93,30 +84,21 @@ class SessionVerbs:
 
     def show(self, _caller: Caller, params: OneSession) -> object:
         """Return all that is known of one session."""
-        session = self._find(params.session)
+        session = find(self._authority.tables, params.session)
         if session is not None:
             now = self._authority.now()
             shown = summary(self._authority, session, now)
             shown["leases"] = [lease.scope.text for lease in self._authority.tables.broker.held(session.id)]
             shown["wish"] = type(session.life.wish).__name__.lower()
             return {**shown, **self._files(session.id)}
-        row = self._recorded(params.session)
+        row = recorded(self._journal, params.session)
         return {**row_summary(row), "evidence": (row.ending or {}).get("evidence"), **self._files(row.id)}
-
-    def stop(self, caller: Caller, params: StopSession) -> object:
-        """Ask a session to end; answered when none of its processes is left."""
-        wish = Stop("stop", who(caller), params.why or "asked at the command line", params.grace)
-        return self._end(params.session, wish)
-
-    def kill(self, caller: Caller, params: StopSession) -> object:
-        """End a session without asking it; answered when none of its processes is left."""
-        return self._end(params.session, Kill(who(caller), params.why or "asked at the command line"))
 
     def extend(self, caller: Caller, params: Extend) -> object:
         """Give a session more time; answered when its worker has made the new deadline durable."""
         if not 0 < params.seconds <= 366 * 86400:
             raise RpcError(Code.PARAMS, "seconds must be more than 0 and at most a year")
-        session = self._living(params.session)
+        session = living(self._authority.tables, self._journal, params.session)
         later = Later()
 
         def answered(message: Mapping[str, Any]) -> None:
@@ -145,7 +127,7 @@ class SessionVerbs:
     # --- shared steps -------------------------------------------------------------------------------
 
     def _halt_or_go_on(self, name: str, op: str, **fields: str) -> Later:
-        session = self._living(name)
+        session = living(self._authority.tables, self._journal, name)
         later = Later()
 
         def answered(message: Mapping[str, Any]) -> None:
@@ -159,42 +141,6 @@ class SessionVerbs:
         if not self._workers.order(session.id, op, answered, **fields):
             raise _unreached(session)
         return later
-
-    def _end(self, name: str, wish: Stop | Kill) -> Later:
-        session = self._living(name)
-        if isinstance(session.life.state, Unkillable):
-            self._workers.look_again(session.id)  # now that somebody cares
-            raise _unkillable(session.id, session.life.state)
-        authority = self._authority
-        later = Later()
-        authority.promises.when_session(session.id, later, _when_gone)
-        carried(authority, orders.wish(authority.tables, session.id, wish, authority.now()))
-        return later
-
-    def _find(self, name: str) -> Session | None:
-        roster = self._authority.tables.roster
-        return roster.find(name) or roster.of_task(name)
-
-    def _recorded(self, name: str) -> SessionRow:
-        """Return an ended session by its id, or the last one of a task."""
-        row = self._journal.session(name)
-        if row is None:
-            row = next(iter(self._journal.sessions(1, task=name)), None)
-        if row is None:
-            raise _no_session(name)
-        return row
-
-    def _living(self, name: str) -> Session:
-        session = self._find(name)
-        if session is None:
-            row = self._recorded(name)
-            told = (row.ending or {}).get("sentence") or row.state
-            raise RpcError(Code.REFUSED, f"session {row.id} has ended: {told}")
-        if not session.live():
-            ending = session.ending()
-            told = ending.sentence if ending else ""
-            raise RpcError(Code.REFUSED, f"session {session.id} has ended: {told}")
-        return session
 
     def _files(self, session: str) -> dict[str, str]:
         return files(self._places.folder(session))
@@ -278,37 +224,9 @@ def row_summary(row: SessionRow) -> dict[str, Any]:
     }
 
 
-def _when_gone(session: Session) -> object | RpcError | None:
-    if isinstance(session.life.state, Unkillable):
-        return _unkillable(session.id, session.life.state)
-    ending = session.ending()
-    if ending is None:
-        return None
-    answer = {"session": session.id, "outcome": ending.outcome.value, "sentence": ending.sentence}
-    if survivors := ending.evidence.get("survivors"):
-        named = ", ".join(f"{p.get('pid')} ({p.get('command', '?')})" for p in survivors)
-        return RpcError(
-            Code.REFUSED, f"some processes of session {session.id} could not be killed: {named}", answer
-        )
-    return answer
-
-
 def _unreached(session: Session) -> RpcError:
     if isinstance(session.life.state, Starting):
         return RpcError(Code.TRY_LATER, _BEFORE_START)
     return RpcError(
         Code.REFUSED, f"session {session.id} is {session.state_name}, and its worker cannot be reached"
     )
-
-
-def _unkillable(session: str, state: Unkillable) -> RpcError:
-    named = ", ".join(state.survivors)
-    return RpcError(
-        Code.REFUSED,
-        f"some processes of session {session} could not be killed: {named}; it keeps its leases until they are gone",
-        {"session": session, "survivors": list(state.survivors)},
-    )
-
-
-def _no_session(name: str) -> RpcError:
-    return not_found("session", name, "`leasehold session list --all` names them")

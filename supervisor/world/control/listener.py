@@ -42,6 +42,17 @@ def listening(path: Path) -> Iterator[socket.socket]:
                     path.unlink()
 
 
+def refuse_if_served(path: Path) -> None:
+    """Look whether a server could begin at `path` now, before it is needed; nothing is kept.
+
+    Raises:
+        ListenError: as `listening` does.
+    """
+    _private_directory(path.parent)
+    with _locked(path), _reachable(path) as short:
+        _remove_stale(path, short)
+
+
 def _private_directory(directory: Path) -> None:
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     found = directory.stat()

@@ -14,6 +14,7 @@ from supervisor.world.cgroups.hierarchy import MARK, CgroupError, look
 from supervisor.world.cgroups.probe import PROBE, Base
 from supervisor.world.launch.launcher import Cleared, LaunchError, StartedWorker
 from supervisor.world.launch.local import start_worker
+from supervisor.world.launch.mark import Mark
 from supervisor.world.launch.records import RecordError, read_cgroup
 from supervisor.world.launch.rung import Rung
 from supervisor.world.launch.spec import Limits, SessionSpec
@@ -51,7 +52,7 @@ class CgroupLauncher:
     async def clear(self, session: str, folder: Path) -> Cleared:
         """Kill the session's group as one, then what got out of it but names the session."""
         inside = await self.tidy(session, folder)
-        outside = await sweep_tagged(session)
+        outside = await sweep_tagged(session, folder)
         return Cleared(inside.killed + outside.killed, inside.survivors + outside.survivors, inside.why)
 
     async def tidy(self, session: str, folder: Path) -> Cleared:
@@ -59,6 +60,8 @@ class CgroupLauncher:
         place = self._place(session, folder)
         why = _evidence(place)
         listed = group.members(place) if group.populated(place) else []
+        if any(map(Mark(session, folder).is_anothers, listed)):
+            return Cleared()  # this is a copy of a state directory, and that group is the original's
         left: list[int] = []
         if listed:
             try:
@@ -77,6 +80,10 @@ class CgroupLauncher:
         except FileNotFoundError:
             return frozenset()
         return frozenset(name for name in names if not name.startswith(PROBE))
+
+    async def alive(self) -> frozenset[str]:
+        """Return the sessions in whose groups processes live."""
+        return frozenset(name for name in await self.found() if group.populated(self._base.path / name))
 
     def _make(self, place: Path, limits: Limits) -> None:
         try:

@@ -33,9 +33,20 @@ def installation_of(state_dir: Path, sockets: Path) -> Installation:
     path = state_dir / _FILE
     if not path.exists():
         _draw(path)
+    return Installation(_mark(path, state_dir), state_dir / "sessions", sockets)
+
+
+def known_installation(state_dir: Path) -> str | None:
+    """Return the id of the installation of a state directory; `None` if it has none yet, or it cannot be read."""
+    try:
+        return _mark(state_dir / _FILE, state_dir)
+    except OSError:
+        return None
+
+
+def _mark(path: Path, state_dir: Path) -> str:
     drawn = path.read_text(encoding="ascii").strip()
-    mark = hashlib.sha256(f"{drawn} {state_dir.resolve()}".encode(errors="surrogateescape")).hexdigest()
-    return Installation(mark[:12], state_dir / "sessions", sockets)
+    return hashlib.sha256(f"{drawn} {state_dir.resolve()}".encode(errors="surrogateescape")).hexdigest()[:12]
 
 
 def _draw(path: Path) -> None:

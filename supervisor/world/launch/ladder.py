@@ -6,11 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from supervisor.world.launch.launcher import Cleared, Launcher, StartedWorker
+import structlog
+
+from supervisor.world.launch.launcher import Cleared, Launcher, LaunchError, StartedWorker
 from supervisor.world.launch.records import RecordError, read_rung
 from supervisor.world.launch.rung import Rung
 from supervisor.world.launch.spec import SessionSpec
 from supervisor.world.level import Bite
+
+log = structlog.get_logger("leasehold")
 
 
 class LadderError(Exception):
@@ -79,6 +83,16 @@ class Ladder:
         found: frozenset[str] = frozenset()
         for launcher in self._launchers.values():
             found |= await launcher.found()
+        return found
+
+    async def alive(self) -> frozenset[str]:
+        """Return the sessions of which any rung sees living processes; a rung that cannot look now is passed over."""
+        found: frozenset[str] = frozenset()
+        for rung, launcher in self._launchers.items():
+            try:
+                found |= await launcher.alive()
+            except (LaunchError, OSError) as error:
+                log.warning("launcher.unseen", rung=rung.value, why=str(error))
         return found
 
 

@@ -71,3 +71,10 @@ class Launcher(Protocol):
         Raises:
             LaunchError: that cannot be seen now.
         """
+
+    async def alive(self) -> frozenset[str]:
+        """Return the ids of the sessions of this installation of which it sees living processes.
+
+        Raises:
+            LaunchError: that cannot be seen now.
+        """

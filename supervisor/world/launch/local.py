@@ -17,9 +17,10 @@ import workers
 from supervisor.core.sessions.lifecycle import ProcessId
 from supervisor.world.failpoint import failpoint, inherited_by_workers
 from supervisor.world.launch.launcher import Cleared, LaunchError, StartedWorker
+from supervisor.world.launch.mark import tagged_sessions
 from supervisor.world.launch.rung import Rung
 from supervisor.world.launch.spec import SessionSpec, write_session_folder
-from supervisor.world.launch.sweep import sweep_tagged, tagged_sessions
+from supervisor.world.launch.sweep import sweep_tagged
 from supervisor.world.processes import boot_id, start_ticks
 
 _WORKERS = str(Path(workers.__file__).parent)
@@ -44,9 +45,9 @@ class LocalLauncher:
         """
         return start_worker(spec, folder)
 
-    async def clear(self, session: str, folder: Path) -> Cleared:  # noqa: ARG002  - the protocol's
+    async def clear(self, session: str, folder: Path) -> Cleared:
         """Kill what names the session in its environment."""
-        return await sweep_tagged(session)
+        return await sweep_tagged(session, folder)
 
     async def tidy(self, session: str, folder: Path) -> Cleared:  # noqa: ARG002  - the protocol's
         """Believe the worker, whose own sweep found the tree empty."""
@@ -55,6 +56,10 @@ class LocalLauncher:
     async def found(self) -> frozenset[str]:
         """Return the sessions that living processes name in their environment."""
         return await anyio.to_thread.run_sync(tagged_sessions, self._sessions)
+
+    async def alive(self) -> frozenset[str]:
+        """Return the sessions that living processes name in their environment."""
+        return await self.found()
 
 
 def start_worker(spec: SessionSpec, folder: Path) -> StartedWorker:

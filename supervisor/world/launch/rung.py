@@ -28,14 +28,15 @@ _TOLD = {
     Rung.SYSTEM_UNITS: "each session is a unit of the system's service manager, in a cgroup of its own",
     Rung.USER_UNITS: "each session is a unit of the user's service manager, in a cgroup of its own",
     Rung.CGROUP: "each session is in a cgroup of its own, which is killed as one",
-    Rung.SWEEP: "each worker sweeps its own descendants; after a worker's death they are found by their environment",
+    Rung.SWEEP: "each worker sweeps its own descendants; after a worker's death they are found by their environment and beside those that have it",
 }
 _CANNOT = {
     Rung.SYSTEM_UNITS: "",
     Rung.USER_UNITS: "sessions end with the user's service manager; keep it with `loginctl enable-linger`",
     Rung.CGROUP: "nothing restarts the supervisor itself, and nobody but the worker keeps a session's exit status",
     Rung.SWEEP: (
-        "once a worker was killed, a process that cleared its environment is not found; "
+        "once a worker was killed, a process that cleared its environment and left the harness's session of processes "
+        "(setsid), or is alone in it, is not found; "
         "memory and processes of a session have no limit"
     ),
 }

@@ -1,12 +1,12 @@
-"""The last resort: find and end what is left of a session whose worker died, by the mark in its environment."""
+"""The last resort: find and end what is left of a session whose worker died, by its mark."""
 
 from __future__ import annotations
 
-import contextlib
 import os
+import select
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import anyio
@@ -14,11 +14,9 @@ import anyio.to_thread
 
 from supervisor.core.sessions.lifecycle import ProcessId
 from supervisor.world.launch.launcher import Cleared
-from supervisor.world.launch.spec import NOTICE
+from supervisor.world.launch.mark import Mark, pids
 from supervisor.world.processes import boot_id, describe, open_pidfd, start_ticks
 
-TAG = "LEASEHOLD_SESSION"
-_FOLDER = "LEASEHOLD_NOTICE"  # a file in the session's folder, which tells installations apart
 _EMPTY_SCANS = 3
 _PAUSE = 0.02  # seconds between two scans, for a fork under way to become visible
 _SCANS = 200
@@ -26,102 +24,136 @@ _NEWEST = 16  # process ids before the last one given out, among which a process
 _QUIET = 0.02  # seconds without a find among those, after which there is no such process
 
 
-async def sweep_tagged(session: str) -> Cleared:
-    """Kill every process whose environment names this session; say which were found, and which stayed.
+async def sweep_tagged(session: str, folder: Path) -> Cleared:
+    """Kill every process that names this session in its environment, and what they have beside them.
 
-    Each is killed by pidfd after its environment was read through it, so that a recycled pid is never
-    hit. A process that cleared its environment is not found: only its worker could have known it.
+    That is the session of processes which the harness led: what is in it is found although it cleared its
+    environment, as long as one that did not is in it too. What left both is not found: only its worker could have
+    known it. Each is killed by pidfd, after it was looked at through it, so that a recycled pid is never hit.
     """
+    hunt = _Hunt(Mark.of(session, folder))
     found: dict[int, None] = {}
-    tagged: list[int] = []
+    left: list[int] = []
     empty = 0
-    for _ in range(_SCANS):
-        tagged = await anyio.to_thread.run_sync(_kill_tagged, session)
-        found.update(dict.fromkeys(tagged))
-        empty = 0 if tagged else empty + 1
-        if empty == _EMPTY_SCANS:
-            break
-        await anyio.sleep(_PAUSE)
-    return Cleared(tuple(pid for pid in found if pid not in tagged), tuple(map(describe, tagged)))
-
-
-def tagged_sessions(sessions: Path) -> frozenset[str]:
-    """Return the sessions that living processes name as theirs, of those with their folder under `sessions`."""
-    found = set()
-    for pid in _pids():
-        environ = dict(
-            word.partition("=")[::2] for word in _environ(pid).decode(errors="replace").split("\0")
-        )
-        session = environ.get(TAG, "")
-        if session and environ.get(_FOLDER) == str(sessions / session / NOTICE):
-            found.add(session)
-    return frozenset(found)
-
-
-def _kill_tagged(session: str) -> list[int]:
-    mark = f"\0{TAG}={session}\0".encode()
-    boot = boot_id()
-    killed = [pid for pid in _pids() if _kill(pid, mark, boot)]
-    return killed + _chase(mark, boot)
-
-
-def _chase(mark: bytes, boot: str) -> list[int]:
-    """Kill those that fork and leave faster than all of /proc can be read: they are among the newest."""
-    killed = []
-    began = time.monotonic()
-    quiet_at = began + _QUIET
-    while (now := time.monotonic()) < quiet_at and now < began + 1:
-        last = int(Path("/proc/loadavg").read_bytes().split()[-1])
-        for pid in range(last, max(last - _NEWEST, 1), -1):
-            if _kill(pid, mark, boot):
-                killed.append(pid)
-                quiet_at = time.monotonic() + _QUIET
-    return killed
-
-
-def _kill(pid: int, mark: bytes, boot: str) -> bool:
-    """Kill a process if its environment has the mark; tell whether it was killed now."""
-    if mark not in _environ(pid):
-        return False
-    start = start_ticks(pid)
-    pidfd = None if start is None else open_pidfd(ProcessId(pid, start, boot))
-    if pidfd is None:
-        return False
     try:
-        if mark not in _environ(pid):  # looked at again, now that the number cannot change hands
+        for _ in range(_SCANS):
+            left = await anyio.to_thread.run_sync(hunt.round)
+            found.update(dict.fromkeys(left))
+            empty = 0 if left else empty + 1
+            if empty == _EMPTY_SCANS:
+                break
+            await anyio.sleep(_PAUSE)
+    finally:
+        hunt.close()
+    return Cleared(tuple(pid for pid in found if pid not in left), tuple(map(describe, left)))
+
+
+class _Hunt:
+    """Rounds of one sweep.
+
+    One marked process of the harness's session is stopped and killed last: while it is there, the number of that
+    session is no other's, and who is in it is the session's.
+    """
+
+    def __init__(self, mark: Mark) -> None:
+        self._mark = mark
+        self._boot = boot_id()
+        self._anchor: tuple[int, int] | None = None  # its pid, and a pidfd of it
+
+    def round(self) -> list[int]:
+        """Kill what is there; return what was found."""
+        found = [pid for pid in pids() if self._strike(pid)]
+        found += self._chase()
+        beside = [pid for pid in pids() if self._strike_beside(pid)] if self._hold() else []
+        if self._anchor is not None and not beside:
+            found.append(self._anchor[0])
+            self._signal_anchor(signal.SIGKILL)
+            self.close()
+        return [*found, *beside]
+
+    def close(self) -> None:
+        """Let go of the process that was held."""
+        if self._anchor is not None:
+            self._signal_anchor(signal.SIGKILL)  # it is marked, and must not be left standing
+            os.close(self._anchor[1])
+            self._anchor = None
+
+    def _chase(self) -> list[int]:
+        """Kill those that fork and leave faster than all of /proc can be read: they are among the newest."""
+        killed = []
+        began = time.monotonic()
+        quiet_at = began + _QUIET
+        while (now := time.monotonic()) < quiet_at and now < began + 1:
+            last = int(Path("/proc/loadavg").read_bytes().split()[-1])
+            for pid in range(last, max(last - _NEWEST, 1), -1):
+                if self._strike(pid):
+                    killed.append(pid)
+                    quiet_at = time.monotonic() + _QUIET
+        return killed
+
+    def _strike(self, pid: int) -> bool:
+        """Kill a process if it has the mark, or stop it to be held; tell whether it was killed."""
+        if self._anchor is not None and pid == self._anchor[0]:
             return False
+        pidfd = self._open(pid, self._mark.is_on)
+        if pidfd is None:
+            return False
+        if self._anchor is None and self._mark.led(pid):
+            self._anchor = (pid, pidfd)
+            self._signal_anchor(signal.SIGSTOP)
+            return False
+        return _kill(pidfd)
+
+    def _strike_beside(self, pid: int) -> bool:
+        """Kill a process of the harness's session; tell whether there was one to kill."""
+        if self._anchor is None or pid == self._anchor[0]:
+            return False
+        pidfd = self._open(pid, self._mark.led)
+        if pidfd is None:
+            return False
+        if not self._hold():  # looked at after the other: only then was the number the session's all the time
+            os.close(pidfd)
+            return False
+        return _kill(pidfd)
+
+    def _hold(self) -> bool:
+        """Tell whether the process that is held still lives, in the harness's session."""
+        if self._anchor is None:
+            return False
+        poll = select.poll()
+        poll.register(self._anchor[1], select.POLLIN)
+        if poll.poll(0) or not self._mark.led(self._anchor[0]):
+            self.close()
+            return False
+        return True
+
+    def _open(self, pid: int, belongs: Callable[[int], bool]) -> int | None:
+        if not belongs(pid):
+            return None
+        start = start_ticks(pid)
+        pidfd = None if start is None else open_pidfd(ProcessId(pid, start, self._boot))
+        if pidfd is not None and not belongs(pid):  # looked at again, now that the number cannot change hands
+            os.close(pidfd)
+            return None
+        return pidfd
+
+    def _signal_anchor(self, number: signal.Signals) -> None:
+        if self._anchor is None:
+            return
+        try:
+            signal.pidfd_send_signal(self._anchor[1], number)
+        except OSError:
+            return  # it is gone
+
+
+def _kill(pidfd: int) -> bool:
+    """Kill a process and close its pidfd; tell whether there was one, also if it is not ours to kill."""
+    try:
         signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+    except PermissionError:
+        return True  # of another user: it stays, and is told as what could not be killed
     except ProcessLookupError:
         return False
     finally:
         os.close(pidfd)
     return True
-
-
-def _pids() -> Iterator[int]:
-    me = os.getpid()
-    with os.scandir("/proc") as entries:
-        for entry in entries:
-            if entry.name.isdigit() and int(entry.name) != me:
-                yield int(entry.name)
-
-
-def _environ(pid: int) -> bytes:
-    """Return the environment that a process was started with, a NUL before and after each variable.
-
-    A process whose first thread has ended is asked through the others; one that is gone has none.
-    """
-    if found := _read(f"/proc/{pid}/environ"):
-        return b"\0" + found
-    with contextlib.suppress(OSError):
-        for thread in Path(f"/proc/{pid}/task").iterdir():
-            if found := _read(f"{thread}/environ"):
-                return b"\0" + found
-    return b""
-
-
-def _read(path: str) -> bytes:
-    try:
-        return Path(path).read_bytes()
-    except OSError:  # gone, a zombie, or not ours to look at
-        return b""

@@ -64,10 +64,10 @@ class UnitLauncher:
         started = _written(folder)
         return started if started is not None else await self._late(unit, folder, why)
 
-    async def clear(self, session: str, folder: Path) -> Cleared:  # noqa: ARG002  - the protocol's
+    async def clear(self, session: str, folder: Path) -> Cleared:
         """End the session's unit with all in it, then what got out of it but names the session."""
         inside = await self._end(session)
-        outside = await sweep_tagged(session)
+        outside = await sweep_tagged(session, folder)
         return Cleared(inside.killed + outside.killed, inside.survivors + outside.survivors, inside.why)
 
     async def tidy(self, session: str, folder: Path) -> Cleared:  # noqa: ARG002  - the protocol's
@@ -80,8 +80,19 @@ class UnitLauncher:
         Raises:
             LaunchError: the manager does not answer.
         """
+        return await self._listed(running=False)
+
+    async def alive(self) -> frozenset[str]:
+        """Return the sessions whose units are not over.
+
+        Raises:
+            LaunchError: the manager does not answer.
+        """
+        return await self._listed(running=True)
+
+    async def _listed(self, *, running: bool) -> frozenset[str]:
         try:
-            names = await self._manager.names(unit_of("*"))
+            names = await self._manager.names(unit_of("*"), running=running)
         except BusError as error:
             raise LaunchError(f"the units of sessions cannot be listed: {error}") from error
         instances = (name.partition("@")[2].removesuffix(".service") for name in names)

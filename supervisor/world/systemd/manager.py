@@ -19,6 +19,8 @@ _GONE = {f"{_NAME}.NoSuchUnit", "org.freedesktop.DBus.Error.UnknownObject"}
 _TO_BE_ALLOWED = 25.0  # seconds; at a boot, the service that is asked whether we may has to start first
 _JOBS = f"type='signal',sender='{_NAME}',interface='{_NAME}.Manager',member='JobRemoved'"
 
+_OVER = frozenset({"inactive", "failed"})  # states in which nothing of a unit runs
+
 
 class Scope(enum.Enum):
     """Whose service manager it is."""
@@ -49,7 +51,7 @@ class Unit:
     @property
     def over(self) -> bool:
         """Whether nothing of it runs any more."""
-        return self.active in {"inactive", "failed"}
+        return self.active in _OVER
 
 
 class Manager:
@@ -110,10 +112,13 @@ class Manager:
             raise
         return _unit(found)
 
-    async def names(self, pattern: str) -> list[str]:
-        """Return the names of the loaded units that match a pattern; raises as `unit` does."""
+    async def names(self, pattern: str, *, running: bool = False) -> list[str]:
+        """Return the names of the loaded units that match a pattern, or only of those that are not over.
+
+        Raises as `unit` does.
+        """
         (listed,) = await self._call(_MANAGER, "ListUnitsByPatterns", "asas", [], [pattern])
-        return [str(row[0]) for row in listed]
+        return [str(row[0]) for row in listed if not (running and row[3] in _OVER)]
 
     def close(self) -> None:
         """Hang up."""

@@ -91,6 +91,19 @@ def clears_its_environment() -> None:
     time.sleep(LIFE)
 
 
+def clears_its_environment_beside_another() -> None:
+    """The harness's session of processes has a child that cleared its environment and one that did not."""
+    ready_fd = os.open(os.environ["READY"], os.O_WRONLY)
+    if os.fork() == 0:
+        signal.pause()
+    if os.fork() == 0:
+        os.setpgid(0, 0)
+        os.write(ready_fd, b"%d\n" % os.getpid())
+        os.close(ready_fd)
+        os.execve("/bin/sleep", ["sleep", str(LIFE)], {})  # noqa: S606  - no shell: it is the animal itself
+    time.sleep(LIFE)
+
+
 def forks_for_ever() -> None:
     """A fork bomb in a room: each process forks as long as the kernel lets it."""
     fifo = os.open(os.environ["READY"], os.O_WRONLY)
