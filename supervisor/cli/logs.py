@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+import click
 
 from supervisor.world.control.client import Client
 from workers.session.logfile import read_kept
@@ -12,15 +15,41 @@ from workers.session.logfile import read_kept
 
 def print_log(path: str) -> None:
     """Write what was kept of a log to standard output; a gap shows as one line."""
-    for chunk in read_kept(path):
-        sys.stdout.buffer.write(chunk)
+    with _told(path):
+        for chunk in read_kept(path):
+            sys.stdout.buffer.write(chunk)
 
 
 def follow_log(path: str, supervisor: Client, session: str) -> None:
     """Write the log as it grows, until the session has ended."""
-    for chunk in _grown(Path(path), supervisor, session):
-        sys.stdout.buffer.write(chunk)
-        sys.stdout.buffer.flush()
+    with _told(path):
+        for chunk in _grown(Path(path), supervisor, session):
+            sys.stdout.buffer.write(chunk)
+            sys.stdout.buffer.flush()
+
+
+@contextmanager
+def _told(path: str) -> Iterator[None]:
+    """Say in one line why a log cannot be read."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise click.ClickException(
+            f"{path}: there is no such log; it was removed, or not begun yet"
+        ) from error
+    except PermissionError as error:
+        raise click.ClickException(
+            f"{path}: this account may not read it; ask as {_whose(Path(path))} or as root"
+        ) from error
+
+
+def _whose(path: Path) -> str:
+    for folder in path.parents:
+        try:
+            return folder.owner()
+        except (OSError, KeyError):  # out of sight, or of nobody that has a name
+            continue
+    return "its owner"
 
 
 def _grown(path: Path, supervisor: Client, session: str) -> Iterator[bytes]:

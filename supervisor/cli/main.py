@@ -120,7 +120,7 @@ def main(argv: list[str] | None = None) -> Any:
         _say_refusal(error)
         sys.exit(75 if error.code == -32002 else 1)
     except Unreachable as error:
-        click.echo(f"leasehold: {error}; {error.way_out}", err=True)
+        click.echo(f"leasehold: {error}; {_way_out(error)}", err=True)
         sys.exit(3)
     except BrokenPipeError:
         sys.stderr.close()
@@ -128,6 +128,19 @@ def main(argv: list[str] | None = None) -> Any:
     except KeyboardInterrupt:
         sys.exit(130)
     sys.exit(0)
+
+
+def _way_out(error: Any) -> str:
+    """Return what to do; where units are installed for the socket, it is theirs to start the supervisor."""
+    import os
+
+    from supervisor.world.control.client import Unreachable
+    from supervisor.world.systemd.install.look import start_of
+
+    if error.way_out != Unreachable.way_out:
+        return str(error.way_out)
+    command = start_of(error.path, os.environ)
+    return f"`{command}` starts it" if command else str(error.way_out)
 
 
 def _say_refusal(error: Any) -> None:

@@ -29,7 +29,9 @@ def ask_or_read(ctx: click.Context, method: str, read: Callable[[Reader], Any], 
         reader = _reader(ctx)
         if reader is None:
             raise
-    click.echo("leasehold: no supervisor runs; this is from its journal", err=True)
+    click.echo(
+        "leasehold: no supervisor runs; this is from its journal and its sessions' own records", err=True
+    )
     with reader:
         return read(reader)
 

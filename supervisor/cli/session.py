@@ -44,7 +44,7 @@ def session() -> None:
 def list_(ctx: click.Context, all_: bool, limit: int, as_json: bool) -> None:  # noqa: FBT001
     """List sessions."""
     found = ask_or_read(
-        ctx, "session.list", lambda reader: _ended_ones(reader, limit if all_ else 0), all=all_, limit=limit
+        ctx, "session.list", lambda reader: _listed(reader, limit if all_ else 0), all=all_, limit=limit
     )
     if as_json:
         print_json(found)
@@ -184,19 +184,22 @@ def resume(ctx: click.Context, session_id: str, as_json: bool) -> None:  # noqa:
 
 
 def _one(reader: Reader, name: str) -> dict[str, Any]:
-    from supervisor.daemon.verbs.sessions import files, row_summary
+    from supervisor.cli.unwatched import whole
 
     row = reader.session(name) or next(iter(reader.sessions(1, task=name)), None)
     if row is None:
         raise click.ClickException(f'no session "{name}"; `leasehold session list --all` names them')
-    folder = reader.path.parent / "sessions" / row.id
-    return {**row_summary(row), "evidence": (row.ending or {}).get("evidence"), **files(folder)}
+    return whole(reader, row)
 
 
-def _ended_ones(reader: Reader, limit: int) -> dict[str, Any]:
+def _listed(reader: Reader, ended: int) -> dict[str, Any]:
+    from supervisor.cli.unwatched import unwatched
     from supervisor.daemon.verbs.sessions import row_summary
 
-    return {"sessions": [row_summary(row) for row in reader.sessions(limit)] if limit else []}
+    living = unwatched(reader)
+    named = {session["id"] for session in living}
+    rows = reader.sessions(ended) if ended else []
+    return {"sessions": living + [row_summary(row) for row in rows if row.id not in named]}
 
 
 def _ended(found: dict[str, Any], *, as_json: bool) -> None:

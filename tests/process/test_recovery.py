@@ -14,6 +14,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from supervisor.world.launch.records import lock_is_held
+
 pytestmark = pytest.mark.process
 
 WAIT = """
@@ -82,6 +84,44 @@ def test_promise_7_sessions_go_on_over_a_kill_and_their_exit_codes_are_exact(sit
     for code, key in enumerate("abc", start=3):
         (site.root / ".leasehold" / key).write_text(str(code))
         assert site.wait_for("session.ended", task=key)["data"]["evidence"]["code"] == code
+
+
+def test_sessions_that_nobody_watches_are_listed_as_what_they_are(site):
+    for key in "ab":
+        site.task(key, f"{key}.txt")
+    site.configure(UNTIL_TOLD, supervisor={"max_sessions": 2}, retry={"attempts": 1})
+    site.start()
+    for key in "ab":
+        site.wait_for("session.running", task=key)
+    before = sessions(site)
+    killed(site)
+    (site.root / ".leasehold/b").write_text("7")
+    ended = folder(site, before["b"]["id"])
+    site.until((ended / "exit.json").exists)
+    site.until(lambda: not lock_is_held(ended))
+
+    listed = {session["task"]: session for session in site.ask("session", "list")["sessions"]}
+
+    assert {name: listed["a"][name] for name in ("id", "state", "pid", "worker_pid")} == {
+        name: before["a"][name] for name in ("id", "state", "pid", "worker_pid")
+    }
+    assert listed["a"]["elapsed"] >= before["a"]["elapsed"]
+    assert (listed["b"]["state"], listed["b"]["pid"]) == ("unsettled", None)
+    assert site.ask("session", "show", "a")["pid"] == before["a"]["pid"]
+    assert len(site.ask("session", "list", "--all")["sessions"]) == 2
+
+
+def test_a_log_that_is_gone_or_closed_is_named_in_one_line(site):
+    site.task("a", "a.txt")
+    site.configure(WAIT)
+    site.start()
+    session = site.wait_for("session.running")["session"]
+    log = folder(site, session) / "err.log"
+    log.unlink()
+
+    said = site.run("session", "logs", "--err", "a", code=1).stderr
+
+    assert said == f"Error: {log}: there is no such log; it was removed, or not begun yet\n"
 
 
 def test_a_budget_that_was_extended_is_still_extended_after_a_kill(site):

@@ -117,6 +117,33 @@ def test_members_of_the_group_are_operators_and_others_are_not(fleet: Fleet):
     assert fleet.box.sh(f"stat -c '%a %U %G' {SOCKET}").split() == ["660", ACCOUNT, "leasehold"]
 
 
+def test_a_member_is_told_whose_the_logs_are(fleet: Fleet):
+    fleet.box.sh("useradd -m -G leasehold reader")
+    fleet.task("private")
+    session = fleet.running("private")["private"]["id"]
+
+    said = fleet.leasehold("session", "logs", "private", user="reader", code=1)
+
+    log = f"/var/lib/leasehold/sessions/{session}/out.log"
+    assert said == f"Error: {log}: this account may not read it; ask as {ACCOUNT} or as root\n"
+    fleet.tell("private", "commit")
+
+
+def test_a_verb_that_finds_the_service_stopped_names_the_command_that_starts_it(fleet: Fleet):
+    fleet.task("unseen")
+    session = fleet.running("unseen")["unseen"]["id"]
+    fleet.systemctl("stop leasehold.socket leasehold.service")
+    try:
+        said = fleet.leasehold("status", code=3)
+        listed = fleet.leasehold("session", "list")
+    finally:
+        fleet.systemctl("start leasehold.socket leasehold.service")
+
+    assert said.endswith("`sudo systemctl start leasehold.socket leasehold.service` starts it\n")
+    assert f"{session}   running" in listed
+    fleet.tell("unseen", "commit")
+
+
 def test_clients_that_call_during_a_restart_wait_and_none_is_refused(fleet: Fleet):
     told = fleet.box.sh("""
         for n in 1 2 3 4 5 6 7 8 9 10 11 12; do leasehold status >/dev/null && echo ok || echo refused; done >/tmp/one &

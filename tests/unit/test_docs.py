@@ -29,7 +29,8 @@ verb takes `--help`. `--json` prints one JSON document on standard output. Exit 
 [listed apart](exit-codes-and-signals.md). SESSION is the id of a session or the key of a task, a duration is written
 `90s`, `15m` or `1h30m`.
 
-`events` without `-f`, `report` and `session list` also answer while no supervisor runs, from its journal.
+`events` without `-f`, `report` and `session list|show|logs` also answer while no supervisor runs, from its journal and
+the records of its sessions. A session whose worker has gone is `unsettled` then: the next supervisor finds out how it ended.
 """
 
 

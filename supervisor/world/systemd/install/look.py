@@ -12,7 +12,7 @@ from supervisor.world.systemd.install.files import wanted_files
 from supervisor.world.systemd.install.installed import Foreign, Installation, look_at_installation
 from supervisor.world.systemd.install.prepare import prepare
 from supervisor.world.systemd.install.runner import HostRunner, Runner
-from supervisor.world.systemd.install.site import SERVICE, Site, system_site, user_site, with_runtime
+from supervisor.world.systemd.install.site import SERVICE, SOCKET, Site, system_site, user_site, with_runtime
 
 _BOOTED = Path("/run/systemd/system")
 
@@ -46,6 +46,21 @@ def look_at_systemd(environ: Mapping[str, str]) -> list[Finding]:
             )
         ]
     )
+
+
+def start_of(socket: str, environ: Mapping[str, str]) -> str | None:
+    """Return the command that starts the installation which listens on `socket`, `None` when there is none."""
+    for site in (system_site(), user_site(environ)):
+        try:
+            unit = (site.units / SOCKET).read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            continue
+        if f"ListenStream={socket}" in unit.replace("%%", "%").splitlines():
+            rights = "" if site.user else "sudo "
+            return rights + " ".join(site.systemctl("start", SOCKET, SERVICE)).replace(
+                " --no-ask-password", ""
+            )
+    return None
 
 
 def look_at_site(site: Site, environ: Mapping[str, str], version: int, run: Runner) -> list[Finding]:
