@@ -74,6 +74,7 @@ def show(ctx: click.Context, session_id: str, as_json: bool) -> None:  # noqa: F
         "repo",
         "attempt",
         "rung",
+        "level",
     ):
         if found.get(name) not in (None, ""):
             click.echo(f"{name:<12} {found[name]}")

@@ -355,3 +355,19 @@ def test_a_session_is_told_that_another_changed_a_file_since_it_began(site):
     assert (
         output(site, "second").count("after this session began; read it again") == 2
     )  # on stderr, and as a notice
+
+
+def test_a_session_says_at_which_level_it_ran(site):
+    site.configure(AGENT)
+    pipes(site, "up", "over")
+    script(site, "only", "meet up; await over; exit 75")
+    site.start()
+    (site.root / ".leasehold/up").read_text()
+    site.wait_for("session.level")
+
+    while_it_ran = site.ask("session", "show", "only")["level"]
+    (site.root / ".leasehold/over").write_text("\n")
+    site.wait_for("session.ended", task="only")
+
+    assert while_it_ran == "kernel"
+    assert site.ask("session", "show", "only")["level"] == "kernel"

@@ -41,7 +41,7 @@ class ExitRecord:
     "resident", "stall", "stop", "shutdown", "kill" or "preempt". Exactly one of `code` and `signal` is set once
     the harness was started. `leaked` are descendants that outlived the harness and were killed,
     `survivors` those that could not be, `unkillable` those of them that are gone since. `paused` are the seconds that it stood still, `limits` how often
-    the kernel held it to a limit of its cgroup.
+    the kernel held it to a limit of its cgroup, `guard` the level of enforcement that it ran at, and what the guard did.
     """
 
     cause: str
@@ -59,6 +59,7 @@ class ExitRecord:
     limits: Mapping[str, int] = field(default_factory=dict)
     log: Mapping[str, Any] = field(default_factory=dict)
     usage: Mapping[str, Any] = field(default_factory=dict)
+    guard: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> ExitRecord:
@@ -73,7 +74,7 @@ class ExitRecord:
         for name in ("leaked", "survivors", "unkillable"):
             if not all(isinstance(process, Mapping) for process in data.get(name) or ()):
                 raise TypeError(f"{name} holds something that is no process")
-        for name in ("limits", "log", "usage"):
+        for name in ("limits", "log", "usage", "guard"):
             if not isinstance(data.get(name) or {}, Mapping):
                 raise TypeError(f"{name} is no object")
         return cls(
@@ -92,6 +93,7 @@ class ExitRecord:
             limits=data.get("limits") or {},
             log=data.get("log") or {},
             usage=data.get("usage") or {},
+            guard=data.get("guard") or {},
         )
 
 
@@ -284,6 +286,7 @@ def _evidence(record: ExitRecord, remains: Remains) -> Mapping[str, Any]:
         "survivors": [dict(p) for p in record.survivors],
         "unkillable": [dict(p) for p in record.unkillable],
         "log": dict(record.log),
+        "guard": dict(record.guard),
         "usage": dict(record.usage),
     }
 

@@ -182,6 +182,7 @@ def summary(authority: Authority, session: Session, now: Moment) -> dict[str, An
         "attempt": session.intent.attempt,
         "commits_refused": session.refused,
         "rung": session.intent.rung,
+        "level": session.level,
     }
     if isinstance(state, Paused):
         found["paused"] = {"by": state.by, "why": state.why, "since": state.since.wall}
@@ -218,6 +219,7 @@ def row_summary(row: SessionRow) -> dict[str, Any]:
         "left": None,
         "attempt": intent.get("attempt"),
         "rung": intent.get("rung", ""),
+        "level": ((row.ending or {}).get("evidence") or {}).get("guard", {}).get("level", ""),
         "fence": max((lease.token for lease in leases), default=0),
         "outcome": row.outcome,
         "sentence": (row.ending or {}).get("sentence"),
