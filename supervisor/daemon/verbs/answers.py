@@ -6,6 +6,7 @@ from supervisor.core.decisions.assign import NotAssigned
 from supervisor.core.decisions.effects import Effect
 from supervisor.core.decisions.orders import NotDone
 from supervisor.core.decisions.requests import LeaseRefusal
+from supervisor.core.sessions.roster import Session
 from supervisor.daemon.authority import Authority
 from supervisor.world.control.caller import Caller, SessionCaller
 from supervisor.world.control.errors import Code, RpcError
@@ -16,6 +17,18 @@ from supervisor.world.journal.ticket import Ticket
 def who(caller: Caller) -> str:
     """Return the name under which an order is recorded."""
     return f"session {caller.session}" if isinstance(caller, SessionCaller) else "operator"
+
+
+def living(authority: Authority, caller: Caller) -> Session:
+    """Return the session that asks.
+
+    Raises:
+        RpcError: it is no living session.
+    """
+    session = authority.tables.roster.get(caller.session) if isinstance(caller, SessionCaller) else None
+    if session is None:
+        raise RpcError(Code.DENIED, "this is asked by a living session only")
+    return session
 
 
 def carried(authority: Authority, result: list[Effect] | NotDone | NotAssigned) -> None:

@@ -16,8 +16,8 @@ from supervisor.core.leases.scope import Scope, ScopeError, file_scope, path_key
 from supervisor.core.sessions.roster import Session
 from supervisor.daemon.authority import Authority
 from supervisor.daemon.preparing import Workshop
-from supervisor.daemon.verbs.answers import lease_error
-from supervisor.world.control.caller import Caller, SessionCaller
+from supervisor.daemon.verbs.answers import lease_error, living
+from supervisor.world.control.caller import Caller
 from supervisor.world.control.errors import Code, RpcError
 from supervisor.world.control.later import Later
 from supervisor.world.control.methods import Method, Params, Who
@@ -72,7 +72,7 @@ class GuardVerbs:
     def claim(self, caller: Caller, params: GuardClaim) -> object:
         """Grant, refuse, or answer when the wait is over."""
         authority = self._authority
-        session = self._session(caller)
+        session = living(self._authority, caller)
         asked = claims.Claim(
             tuple(map(decode_path, params.files)),
             tuple(map(decode_path, params.folders)),
@@ -110,7 +110,7 @@ class GuardVerbs:
     def give_back(self, caller: Caller, params: GiveBack) -> object:
         """End the leases of a git command at once; answer with those on files that it wrote and left dirty."""
         authority = self._authority
-        session = self._session(caller)
+        session = living(self._authority, caller)
         repo = self._shop.repos.get(session.intent.repo)
         written = _scopes(params.written, session.intent.repo, fold_case=repo is not None and repo.fold_case)
         kept, effects = claims.give_back(
@@ -150,14 +150,6 @@ class GuardVerbs:
             lease for lease in authority.tables.broker.held(session.id) if lease.scope in fresh - gone
         )
         later.answer(_written(left))
-
-    def _session(self, caller: Caller) -> Session:
-        session = (
-            self._authority.tables.roster.get(caller.session) if isinstance(caller, SessionCaller) else None
-        )
-        if session is None:
-            raise RpcError(Code.DENIED, "this is asked by a living session only")
-        return session
 
     def _promise(self, session: Session, waiter: int, asked: claims.Claim, wants: tuple[Want, ...]) -> Later:
         authority = self._authority

@@ -13,11 +13,10 @@ from supervisor.core.decisions.holders import OPERATOR
 from supervisor.core.decisions.requests import LeaseRefusal, lease_json
 from supervisor.core.leases.lease import Granted, Lease, Mode, TimedOut, Waiting, Want, Woken
 from supervisor.core.leases.scope import ScopeError
-from supervisor.core.sessions.roster import Session
 from supervisor.daemon.authority import Authority
 from supervisor.daemon.fleet import Workers
 from supervisor.daemon.preparing import Workshop
-from supervisor.daemon.verbs.answers import answered_once_durable, lease_error, not_found
+from supervisor.daemon.verbs.answers import answered_once_durable, lease_error, living, not_found
 from supervisor.world.control.caller import Caller, SessionCaller
 from supervisor.world.control.errors import Code, RpcError
 from supervisor.world.control.later import Later
@@ -196,7 +195,7 @@ class LeaseVerbs:
     def check(self, caller: Caller, params: GateCheck) -> object:
         """Judge the movement of branches; a refusal carries the lines that git shows."""
         authority = self._authority
-        session = self._session(caller)
+        session = living(self._authority, caller)
         updates = [
             gate.Update(update.ref, update.old, update.new, tuple(map(decode_path, update.paths)))
             for update in params.updates
@@ -215,14 +214,6 @@ class LeaseVerbs:
 
     # --- shared steps -------------------------------------------------------------------------------
 
-    def _session(self, caller: Caller) -> Session:
-        session = (
-            self._authority.tables.roster.get(caller.session) if isinstance(caller, SessionCaller) else None
-        )
-        if session is None:
-            raise RpcError(Code.DENIED, "this is asked by a living session only")
-        return session
-
     def _wants(
         self, caller: Caller, paths: tuple[str, ...], mode: Mode, repo: str, cwd: str
     ) -> tuple[Want, ...]:
@@ -235,7 +226,7 @@ class LeaseVerbs:
     def _repo(self, caller: Caller, repo: str, cwd: str) -> str:
         """Return the repository that paths are in: the session's, the named one, or the one around `cwd`."""
         if isinstance(caller, SessionCaller):
-            return self._session(caller).intent.repo
+            return living(self._authority, caller).intent.repo
         if repo:
             if repo not in self._shop.repos:
                 raise not_found("repository", repo, f"there are: {', '.join(self._shop.repos) or 'none'}")
