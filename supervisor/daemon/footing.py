@@ -26,6 +26,8 @@ async def find_footing(settings: Settings) -> Footing:
 
 async def _level(settings: Settings, ladder: Ladder) -> tuple[Level, str]:
     level, seen = await probe_level(guard=settings.guard.mode != "off", below=ladder.bite)
+    if level is Level.HOOKS and _all_apart(settings):
+        level = Level.WORKTREE
     required = Level[settings.leases.required_level.upper()]
     if level < required:
         raise LevelError(
@@ -33,6 +35,11 @@ async def _level(settings: Settings, ladder: Ladder) -> tuple[Level, str]:
             "`leasehold doctor` says more"
         )
     return level, seen
+
+
+def _all_apart(settings: Settings) -> bool:
+    """Tell whether every session has a work tree of its own."""
+    return bool(settings.repos) and all(repo.isolation == "worktree" for repo in settings.repos.values())
 
 
 async def _ladder(settings: Settings) -> Ladder:

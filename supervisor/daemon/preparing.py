@@ -141,6 +141,7 @@ async def session_spec(shop: Workshop, tables: Tables, session: Session) -> Sess
     repo = shop.repos.get(intent.repo)
     if intent.repo and repo is None:
         raise LaunchError(f'repository "{intent.repo}" is no longer configured')
+    checkout = repo.root if repo is not None else Path()
     if repo is not None:
         repo = await shop.worktrees.make(session, repo, tables.backlog.track(session.key).last)
     folder = shop.sessions / session.id
@@ -184,12 +185,17 @@ async def session_spec(shop: Workshop, tables: Tables, session: Session) -> Sess
         model=intent.model,
         repo=repo.root if repo is not None else None,
         limits=limits_of(harness),
-        guard=await _guard(shop, tables, intent, repo, base) if repo is not None else None,
+        guard=await _guard(shop, tables, intent, repo, checkout, base) if repo is not None else None,
     )
 
 
 async def _guard(
-    shop: Workshop, tables: Tables, intent: Intent, repo: Repository, base: Mapping[str, str]
+    shop: Workshop,
+    tables: Tables,
+    intent: Intent,
+    repo: Repository,
+    checkout: Path,
+    base: Mapping[str, str],
 ) -> GuardSpec | None:
     """Return how the session's writes are held to its leases; `None` where the level does not reach so far."""
     settings = shop.settings
@@ -217,6 +223,8 @@ async def _guard(
         spare_hooks=shop.hooks,
         env=_under_guard(repo, hooks, base),
         target=intent.target,
+        checkout=checkout if intent.target else None,
+        others=repo.root.parent if intent.target else None,
     )
 
 
@@ -270,7 +278,7 @@ def brief_of(
         task=task,
         now=now.wall,
         budget=session.budget.wall,
-        level=shop.footing.level.told,
+        level=(Level.WORKTREE if session.intent.target else shop.footing.level).told,
         rung=shop.footing.ladder.rung.told,
         holds=tuple(lease.scope.text + (" (shared)" if lease.mode is Mode.SHARED else "") for lease in held),
         may_discover=not declares_paths(session) and tables.policy.leases.undeclared is Undeclared.GRANT,

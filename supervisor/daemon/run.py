@@ -233,7 +233,7 @@ def _build(
     authority = Authority(tables, recorder, steady.now)
     steady.report_to(authority)
     places = Places(settings.supervisor.state_dir / "sessions", settings.supervisor.runtime_dir / "workers")
-    worktrees = Worktrees(settings.supervisor.state_dir / "worktrees")
+    worktrees = Worktrees(Path(os.path.realpath(settings.supervisor.state_dir), "worktrees"))
     shop = Workshop(
         settings=settings,
         repos=repos,

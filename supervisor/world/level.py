@@ -27,7 +27,10 @@ class Level(enum.IntEnum):
 _TOLD = {
     Level.NONE: "none: leases keep sessions apart at their start, and nothing checks commits",
     Level.HOOKS: "hooks: a commit outside a session's leases does not land; writes themselves are not stopped",
-    Level.WORKTREE: "worktree",
+    Level.WORKTREE: (
+        "worktree: each session writes in a work tree of its own, and a commit outside its leases does not come into "
+        "the target"
+    ),
     Level.KERNEL: (
         "kernel: a write to a file that another session holds fails with EBUSY, whatever program tries it, "
         "and a commit outside a session's leases does not land"

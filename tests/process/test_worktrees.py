@@ -336,12 +336,7 @@ def test_a_session_that_goes_on_without_a_branch_is_integrated_all_the_same(site
 
 def test_paths_that_no_session_may_change_keep_the_commits_on_their_branch(site):
     site.task("a")
-    site.configure(
-        COMMIT,
-        repo={"isolation": "worktree", "exclude": ["*.txt"]},
-        retry={"attempts": 1},
-        guard={"mode": "off"},
-    )
+    site.configure(COMMIT, repo={"isolation": "worktree", "exclude": ["*.txt"]}, retry={"attempts": 1})
 
     site.until_idle(code=None)
 
@@ -349,3 +344,42 @@ def test_paths_that_no_session_may_change_keep_the_commits_on_their_branch(site)
     assert ended["outcome"] == "failed"
     assert ended["evidence"]["branch"]["hitch"] == "refused"
     assert "a.txt: no session may change it (repos.site.exclude)" in ended["sentence"]
+
+
+def test_the_guard_keeps_a_session_in_its_own_work_tree_whatever_others_hold(site):
+    site.task("a")
+    site.task("b", "a.txt")  # holds the path that the other one writes in its own work tree
+    site.write("ignored/.gitignore", "*\n")
+    site.configure(
+        f"""
+    import os, pathlib, subprocess, sys
+    if os.environ["LEASEHOLD_TASK"] == "b":
+        sys.exit(0)
+    {COMMIT.strip()}
+    main = pathlib.Path(os.environ["LEASEHOLD_NOTICE"]).parents[4]
+    def refused(*words):
+        done = subprocess.run(words, capture_output=True, text=True)
+        print(done.stderr, flush=True)
+        return "busy" in done.stderr
+    assert refused("sh", "-c", f"echo mine >> {{main}}/README.md")
+    assert refused("rm", f"{{main}}/README.md")
+    assert refused("sh", "-c", f"git -C {{main}} reset --hard")
+    assert refused("sh", "-c", f"git -C {{main}} add -A")
+    other = root.parent / "other"
+    assert refused("mkdir", "-p", str(other)) or refused("touch", str(other / "x"))
+    assert not refused("touch", f"{{main}}/ignored/cache")
+    assert not refused("git", "-C", str(main), "status")
+    assert (main / "README.md").read_text() == "a site\\n"
+    """,
+        repo={"isolation": "worktree"},
+        supervisor={"max_sessions": 2},
+        retry={"attempts": 1},
+    )
+
+    site.until_idle(code=None)
+
+    a = next(event for event in site.events("session.ended") if event["task"] == "a")
+    folder = site.root / f".leasehold/state/sessions/{a['session']}"
+    assert a["data"]["outcome"] == "finished", (folder / "err.log").read_text()
+    assert "in the checkout, which changes by integration only" in (folder / "notice").read_text()
+    assert (site.root / "README.md").read_text() == "a site\n"

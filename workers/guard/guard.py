@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from workers.guard.branches import Branches
     from workers.guard.calls import Target
     from workers.guard.claims import Claims, Verdict
+    from workers.guard.fence import Fence
     from workers.guard.ground import Ground
     from workers.guard.ignored import Ignored
     from workers.guard.rights import Rights
@@ -71,12 +72,16 @@ class Rules:
 
 
 class Guard:
-    """Serves a listener in the worker's loop. `told` hears each sentence that the session is told."""
+    """Serves a listener in the worker's loop. `told` hears each sentence that the session is told.
+
+    With a `fence` the work tree is the session's own: nobody is asked, and only what lies beyond is refused.
+    """
 
     __slots__ = (
         "_branches",
         "_claims",
         "_eyes",
+        "_fence",
         "_ground",
         "_hooks",
         "_ignored",
@@ -102,6 +107,7 @@ class Guard:
         hooks: SpareHooks,
         told: Callable[[str], None],
         rules: Rules,
+        fence: Fence | None = None,
     ) -> None:
         self._loop = loop
         self._listener = listener
@@ -114,6 +120,7 @@ class Guard:
         self._hooks = hooks
         self._told = told
         self._rules = rules
+        self._fence = fence
         self._turns = Turns(loop, rights, claims)
         self._poll = select.poll()
         self._poll.register(listener.fd, select.POLLIN)
@@ -135,12 +142,14 @@ class Guard:
     def rest(self) -> None:
         """End the process that answers about ignored paths, before the tree is swept."""
         self._ignored.close()
+        if self._fence is not None:
+            self._fence.close()
 
     def close(self) -> None:
         """Stop serving. Calls that are held then fail with ENOSYS, so every process must be gone."""
         self._claims.close()
         self._turns.close()
-        self._ignored.close()
+        self.rest()
         if self._listener.fd >= 0:
             self._loop.forget(self._listener.fd)
             os.close(self._listener.fd)
@@ -179,6 +188,9 @@ class Guard:
         if claim is None:
             self._listener.let_pass(call)
             return
+        if isinstance(claim, Refused):
+            self._refuse(call, claim.why)
+            return
         if isinstance(claim, Move):
             self._branches.judge(claim, lambda lines: self._judged(call, lines))
             return
@@ -189,7 +201,7 @@ class Guard:
         wait = self._rules.git_wait if claim.git == CHANGES else self._rules.wait
         self._claims.ask(claim, wait, lambda verdict: self._answered(call, claim, verdict))
 
-    def _claim(self, call: Held) -> Claim | Move | None:
+    def _claim(self, call: Held) -> Claim | Move | Refused | None:
         """Return what the supervisor must be asked for, or `None` when the call may pass without."""
         memory = Memory(call.task)
         try:
@@ -202,6 +214,8 @@ class Guard:
             memory.close()
         if move := self._branches.move(named):
             return move
+        if self._fence is not None:
+            return self._fenced(named, self._fence)
         claim: Claim | None = None
         for target in named:
             path = self._ground.relative(target.path)
@@ -212,7 +226,15 @@ class Guard:
             kinds.get(target.deed, claim.files).append(path)
         return claim
 
-    def _turn(self, call: Held, memory: Memory) -> Claim | None:
+    def _fenced(self, named: list[Target], fence: Fence) -> Refused | None:
+        """Return why a call reaches out of the session's own work tree, in which it may do as it likes."""
+        for target in named:
+            why = fence.trespass(target.path, moves=target.deed == MOVE)
+            if why is not None:
+                return Refused(why, late=False)
+        return None
+
+    def _turn(self, call: Held, memory: Memory) -> Claim | Refused | None:
         """Return what a git command needs, or `None` for any other program and for what git does itself."""
         found = program_of(call, memory, self._eyes)
         if found is None:
@@ -222,6 +244,9 @@ class Guard:
             return None
         words = found[1] if name == b"git" else [b"git", name[4:], *found[1][1:]]
         command = CommandLine(words, self._rules.aliases)
+        if self._fence is not None:
+            why = self._fence.strays(self._folder(call.task, command), command)
+            return Refused(why, late=False) if why is not None else None
         deed = command.deed()
         if deed == READS or self._turns.includes(leader(call.task)) or not self._is_here(call.task, command):
             return None
@@ -230,9 +255,7 @@ class Guard:
 
     def _is_here(self, task: int, command: CommandLine) -> bool:
         """Tell whether a git command is about this checkout, and not about another repository."""
-        at = self._eyes.locate(task, AT_FDCWD, b".", follow=True)
-        for folder in command.folders:
-            at = os.path.realpath(os.path.join(at or b"/", folder))
+        at = self._folder(task, command)
         path = None if at is None else self._ground.relative(at)
         if at is None or path is None or (path == b"" and at != self._ground.root):
             return False
@@ -241,6 +264,13 @@ class Guard:
                 return False  # a repository inside this one
             path = path.rpartition(b"/")[0]
         return True
+
+    def _folder(self, task: int, command: CommandLine) -> bytes | None:
+        """Return the folder in which a git command works."""
+        at = self._eyes.locate(task, AT_FDCWD, b".", follow=True)
+        for folder in command.folders:
+            at = os.path.realpath(os.path.join(at or b"/", folder))
+        return at
 
     def _matters(self, path: bytes, target: Target) -> bool:
         if target.deed == MOVE:
@@ -274,9 +304,12 @@ class Guard:
             case Away() if self._rules.open_when_away or claim.git == CHANGES:
                 self._listener.let_pass(call)
             case Refused() | Away():
-                self.account.refused += 1
-                self._tell(call, verdict.why)
-                self._listener.refuse(call, errno.EBUSY)
+                self._refuse(call, verdict.why)
+
+    def _refuse(self, call: Held, why: str) -> None:
+        self.account.refused += 1
+        self._tell(call, why)
+        self._listener.refuse(call, errno.EBUSY)
 
     def _judged(self, call: Held, lines: list[str]) -> None:
         if not lines:

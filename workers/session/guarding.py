@@ -9,6 +9,7 @@ import socket
 from workers.guard.architecture import UnknownMachineError, native
 from workers.guard.branches import Branches
 from workers.guard.claims import Claims
+from workers.guard.fence import Fence
 from workers.guard.ground import Ground
 from workers.guard.guard import Guard, Rules
 from workers.guard.ignored import Ignored
@@ -86,6 +87,18 @@ def prepare(spec: GuardSpec | None) -> Pending | Off:
     return Pending(program, spec.env, required=spec.required)
 
 
+def _fence(spec: GuardSpec) -> Fence | None:
+    if not spec.checkout:
+        return None
+    checkout = os.fsencode(spec.checkout)
+    return Fence(
+        Ground(os.fsencode(spec.root)),
+        Ground(checkout),
+        Ground(os.fsencode(spec.others)),
+        Ignored(checkout, spec.git, os.fsencode(spec.git_dir)),
+    )
+
+
 def receive(
     pending: Pending,
     spec: GuardSpec,
@@ -123,6 +136,7 @@ def receive(
             SpareHooks(spec.hooks, spec.spare_hooks, spec.git_dir),
             told,
             Rules(spec.wait, spec.git_wait, spec.aliases, open_when_away=spec.open_when_away),
+            _fence(spec),
         )
         settled(guard)
 

@@ -36,10 +36,15 @@ class Budget:
 
 
 class GuardSpec:
-    """How the session's writes are held to its leases; `wait`, `git_wait` and `patience` in seconds."""
+    """How the session's writes are held to its leases; `wait`, `git_wait` and `patience` in seconds.
+
+    Where `root` is a work tree of its own, `checkout` is the one that it belongs to and `others` the folder with those
+    of all sessions; else both are empty.
+    """
 
     __slots__ = (
         "aliases",
+        "checkout",
         "control",
         "env",
         "git",
@@ -49,6 +54,7 @@ class GuardSpec:
         "keep_dumpable",
         "leases",
         "open_when_away",
+        "others",
         "patience",
         "repo",
         "required",
@@ -77,6 +83,8 @@ class GuardSpec:
         self.keep_dumpable = content.get("keep_dumpable") is True
         self.required = content.get("required") is True
         self.leases = _leases(content)
+        self.checkout = _absolute(content, "checkout") if content.get("checkout") is not None else ""
+        self.others = _absolute(content, "others") if self.checkout else ""
         self.aliases = {
             os.fsencode(name): os.fsencode(command) for name, command in _env(content, "aliases").items()
         }

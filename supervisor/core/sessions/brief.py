@@ -23,6 +23,12 @@ _TREE_RULES = (
         "`leasehold lease acquire PATH --wait 60s`; `leasehold lease who PATH` names its holder"
     ),
 )
+_FENCE_RULES = (
+    (
+        '- a write outside it, into the checkout or another session\'s work tree, fails with "Device or resource busy"; '
+        "the file named by $LEASEHOLD_NOTICE says why"
+    ),
+)
 _SHOWN_STATES = frozenset({"paused", "unkillable"})  # those that last, and in which it gives nothing back
 SHOWN = 12  # lines per list; the rest is counted, so that a brief stays readable
 
@@ -83,8 +89,15 @@ def _session_lines(brief: Brief) -> list[str]:
     if brief.holds:
         lines.append(f"- you hold: {_list(brief.holds)}")
     elif brief.may_discover:
-        when = "first write" if brief.guarded else "commit"
-        lines.append(f"- you hold no paths yet: a path that nobody holds becomes yours when you {when} it")
+        if brief.branch:
+            lines.append(
+                "- you hold no paths: those that you change are leased when your commits are integrated"
+            )
+        else:
+            when = "first write" if brief.guarded else "commit"
+            lines.append(
+                f"- you hold no paths yet: a path that nobody holds becomes yours when you {when} it"
+            )
     if task.repo:
         lines.append(f"- leases are enforced by: {brief.level}")
     if brief.rung:
@@ -148,6 +161,7 @@ def _rule_lines(brief: Brief) -> list[str]:
                 f"commits come into {brief.target} by {brief.way}. Never move {brief.target} yourself"
             ),
             *_TREE_RULES,
+            *(_FENCE_RULES if brief.guarded else ()),
         ]
     elif brief.task.repo:
         lines = [

@@ -38,7 +38,9 @@ class GuardSpec:
     `required`: the session must not run without. `git` is the program, `git_dir` the common git directory.
     `leases` is what the session holds at its start, `env` are variables that hold instead once the
     guard is in place. `hooks` is the folder that git then looks in, `spare_hooks` the one with every hook there is,
-    `target` names the branch that the session's own will be integrated into,
+    `target` names the branch that the session's own will be integrated into.
+    Where `root` is a work tree of its own, `checkout` is the one that it belongs to, and `others` the folder with those of
+    all sessions.
     `aliases` are git's own commands by the aliases that stand for them.
     """
 
@@ -60,6 +62,8 @@ class GuardSpec:
     env: Mapping[str, str]
     leases: tuple[Lease, ...] = ()
     target: str = ""
+    checkout: Path | None = None
+    others: Path | None = None
 
     def as_spec(self) -> dict[str, object]:
         """Return it as spec.json has it."""
@@ -81,6 +85,8 @@ class GuardSpec:
             "spare_hooks": str(self.spare_hooks),
             "env": dict(self.env),
             "target": self.target,
+            "checkout": str(self.checkout) if self.checkout is not None else None,
+            "others": str(self.others) if self.others is not None else None,
             "leases": [msgspec.to_builtins(lease) for lease in self.leases],
         }
 
