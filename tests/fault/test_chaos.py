@@ -36,7 +36,7 @@ class Storm:
         self._tasks: Iterator[tuple[str, int]] = zip(itertools.cycle(kinds), itertools.count(), strict=False)
         arena.furnish(
             sessions_at_once=5,
-            retry={"attempts": 4},
+            retry={"attempts": 5, "backoff": "400ms", "backoff_max": "3s"},
         )
 
     def refill(self) -> None:

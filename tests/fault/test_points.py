@@ -20,7 +20,8 @@ AT_A_LOSS = {"clear.before", "clear.done"}
 AT_A_RELOAD = {"reload.read", "reload.in_force"}
 AT_PRUNING = {"retention.folder_removed"}
 AT_A_SALVAGE = {"settle.kept", "settle.cleaned"}
-ELSEWHERE = AT_ADOPTION | AT_AN_ORDER | AT_A_LOSS | AT_A_RELOAD | AT_PRUNING | AT_A_SALVAGE
+AT_INTEGRATION = {"integrate.known", "integrate.checked", "integrate.moved", "integrate.files_moved"}
+ELSEWHERE = AT_ADOPTION | AT_AN_ORDER | AT_A_LOSS | AT_A_RELOAD | AT_PRUNING | AT_A_SALVAGE | AT_INTEGRATION
 AT_WORK = [p for p in POINTS if p not in ELSEWHERE]
 AT_A_STOP = {"worker.stop_asked", "worker.stop_told", "worker.leader_killed"}
 
@@ -28,6 +29,17 @@ AT_A_STOP = {"worker.stop_asked", "worker.stop_told", "worker.leader_killed"}
 @pytest.mark.parametrize("point", AT_WORK)
 def test_the_supervisor_may_be_killed_at_any_step(arena, point):
     arena.furnish(*TASKS)
+
+    died = arena.run(f"{point}=1*kill")
+
+    assert died.returncode == -signal.SIGKILL, died.stderr
+    back = arena.recover()
+    arena.conclude(point, "kill", back=back)
+
+
+@pytest.mark.parametrize("point", sorted(AT_INTEGRATION))
+def test_the_supervisor_may_be_killed_while_it_integrates(arena, point):
+    arena.furnish(*TASKS, **{"repos.site": {"isolation": "worktree"}})
 
     died = arena.run(f"{point}=1*kill")
 

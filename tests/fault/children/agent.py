@@ -139,10 +139,13 @@ def forks() -> None:
 def outside() -> None:
     """Try a commit outside its scope, which is refused, then do its work."""
     foreign = f"foreign-{TASK}.txt"
-    if commit(foreign):
-        leave(0)  # an earlier attempt was killed right here: what it left is this session's to land
-    os.spawnlp(os.P_WAIT, "git", "git", "reset", "-q", "--", foreign)
-    os.unlink(foreign)
+    try:
+        if commit(foreign):
+            leave(0)  # an earlier attempt was killed right here: what it left is this session's to land
+        os.spawnlp(os.P_WAIT, "git", "git", "reset", "-q", "--", foreign)
+        os.unlink(foreign)
+    except OSError as error:
+        sys.stderr.write(f"{error}\n")  # such an attempt left the file to nobody: it is kept for the operator
     leave(0 if commit() else 20)
 
 
