@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test test-fault test-system lint bench clean
+.PHONY: demo test test-fault test-system matrix lint bench clean
 .DEFAULT_GOAL := test
 
 $(STAMP): pyproject.toml supervisor/__init__.py
@@ -31,6 +31,9 @@ test-fault: $(STAMP)     ## kills the supervisor and its workers at each named s
 
 test-system: $(STAMP)    ## boots a real systemd in namespaces and runs the service in it; needs root
 	@$(BIN)/python -m pytest -m system tests/system
+
+matrix: $(STAMP)         ## tries every way to write to a held file; writes the table of docs/reference/guard.md
+	@$(BIN)/python -m tests.process.guard_table
 
 lint: $(STAMP)           ## format, lint and types
 	$(BIN)/ruff format --check .

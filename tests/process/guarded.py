@@ -57,6 +57,7 @@ def run(
     keep_dumpable: bool = True,
     cwd: Path | None = None,
     env: dict[str, str] | None = None,
+    pass_fds: Sequence[int] = (),
 ) -> Guarded:
     """Run a command below the filter; what `refuse` says yes to fails with EBUSY."""
     program = build(native(), hold_exec=hold_exec, keep_dumpable=keep_dumpable)
@@ -69,10 +70,11 @@ def run(
                 *(sys.executable, "-B", "-c", _STARTER, source, str(theirs.fileno()), program.hex()),
                 *command,
             ],
-            pass_fds=(theirs.fileno(),),
+            pass_fds=(theirs.fileno(), *pass_fds),
             cwd=cwd or root,
             env=env,
             text=True,
+            errors="replace",
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -1,177 +1,127 @@
-"""The write matrix below the real filter: no route changes a file that the policy refuses."""
+"""The write matrix below the real filter: no route changes a file that the policy refuses, but for the exceptions."""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+import tempfile
 from pathlib import Path
 
 import pytest
 
-from tests.process import guarded
-from workers.guard.calls import Target
+from tests.process.guard_matrix import attempt, compile_raw, make_repository, missing
+from tests.process.guard_routes import ROUTES, End, Route
+from tests.process.guard_table import PAGE, named_in, written
+from tests.process.refusing_gate import commit_everything
 
 pytestmark = pytest.mark.process
 
-HELD = "held.txt"
-CONTENT = "one\ntwo\nthree\n"
+ROOT = Path(__file__).parents[2]
+NOBODY = 65534
+_AS_NOBODY_TOO = "non-dumpable program, allowed to be"
 
 
-@dataclass(frozen=True)
-class Route:
-    """A way to write to the held file: a shell script, and the program that must be there for it."""
-
-    name: str
-    script: str
-    needs: str = "sh"
+@pytest.fixture(scope="session")
+def raw(tmp_path_factory: pytest.TempPathFactory) -> Path | None:
+    """Return the program that makes system calls by hand."""
+    return compile_raw(tmp_path_factory.mktemp("raw"))
 
 
-def _python(code: str) -> str:
-    return f"{sys.executable} -I -S -c '{code}'"
+def _need(route: Route, raw: Path | None) -> None:
+    if lacking := missing(route, raw):
+        pytest.skip(f"not installed: {lacking}")
 
 
-ROUTES = [
-    Route("shell >", "echo x > held.txt"),
-    Route("shell >>", "echo x >> held.txt"),
-    Route("shell >|", "set -C; echo x >| held.txt"),
-    Route("shell <>", "echo x 1<> held.txt"),
-    Route("tee", "echo x | tee held.txt"),
-    Route("tee -a", "echo x | tee -a held.txt"),
-    Route("dd", "dd if=/dev/zero of=held.txt bs=1 count=1 conv=notrunc"),
-    Route("cp over", "cp other.txt held.txt"),
-    Route("cp --remove-destination", "cp --remove-destination other.txt held.txt"),
-    Route("cp -l over", "cp -lf other.txt held.txt"),
-    Route("mv over", "mv other.txt held.txt"),
-    Route("mv away", "mv held.txt moved.txt"),
-    Route("mv the folder", "cd .. && mv repo elsewhere"),
-    Route("install", "install other.txt held.txt"),
-    Route("rm", "rm -f held.txt"),
-    Route("rm -r", "cd .. && rm -rf repo"),
-    Route("unlink", "unlink held.txt"),
-    Route("truncate", "truncate -s 0 held.txt"),
-    Route("ln -sf", "ln -sf other.txt held.txt"),
-    Route("ln then write", "ln held.txt alias.txt && echo x > alias.txt"),
-    Route("through a symbolic link", "ln -s held.txt link.txt; echo x > link.txt"),
-    Route("through a link chain", "ln -s held.txt a; ln -s a b; echo x > b"),
-    Route("through a linked folder", 'ln -s "$PWD" dir; echo x > dir/held.txt'),
-    Route("absolute path", 'echo x > "$PWD/held.txt"'),
-    Route("dots", "echo x > ./folder/../held.txt"),
-    Route("/proc/self/cwd", "echo x > /proc/self/cwd/held.txt"),
-    Route("/proc/self/fd", "exec 3< held.txt; echo x > /proc/self/fd/3"),
-    Route("/dev/fd", "exec 3< held.txt; echo x > /dev/fd/3"),
-    Route("sed -i", "sed -i s/one/ONE/ held.txt", "sed"),
-    Route("perl -i", "perl -pi -e s/one/ONE/ held.txt", "perl"),
-    Route("perl sysopen", 'perl -e \'open F, "+<", "held.txt" or die $!; print F x\'', "perl"),
-    Route("awk", 'awk \'BEGIN { print "x" > "held.txt" }\'', "awk"),
-    Route("sort -o", "sort -r -o held.txt held.txt", "sort"),
-    Route("shuf -o", "shuf -o held.txt other.txt", "shuf"),
-    Route(
-        "split", "cp held.txt src; split -n 1 src held.tx -a 1 --additional-suffix=t; mv held.txat held.txt"
-    ),
-    Route(
-        "patch",
-        "printf -- '--- held.txt\\n+++ held.txt\\n@@ -1 +1 @@\\n-one\\n+ONE\\n' | patch held.txt",
-        "patch",
-    ),
-    Route("vim", "vim -es -u NONE -c '%s/one/ONE/' -c 'wq!' held.txt", "vim"),
-    Route("ed", "printf '1s/one/ONE/\\nw\\nq\\n' | ed -s held.txt", "ed"),
-    Route("tar x", "mkdir in; echo x > in/held.txt; tar -C in -cf t.tar held.txt; tar xf t.tar", "tar"),
-    Route("rsync", "mkdir in; echo x > in/held.txt; rsync -I in/held.txt held.txt", "rsync"),
-    Route("node writeFile", 'node -e \'fs.writeFileSync("held.txt", "x")\'', "node"),
-    Route("node promises", 'node -e \'fs.promises.writeFile("held.txt", "x")\'', "node"),
-    Route(
-        "node write and rename",
-        'node -e \'fs.writeFileSync("t", "x"); fs.renameSync("t", "held.txt")\'',
-        "node",
-    ),
-    Route("node io_uring", 'UV_USE_IO_URING=1 node -e \'fs.writeFile("held.txt", "x", () => {})\'', "node"),
-    Route("python open", _python('open("held.txt", "w").write("x")')),
-    Route("python append", _python('open("held.txt", "a").write("x")')),
-    Route("python os.replace", _python('import os; open("t", "w").close(); os.replace("t", "held.txt")')),
-    Route("python dirfd", _python('import os; d = os.open(".", 0); os.open("held.txt", 2, dir_fd=d)')),
-    Route(
-        "python mmap", _python('import mmap; f = open("held.txt", "r+"); mmap.mmap(f.fileno(), 0)[0] = 88')
-    ),
-    Route("python truncate", _python('import os; os.truncate("held.txt", 0)')),
-    Route("python mkfifo over", _python('import os; os.unlink("held.txt"); os.mkfifo("held.txt")')),
-    Route(
-        "posix_spawn file action",
-        _python(
-            'import os; os.posix_spawn("/bin/echo", ["echo", "x"], {}, file_actions=[(os.POSIX_SPAWN_OPEN, 1, "held.txt", 513, 420)])'
-        ),
-    ),
-    Route(
-        "O_TMPFILE and linkat",
-        _python(
-            'import os; f = os.open(".", os.O_TMPFILE | os.O_RDWR); os.write(f, b"x"); os.unlink("held.txt"); os.link(f"/proc/self/fd/{f}", "held.txt", follow_symlinks=True)'
-        ),
-    ),
-    Route(
-        "a daemon",
-        _python(
-            'import os; os.fork() and os._exit(0); os.setsid(); os.fork() and os._exit(0); open("held.txt", "w").write("x")'
-        ),
-    ),
-    Route("git checkout of a file", "git checkout -q HEAD~1 -- held.txt", "git"),
-    Route("git restore", "git restore -s HEAD~1 held.txt", "git"),
-    Route("git apply", "git diff HEAD HEAD~1 -- held.txt | git apply", "git"),
-    Route("git rm", "git rm -qf held.txt", "git"),
-    Route("git mv", "git mv held.txt moved.txt", "git"),
-    Route("git reset --hard", "git reset -q --hard HEAD~1", "git"),
-    Route("unshare user namespace", "unshare -Urm sh -c 'echo x > held.txt'", "unshare"),
-    Route(
-        "bind mount elsewhere",
-        "mkdir -p ../mnt && unshare -Urm sh -c 'mount --bind . ../mnt && echo x > ../mnt/held.txt'",
-        "unshare",
-    ),
-    Route("bwrap", "bwrap --bind / / --dev /dev sh -c 'echo x > held.txt'", "bwrap"),
-    Route(
-        "bwrap at /mnt",
-        "bwrap --ro-bind / / --bind . /mnt --dev /dev sh -c 'echo x > /mnt/held.txt'",
-        "bwrap",
-    ),
-]
-
-
-@pytest.fixture
-def repo(tmp_path: Path) -> Path:
-    """Return a git repository whose file held.txt belongs to somebody else."""
-    root = tmp_path.resolve() / "repo"
-    (root / "folder").mkdir(parents=True)
-    (root / "other.d").mkdir()
-    (root / "folder" / "inner.txt").write_text("inner\n")
-    (root / "other.txt").write_text("other\n")
-    (root / HELD).write_text("before\n")
-
-    def git(*args: str) -> None:
-        who = ("-c", "user.name=T", "-c", "user.email=t@localhost")
-        subprocess.run(["git", *who, *args], cwd=root, check=True, capture_output=True)
-
-    git("init", "-q", "-b", "main")
-    git("add", ".")
-    git("commit", "-q", "-m", "First")
-    (root / HELD).write_text(CONTENT)
-    git("commit", "-qam", "Second")
-    return root
+def _expected(route: Route) -> End:
+    return End.REFUSED if route.name == _AS_NOBODY_TOO and os.geteuid() == 0 else route.end
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=[route.name for route in ROUTES])
-def test_a_refused_write_changes_nothing(repo: Path, route: Route) -> None:
-    if shutil.which(route.needs) is None:
-        pytest.skip(f"{route.needs} is not installed")
-    held = os.fsencode(repo / HELD)
-    before = (repo / HELD).stat()
+def test_a_refused_write_changes_nothing(tmp_path: Path, raw: Path | None, route: Route) -> None:
+    _need(route, raw)
 
-    def refuse(target: Target) -> bool:
-        return target.path == held or held.startswith(target.path + b"/")
+    outcome = attempt(route, make_repository(tmp_path, route.held), raw)
 
-    done = guarded.run(repo, ["/bin/sh", "-c", route.script], refuse)
+    assert outcome.end is _expected(route), outcome
+    assert outcome.unreadable == 0 or route.name == _AS_NOBODY_TOO
 
-    after = (repo / HELD).stat()
-    assert (repo / HELD).read_text() == CONTENT, done.output
-    assert (after.st_ino, after.st_nlink, after.st_mtime_ns) == (before.st_ino, 1, before.st_mtime_ns)
-    assert done.unreadable == 0
-    assert any(refuse(target) for target in done.seen), f"the route never came to the file: {done.output}"
+
+EXCEPTIONS = [route for route in ROUTES if route.end is End.MISSED]
+
+
+@pytest.mark.parametrize("route", EXCEPTIONS, ids=[route.name for route in EXCEPTIONS])
+def test_what_the_guard_misses_does_not_get_past_the_gate(
+    tmp_path: Path, raw: Path | None, route: Route
+) -> None:
+    _need(route, raw)
+    root = make_repository(tmp_path, route.held)
+
+    outcome = attempt(route, root, raw, guard=route.name != _AS_NOBODY_TOO)
+    gate = commit_everything(root, os.fsdecode(route.held))
+
+    assert outcome.changed
+    assert gate == "refused"
+    assert route.why
+
+
+def test_every_route_ends_the_same_for_a_user_without_rights(raw: Path | None) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can become another user; the routes were tried as this one")
+    with _folder_of_nobody() as folder:
+        program = shutil.copy(raw, folder / "raw") if raw else None
+        python = _python_for_nobody()
+        done = subprocess.run(
+            [python, "-B", "-m", "tests.process.guard_matrix", folder, *([program] if program else [])],
+            cwd=ROOT,
+            user=NOBODY,
+            group=NOBODY,
+            extra_groups=[],
+            env={"PATH": os.environ["PATH"], "HOME": str(folder), "TMPDIR": str(folder)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 0, done.stderr
+    found = {outcome["route"]: outcome for outcome in json.loads(done.stdout)["outcomes"]}
+
+    wrong = {
+        route.name: found[route.name]
+        for route in ROUTES
+        if route.name in found and found[route.name]["changed"] != (route.end is End.MISSED)
+    }
+    assert not wrong
+    assert len(found) > len(ROUTES) / 2
+
+
+def test_the_reference_shows_every_route_and_what_comes_of_it() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+
+    assert named_in(page) == {route.name: written(route.end) for route in ROUTES}, "run: make matrix"
+
+
+class _folder_of_nobody:  # noqa: N801  - used as a function
+    """A folder that a user without rights can work in; pytest's own are closed to it."""
+
+    def __enter__(self) -> Path:
+        self._folder = tempfile.TemporaryDirectory(prefix="leasehold-matrix-")
+        os.chown(self._folder.name, NOBODY, NOBODY)
+        return Path(self._folder.name)
+
+    def __exit__(self, *_: object) -> None:
+        self._folder.cleanup()
+
+
+def _python_for_nobody() -> str:
+    for python in (sys.executable, shutil.which("python3", path="/usr/bin:/usr/local/bin")):
+        if python is None:
+            continue
+        try:
+            enough = "import sys; sys.exit(sys.version_info < (3, 11))"
+            subprocess.run([python, "-c", enough], user=NOBODY, group=NOBODY, check=True)
+        except (OSError, subprocess.CalledProcessError):
+            continue
+        return python
+    pytest.skip("no Python of 3.11 or newer that a user without rights may run")

@@ -1,10 +1,14 @@
 import itertools
+import json
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from supervisor.world.control.errors import Code, RpcError
 from supervisor.world.control.lines import MAX_LINE, Lines, LineTooLongError
+from supervisor.world.control.wire import failure_line, reply_line
+from supervisor.world.git.wire_path import decode_path
 
 
 @settings(deadline=None, derandomize=True)
@@ -50,3 +54,14 @@ def test_a_longer_line_is_refused_in_small_pieces(end: bytes) -> None:
 
     with pytest.raises(LineTooLongError):
         framing.feed(b"x" + end)
+
+
+def test_a_name_that_is_no_utf8_is_answered_as_clients_write_it() -> None:
+    name = "h\udcff\udcfed.bin"
+
+    line = reply_line(1, {"leases": [(name, 1)]})
+    refused = failure_line(1, RpcError(Code.REFUSED, f"{name} is held", {"holders": {name: 2}}))
+
+    ((sent, _),) = json.loads(line)["result"]["leases"]
+    assert decode_path(sent) == name
+    assert decode_path(next(iter(json.loads(refused)["error"]["data"]["holders"]))) == name

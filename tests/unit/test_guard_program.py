@@ -47,7 +47,8 @@ def program(native: int, *, hold_exec: bool = True, keep_dumpable: bool = True) 
 
 @pytest.mark.parametrize(("native", "arch"), PAIRS)
 def test_every_call_that_can_write_is_held(native: int, arch: int) -> None:
-    always = set(NUMBERS[arch]) - {"open", "openat", "prctl", "io_uring_setup", "seccomp"}
+    others = {"open", "openat", "open_by_handle_at", "prctl", "io_uring_setup", "seccomp"}
+    always = set(NUMBERS[arch]) - others
 
     held = {name for name in always if run(program(native), arch, NUMBERS[arch][name]) == HOLD}
 
@@ -73,6 +74,14 @@ def test_an_open_is_held_by_its_flags(native: int, arch: int, flags: int, answer
     assert run(program(native), arch, numbers["openat"], 3, 0x1000, flags) == answer
     if "open" in numbers:
         assert run(program(native), arch, numbers["open"], 0x1000, flags) == answer
+
+
+@pytest.mark.parametrize(("native", "arch"), PAIRS)
+def test_a_file_handle_opens_for_reading_only(native: int, arch: int) -> None:
+    number = NUMBERS[arch]["open_by_handle_at"]
+
+    assert run(program(native), arch, number, 3, 0x1000, os.O_RDONLY) == ALLOW
+    assert run(program(native), arch, number, 3, 0x1000, os.O_RDWR) == ERRNO | errno.EPERM
 
 
 @pytest.mark.parametrize(("native", "arch"), PAIRS)

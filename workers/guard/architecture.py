@@ -15,12 +15,13 @@ ARM = 0x40000028
 
 X32_BIT = 0x40000000  # the x32 numbers of x86_64 begin here
 
-# Every call by its number. `open`, `openat` and `open_by_handle_at` are held only when their flags ask to write.
+# Every call by its number. `open` and `openat` are held only when their flags ask to write.
 NUMBERS: dict[int, dict[str, int]] = {
     X86_64: {
         "openat": 257,
         "open": 2,
         "openat2": 437,
+        "open_by_handle_at": 304,
         "creat": 85,
         "truncate": 76,
         "renameat2": 316,
@@ -47,6 +48,7 @@ NUMBERS: dict[int, dict[str, int]] = {
         "openat": 295,
         "open": 5,
         "openat2": 437,
+        "open_by_handle_at": 342,
         "creat": 8,
         "truncate": 92,
         "truncate64": 193,
@@ -72,6 +74,7 @@ NUMBERS: dict[int, dict[str, int]] = {
     AARCH64: {
         "openat": 56,
         "openat2": 437,
+        "open_by_handle_at": 265,
         "truncate": 45,
         "renameat2": 276,
         "renameat": 38,
@@ -90,6 +93,7 @@ NUMBERS: dict[int, dict[str, int]] = {
         "openat": 322,
         "open": 5,
         "openat2": 437,
+        "open_by_handle_at": 371,
         "creat": 8,
         "truncate": 92,
         "truncate64": 193,

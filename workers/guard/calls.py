@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 
 from workers.guard.architecture import NUMBERS, WORD
 from workers.guard.program import WRITES
@@ -30,13 +31,17 @@ PASS_BY = "pass by"  # noqa: S105  - changes no content itself: only nobody else
 
 
 class Target:
-    """One file that a call names: its absolute path, and what would be done to it."""
+    """One file that a call names: its absolute path, and what would be done to it.
 
-    __slots__ = ("deed", "path")
+    `inode` is (device, inode) of a file that has more than one name and whose contents are to change.
+    """
+
+    __slots__ = ("deed", "inode", "path")
 
     def __init__(self, path: bytes, deed: str) -> None:
         self.path = path
         self.deed = deed
+        self.inode: tuple[int, int] | None = None
 
 
 def targets(call: Held, memory: Memory, eyes: Eyes) -> list[Target]:
@@ -78,7 +83,7 @@ def _opened(call: _Call, path_at: int, directory: int, flags: int) -> list[Targe
         return []  # read only, or a file without a name: it gets one by linkat
     exclusive = flags & (os.O_CREAT | os.O_EXCL) == os.O_CREAT | os.O_EXCL
     found = call.target(path_at, directory, follow=not (flags & os.O_NOFOLLOW or exclusive))
-    return found if flags & os.O_CREAT else _there(found)
+    return _contents(found, made=bool(flags & os.O_CREAT))
 
 
 def _open(call: _Call) -> list[Target]:
@@ -95,11 +100,23 @@ def _openat2(call: _Call) -> list[Target]:
 
 
 def _creat(call: _Call) -> list[Target]:
-    return call.target(0, follow=True)
+    return _contents(call.target(0, follow=True), made=True)
 
 
 def _truncate(call: _Call) -> list[Target]:
-    return _there(call.target(0, follow=True))
+    return _contents(call.target(0, follow=True), made=False)
+
+
+def _contents(found: list[Target], *, made: bool) -> list[Target]:
+    """Look whether the file has other names; leave it out if it does not exist and is not `made` by the call."""
+    for target in found:
+        try:
+            status = os.lstat(target.path)
+        except OSError:
+            return found if made else []
+        if status.st_nlink > 1 and stat.S_ISREG(status.st_mode):
+            target.inode = (status.st_dev, status.st_ino)
+    return found
 
 
 def _there(found: list[Target]) -> list[Target]:

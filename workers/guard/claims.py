@@ -14,15 +14,17 @@ if TYPE_CHECKING:
 class Claim:
     """What one held call wants: files to write, folders to move, and places nobody else may hold.
 
+    `inodes` are files with several names, whose contents are to change: nobody else may hold any of the names.
     `git` is empty, or what a git command is about to do to the checkout (see `gitline`).
     """
 
-    __slots__ = ("files", "folders", "git", "places")
+    __slots__ = ("files", "folders", "git", "inodes", "places")
 
     def __init__(self, git: str = "") -> None:
         self.files: list[bytes] = []
         self.folders: list[bytes] = []
         self.places: list[bytes] = []
+        self.inodes: list[tuple[int, int]] = []
         self.git = git
 
 
@@ -75,6 +77,7 @@ class Claims:
             "files": [text_of(path) for path in claim.files],
             "folders": [text_of(path) for path in claim.folders],
             "places": [text_of(path) for path in claim.places],
+            "inodes": claim.inodes,
             "git": claim.git,
             "wait": wait,
         }

@@ -218,6 +218,9 @@ class Guard:
             return self._fenced(named, self._fence)
         claim: Claim | None = None
         for target in named:
+            if target.inode is not None:
+                claim = claim or Claim()
+                claim.inodes.append(target.inode)
             path = self._ground.relative(target.path)
             if path is None or not self._matters(path, target):
                 continue

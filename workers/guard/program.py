@@ -84,6 +84,7 @@ def build(native: int, *, hold_exec: bool, keep_dumpable: bool) -> bytes:
         ("allow", _ALLOW),
         ("hold", _HOLD),
         ("absent", _ERRNO | errno.ENOSYS),
+        ("forbidden", _ERRNO | errno.EPERM),
         ("done", _ERRNO),
     ):
         program.label(label)
@@ -105,6 +106,13 @@ def _table(program: _Program, arch: int, *, hold_exec: bool, keep_dumpable: bool
             _far(program, _IF_ANY_BIT, WRITES, "hold", f"{here} {name} reads")
             program.jump("allow")
             program.label(f"{here} not {name}")
+    # A handle has no path to lease; to write by one takes a capability that ordinary users do not have either.
+    other = f"{here} not by handle"
+    program.test(_IF_EQUAL, numbers["open_by_handle_at"], None, other)
+    program.load(_ARGS_AT + 8 * 2)
+    _far(program, _IF_ANY_BIT, WRITES, "forbidden", f"{here} handle reads")
+    program.jump("allow")
+    program.label(other)
     # io_uring opens files behind the filter's back; programs that find it absent do without.
     _far(program, _IF_EQUAL, numbers["io_uring_setup"], "absent", f"{here} not io_uring")
     if keep_dumpable:

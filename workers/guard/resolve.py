@@ -6,13 +6,17 @@ links lead there. What the kernel would not find is not looked for either: the c
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
+
+from workers.guard.mounts import place_in_file_system
 
 AT_FDCWD = -100
 _LINKS = 40  # as many symbolic links as the kernel follows: path_resolution(7)
 _DEPTH = 256  # folders between a file and the root of its repository
 _PATH = os.O_PATH | os.O_CLOEXEC
+_PIECE = 3800  # bytes of a path that are looked up at once: with /proc/TASK/cwd before it, it may be too long
 _NOWHERE = (b"", b".", b"..")
 
 # Written by every shell and never in a repository: passed without a look at the disk.
@@ -32,13 +36,17 @@ class Eyes:
     `root` is absolute and free of links.
     """
 
-    __slots__ = ("_identity", "_namespace", "root")
+    __slots__ = ("_device", "_identity", "_namespace", "_place", "root")
 
     def __init__(self, root: bytes) -> None:
         self.root = root
         status = os.stat(root)
+        self._device = status.st_dev
         self._identity = (status.st_dev, status.st_ino)
         self._namespace = os.readlink("/proc/self/ns/mnt")
+        fd = os.open(root, _PATH)
+        self._place = place_in_file_system("self", fd, root)
+        os.close(fd)
 
     def locate(self, task: int, directory: int, path: bytes, *, follow: bool) -> bytes | None:
         """Return the absolute path, free of links, of the file that `path` names to the task.
@@ -76,7 +84,7 @@ class Eyes:
     def _whole(self, task: int, full: bytes) -> bytes | None:
         """Return where a path leads, links followed, as this process names it; `None` if to nothing."""
         try:
-            fd = os.open(full, _PATH)
+            fd = _open(full)
         except OSError:
             return None
         try:
@@ -111,9 +119,37 @@ class Eyes:
                 above = os.open(b"..", _PATH, dir_fd=at)
                 os.close(at)
                 at = above
-            return found
+            return self._mounted(task, fd, found)
         finally:
             os.close(at)
+
+    def _mounted(self, task: int, fd: int, found: bytes) -> bytes:
+        """Look into the mounts of the task: a folder or a file of the root may be mounted there alone."""
+        if self._place is None or os.fstat(fd).st_dev != self._device:
+            return found
+        place = place_in_file_system(task, fd, found)
+        if place is None or (place != self._place and not place.startswith(self._place.rstrip(b"/") + b"/")):
+            return found
+        return self.root + place[len(self._place) :]
+
+
+def _open(full: bytes) -> int:
+    """Open a path of any length that the kernel takes from a task."""
+    try:
+        return os.open(full, _PATH)
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG or len(full) <= _PIECE:
+            raise
+    at = os.open(b"/", _PATH)
+    while full:
+        end = full.rfind(b"/", 1, _PIECE) if len(full) > _PIECE else -1
+        piece, full = (full[:end], full[end:].lstrip(b"/")) if end > 0 else (full, b"")
+        try:
+            below = os.open(piece or b".", _PATH, dir_fd=at)
+        finally:
+            os.close(at)
+        at = below
+    return at
 
 
 def _seen_from(task: int, directory: int, path: bytes) -> bytes:
@@ -140,6 +176,15 @@ def _name(fd: int) -> bytes | None:
 
 def _link(full: bytes) -> bytes | None:
     try:
-        return os.readlink(full)
+        if len(full) <= _PIECE:
+            return os.readlink(full)
+        head, base = _split(full)
+        folder = _open(head)
     except OSError:
         return None
+    try:
+        return os.readlink(base, dir_fd=folder)
+    except OSError:
+        return None
+    finally:
+        os.close(folder)

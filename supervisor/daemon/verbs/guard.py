@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
@@ -12,7 +13,7 @@ import structlog
 from supervisor.core.decisions import claims, requests, stale
 from supervisor.core.decisions.requests import LeaseRefusal
 from supervisor.core.leases.lease import Granted, Lease, TimedOut, Waiting, Want, Woken
-from supervisor.core.leases.scope import Scope, ScopeError, file_scope, path_key
+from supervisor.core.leases.scope import Kind, Scope, ScopeError, file_scope, path_key
 from supervisor.core.sessions.roster import Session
 from supervisor.daemon.authority import Authority
 from supervisor.daemon.preparing import Workshop
@@ -30,11 +31,15 @@ log = structlog.get_logger("leasehold")
 
 
 class GuardClaim(Params, kw_only=True):
-    """Paths relative to the session's repository, as `core.decisions.claims.Claim`; `wait` in seconds."""
+    """Paths relative to the session's repository, as `core.decisions.claims.Claim`; `wait` in seconds.
+
+    `inodes` are (device, inode) of files with several names: each name that another session holds is a place.
+    """
 
     files: tuple[str, ...] = ()
     folders: tuple[str, ...] = ()
     places: tuple[str, ...] = ()
+    inodes: tuple[tuple[int, int], ...] = ()
     git: Literal["", "changes", "sweeps"] = ""
     wait: float = 0.0
 
@@ -73,13 +78,13 @@ class GuardVerbs:
         """Grant, refuse, or answer when the wait is over."""
         authority = self._authority
         session = living(self._authority, caller)
+        repo = self._shop.repos.get(session.intent.repo)
         asked = claims.Claim(
             tuple(map(decode_path, params.files)),
             tuple(map(decode_path, params.folders)),
-            tuple(map(decode_path, params.places)),
+            (*map(decode_path, params.places), *self._names_held(session, repo, params.inodes)),
             params.git,
         )
-        repo = self._shop.repos.get(session.intent.repo)
         try:
             verdict, wants, effects = claims.claim(
                 authority.tables,
@@ -106,6 +111,21 @@ class GuardVerbs:
                 raise lease_error(verdict)
         authority.do(effects)
         return answer
+
+    def _names_held(
+        self, session: Session, repo: Repository | None, inodes: tuple[tuple[int, int], ...]
+    ) -> list[str]:
+        """Return the files that others hold and that are one with these, under whatever name."""
+        if not inodes or repo is None:
+            return []
+        held = (
+            lease.scope.key
+            for lease in self._authority.tables.broker.leases()
+            if lease.holder != session.id
+            and lease.scope.kind is Kind.FILE
+            and lease.scope.repo == session.intent.repo
+        )
+        return [path for path in held if _inode(repo.root / path) in inodes]
 
     def give_back(self, caller: Caller, params: GiveBack) -> object:
         """End the leases of a git command at once; answer with those on files that it wrote and left dirty."""
@@ -180,6 +200,14 @@ class GuardVerbs:
 
 def _written(leases: tuple[Lease, ...], notices: tuple[str, ...] = ()) -> dict[str, object]:
     return {"leases": [msgspec.to_builtins(lease) for lease in leases], "notices": list(notices)}
+
+
+def _inode(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.lstat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _scopes(paths: tuple[str, ...], repo: str, *, fold_case: bool) -> set[Scope]:

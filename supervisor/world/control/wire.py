@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 from supervisor.world.control.errors import Code, RpcError
+from supervisor.world.git.wire_path import encode_path
 
 Id = int | str | None
 Version = Literal["2.0"]
@@ -58,7 +59,27 @@ UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 decode_request = msgspec.json.Decoder(Request).decode
 decode_any = msgspec.json.Decoder().decode
-encode = msgspec.json.Encoder().encode
+_encode = msgspec.json.Encoder().encode
+
+
+def encode(message: object) -> bytes:
+    """Return a message as JSON; names of files that are not UTF-8 as the clients write them."""
+    try:
+        return _encode(message)
+    except UnicodeEncodeError:
+        return _encode(_readable(msgspec.to_builtins(message)))
+
+
+def _readable(value: object) -> object:
+    match value:
+        case str():
+            return encode_path(value)
+        case dict():
+            return {encode_path(str(key)): _readable(inner) for key, inner in value.items()}
+        case list() | tuple():
+            return [_readable(inner) for inner in value]
+        case _:
+            return value
 
 
 def reply_line(request: Id, result: object) -> bytes:

@@ -1,4 +1,4 @@
-"""Names as the gate's client sends them, turned back into names as the file system has them."""
+"""Names of files as they travel over the control socket, and as the file system has them."""
 
 from __future__ import annotations
 
@@ -22,3 +22,17 @@ def decode_path(text: str) -> str:
         else:
             raw += os.fsencode(char)
     return os.fsdecode(bytes(raw))
+
+
+def encode_path(text: str) -> str:
+    """Return `text`, with bytes that are not UTF-8 as surrogate escapes, in the way of the gate's client."""
+    return text if text.isascii() else "".join(map(_escaped, text))
+
+
+def _escaped(char: str) -> str:
+    code = ord(char)
+    if 0xDC80 <= code <= 0xDCFF:
+        return chr(_ESCAPE + (code & 0xFF))
+    if code >= _ESCAPE + 0x80:
+        return "".join(chr(_ESCAPE + byte) for byte in char.encode())
+    return char
