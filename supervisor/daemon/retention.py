@@ -3,32 +3,38 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import anyio.to_thread
 import structlog
 from anyio.abc import TaskGroup
 
 from supervisor.core.decisions.effects import Effect
+from supervisor.core.history.age import today
 from supervisor.core.moment import Moment
 from supervisor.daemon.authority import Authority
 from supervisor.world.config.models import SupervisorSettings
 from supervisor.world.failpoint import failpoint
+from supervisor.world.journal.entries import Meta
 from supervisor.world.journal.errors import JournalError
 from supervisor.world.journal.journal import Journal
+from supervisor.world.processes import boot_id
 
 log = structlog.get_logger("leasehold")
 
 DAY = 86400.0
+TODAY = "history.today"
 MANY = 50_000  # events after which the sizes are looked at again, long before the day is over
 
 
 class Retention:
     """Prunes once at the start, then every day, and after many events.
 
-    `settings` is asked each time, as a reload may change it.
+    `settings` is asked each time, as a reload may change it. `kept` is what an earlier one left under `TODAY` in the
+    journal.
     """
 
     def __init__(
@@ -38,7 +44,9 @@ class Retention:
         journal: Journal,
         folders: Path,
         settings: Callable[[], SupervisorSettings],
+        kept: Mapping[str, Any] | None,
     ) -> None:
+        self._today = kept
         self._group = group
         self._journal = journal
         self._folders = folders
@@ -56,12 +64,15 @@ class Retention:
         if now.mono >= self._next or self._recorder.seq >= self._next_seq:
             self._next = now.mono + DAY
             self._next_seq = self._recorder.seq + MANY
-            self._group.start_soon(self._prune, now.wall, name="retention")
+            self._group.start_soon(self._prune, now, name="retention")
         return []
 
-    async def _prune(self, now: float) -> None:
+    async def _prune(self, now: Moment) -> None:
         settings = self._settings()
-        before = now - settings.retain_days * DAY
+        counted = today(self._today, now, boot_id(), settings.retain_days * DAY)
+        self._today = counted.as_json()
+        self._recorder.submit([Meta(TODAY, self._today)])
+        before = counted.wall - settings.retain_days * DAY
         living = {session.id for session in self._living}
         try:
             removed = await self._journal.prune(before, settings.journal_max)

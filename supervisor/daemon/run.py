@@ -44,7 +44,7 @@ from supervisor.daemon.quota_memory import remember_starts
 from supervisor.daemon.reconciling import Reconciler
 from supervisor.daemon.recorder import Recorder, fresh_id
 from supervisor.daemon.reload import Reloader, open_repositories
-from supervisor.daemon.retention import Retention
+from supervisor.daemon.retention import TODAY, Retention
 from supervisor.daemon.salvaging import Salvager
 from supervisor.daemon.service import Service
 from supervisor.daemon.settling import Settler, remember_history
@@ -168,6 +168,7 @@ async def supervise(
                 journal,
                 daemon.places.sessions,
                 lambda: daemon.shop.settings.supervisor,
+                snapshot.meta.get(TODAY),
             )
             sessions.start_soon(keep_time, daemon.authority)
             failpoint("supervisor.answering")

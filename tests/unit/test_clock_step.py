@@ -42,6 +42,21 @@ def test_a_back_off_lasts_as_long_as_it_would_have(new_house, work, seconds):
 
 
 @STEPS
+def test_the_starts_of_a_task_within_its_window_stay_within_it(new_house, work, seconds):
+    house = new_house(retry=RetryPolicy(9, 1.0, 1.0, 0.0, spawns=2, spawn_window=600.0))
+    house.offer(work("a", "a"))
+    house.fill()
+    house.started("a")
+    house.end("a", 1)
+    set_clock(house, seconds)
+    house.pass_time(10.0)
+
+    house.end("a", 1)
+
+    assert house.standing("a") == "parked"
+
+
+@STEPS
 def test_a_task_that_is_parked_stays_parked(new_house, work, seconds):
     house = new_house(retry=RetryPolicy(1, 1.0, 1.0, 0.0))
     house.offer(work("a", "a"))

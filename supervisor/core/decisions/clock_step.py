@@ -17,13 +17,14 @@ from supervisor.core.tasks.standing import Cooling
 
 
 def step(tables: Tables, seconds: float) -> list[Effect]:
-    """Move back-offs, rests, pauses and quotas by the `seconds` (negative: back) that the clock was set."""
+    """Move back-offs, rests, pauses, quotas and the starts that were counted by the `seconds` (negative: back) that the clock was set."""
     effects: list[Effect] = [Note("clock.stepped", data={"seconds": round(seconds, 3)})]
-    for key, _ in list(tables.backlog.cooling()):
-        track = tables.backlog.track(key)
+    for key, track in list(tables.backlog.tracks()):
+        moved = replace(track, starts=tuple(at + seconds for at in track.starts))
         if isinstance(track.standing, Cooling):
-            moved = replace(track.standing, until=track.standing.until + seconds)
-            tables.backlog.put(key, track.moved(moved))
+            moved = moved.moved(replace(track.standing, until=track.standing.until + seconds))
+        if moved != track:
+            tables.backlog.put(key, moved)
             effects.append(SaveTask(key))
     tables.resting = {
         name: rest if rest.until is None else replace(rest, until=rest.until + seconds)
