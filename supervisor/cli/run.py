@@ -68,6 +68,7 @@ def _supervise(
     from supervisor.daemon.run import supervise
     from supervisor.world.config.discover import DiscoverError, find_config
     from supervisor.world.control.errors import ListenError
+    from supervisor.world.descriptors import raise_limit
     from supervisor.world.failpoint import arm_failpoints
     from supervisor.world.git.hooks import HooksError
     from supervisor.world.git.repository import RepositoryError
@@ -85,6 +86,7 @@ def _supervise(
         arm_failpoints(os.environ)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
+    raise_limit()
     lines = configure_logs(settings.supervisor.log_format, settings.supervisor.log_level)
     expected = (
         *(JournalError, ListenError, RepositoryError, HooksError),

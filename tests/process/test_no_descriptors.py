@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 import signal
 import socket
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,34 @@ def limit_to(process, spare: int) -> tuple[int, int]:
     before = resource.prlimit(process.pid, resource.RLIMIT_NOFILE)
     resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (used + spare, before[1]))
     return before
+
+
+def test_the_supervisor_may_open_many_files_and_its_sessions_have_the_limits_that_it_began_with(site):
+    site.task("a", "a.txt")
+    site.configure("""
+        import resource, signal
+        print(resource.getrlimit(resource.RLIMIT_NOFILE)[0], flush=True)
+        signal.pause()
+    """)
+    few = 1000
+    log = (site.root / ".leasehold/supervisor.log").open("a")
+    process = subprocess.Popen(
+        ["prlimit", f"--nofile={few}:", *site.command("run")],
+        cwd=site.root,
+        env=site.environ,
+        text=True,
+        stderr=log,
+        stdout=log,
+    )
+    log.close()
+    site.running.append(process)
+
+    session = site.wait_for("session.running")["session"]
+
+    hard = resource.prlimit(process.pid, resource.RLIMIT_NOFILE)[1]
+    assert resource.prlimit(process.pid, resource.RLIMIT_NOFILE)[0] == min(65_536, hard)
+    out = site.root / f".leasehold/state/sessions/{session}/out.log"
+    site.until(lambda: out.read_text() == f"{few}\n")
 
 
 def processor_seconds(process) -> float:

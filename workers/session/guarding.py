@@ -2,22 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import select
 import socket
 
-from workers.guard.architecture import UnknownMachineError, native
-from workers.guard.branches import Branches
-from workers.guard.claims import Claims
-from workers.guard.fence import Fence
-from workers.guard.ground import Ground
-from workers.guard.guard import Guard, Rules
-from workers.guard.ignored import Ignored
-from workers.guard.line import Line
-from workers.guard.program import build
-from workers.guard.rights import Rights
-from workers.guard.seccomp import Listener
-from workers.guard.spare_hooks import SpareHooks
 from workers.session.clock import FOREVER
 from workers.session.command import guard_refused
 
@@ -25,6 +12,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from workers.guard.guard import Guard
+    from workers.guard.rights import Rights
     from workers.session.loop import Loop
     from workers.session.spec import GuardSpec
 
@@ -80,23 +69,14 @@ def prepare(spec: GuardSpec | None) -> Pending | Off:
     """Return what the fork of the harness needs, before it is forked."""
     if spec is None:
         return Off("no guard was asked for")
+    from workers.guard.architecture import UnknownMachineError, native
+    from workers.guard.program import build
+
     try:
         program = build(native(), hold_exec=True, keep_dumpable=spec.keep_dumpable)
     except UnknownMachineError as error:
         return Off(str(error))
     return Pending(program, spec.env, required=spec.required)
-
-
-def _fence(spec: GuardSpec) -> Fence | None:
-    if not spec.checkout:
-        return None
-    checkout = os.fsencode(spec.checkout)
-    return Fence(
-        Ground(os.fsencode(spec.root)),
-        Ground(checkout),
-        Ground(os.fsencode(spec.others)),
-        Ignored(checkout, spec.git, os.fsencode(spec.git_dir)),
-    )
 
 
 def receive(
@@ -123,31 +103,9 @@ def receive(
                 )
             )
             return
-        os.set_inheritable(fds[0], False)
-        root = os.fsencode(spec.root)
-        guard = Guard(
-            loop,
-            Listener(fds[0]),
-            Ground(root),
-            Ignored(root, spec.git, os.fsencode(spec.git_dir)),
-            rights,
-            Claims(Line(loop, spec.control, spec.token, spec.patience)),
-            Branches(loop, os.fsencode(spec.git_dir), _gate(spec)),
-            SpareHooks(spec.hooks, spec.spare_hooks, spec.git_dir),
-            told,
-            Rules(spec.wait, spec.git_wait, spec.aliases, open_when_away=spec.open_when_away),
-            _fence(spec),
-        )
-        settled(guard)
+        # Meanwhile the harness begins; a session without a guard pays nothing.
+        from workers.guard.making import make
+
+        settled(make(fds[0], spec, loop, rights, told))
 
     loop.watch(pending.line.fileno(), select.POLLIN, answered)
-
-
-def _gate(spec: GuardSpec) -> dict[bytes, bytes]:
-    """Return the variables by which the gate's client finds the supervisor and knows what it is asked about."""
-    variables = {
-        "LEASEHOLD_SOCKET": spec.control,
-        "LEASEHOLD_TOKEN": spec.token,
-        "LEASEHOLD_TARGET": spec.target,
-    }
-    return {name.encode(): os.fsencode(value) for name, value in variables.items() if value}

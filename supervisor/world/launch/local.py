@@ -15,6 +15,7 @@ import anyio.to_thread
 
 import workers
 from supervisor.core.sessions.lifecycle import ProcessId
+from supervisor.world.descriptors import restore_limit
 from supervisor.world.failpoint import failpoint, inherited_by_workers
 from supervisor.world.launch.launcher import Cleared, LaunchError, StartedWorker
 from supervisor.world.launch.mark import tagged_sessions
@@ -140,5 +141,6 @@ def _spawn(folder: Path, listen_fd: int, lock_fd: int) -> int:
             start_new_session=True,
             pass_fds=(listen_fd, lock_fd),
         )
+    restore_limit(process.pid)
     process.returncode = 0  # its status is collected by pidfd; Popen must neither wait nor warn
     return process.pid

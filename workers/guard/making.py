@@ -1,0 +1,64 @@
+"""The guard put together, once the harness has handed the listener of its filter over."""
+
+from __future__ import annotations
+
+import os
+
+from workers.guard.branches import Branches
+from workers.guard.claims import Claims
+from workers.guard.fence import Fence
+from workers.guard.ground import Ground
+from workers.guard.guard import Guard, Rules
+from workers.guard.ignored import Ignored
+from workers.guard.line import Line
+from workers.guard.seccomp import Listener
+from workers.guard.spare_hooks import SpareHooks
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from workers.guard.rights import Rights
+    from workers.session.loop import Loop
+    from workers.session.spec import GuardSpec
+
+
+def make(listener: int, spec: GuardSpec, loop: Loop, rights: Rights, told: Callable[[str], None]) -> Guard:
+    """Return the guard that answers on the descriptor `listener`, which becomes its own."""
+    os.set_inheritable(listener, False)
+    root = os.fsencode(spec.root)
+    return Guard(
+        loop,
+        Listener(listener),
+        Ground(root),
+        Ignored(root, spec.git, os.fsencode(spec.git_dir)),
+        rights,
+        Claims(Line(loop, spec.control, spec.token, spec.patience)),
+        Branches(loop, os.fsencode(spec.git_dir), _gate(spec)),
+        SpareHooks(spec.hooks, spec.spare_hooks, spec.git_dir),
+        told,
+        Rules(spec.wait, spec.git_wait, spec.aliases, open_when_away=spec.open_when_away),
+        _fence(spec),
+    )
+
+
+def _fence(spec: GuardSpec) -> Fence | None:
+    if not spec.checkout:
+        return None
+    checkout = os.fsencode(spec.checkout)
+    return Fence(
+        Ground(os.fsencode(spec.root)),
+        Ground(checkout),
+        Ground(os.fsencode(spec.others)),
+        Ignored(checkout, spec.git, os.fsencode(spec.git_dir)),
+    )
+
+
+def _gate(spec: GuardSpec) -> dict[bytes, bytes]:
+    """Return the variables by which the gate's client finds the supervisor and knows what it is asked about."""
+    variables = {
+        "LEASEHOLD_SOCKET": spec.control,
+        "LEASEHOLD_TOKEN": spec.token,
+        "LEASEHOLD_TARGET": spec.target,
+    }
+    return {name.encode(): os.fsencode(value) for name, value in variables.items() if value}
