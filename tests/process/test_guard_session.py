@@ -371,3 +371,44 @@ def test_a_session_says_at_which_level_it_ran(site):
 
     assert while_it_ran == "kernel"
     assert site.ask("session", "show", "only")["level"] == "kernel"
+
+
+def test_names_that_came_and_went_leave_no_leases(site):
+    site.configure(AGENT)
+    pipes(site, "seen")
+    script(
+        site,
+        "only",
+        "for i in $(seq 50); do echo $i > tmp.$i; mv tmp.$i own.txt; done; echo x > stays.txt; echo x > gone; rm gone; "
+        "await seen; git add own.txt stays.txt; git commit -qm Own",
+    )
+    site.start()
+    site.wait_for("lease.granted", task="only")
+
+    site.until(lambda: scopes(site) == {"own.txt", "stays.txt"})
+    (site.root / ".leasehold/seen").write_text("\n")
+    site.wait_for("session.ended", task="only")
+
+    assert site.git("show", "HEAD:own.txt") == "50\n"
+
+
+def test_a_file_that_was_committed_and_is_deleted_stays_leased(site):
+    site.configure(AGENT)
+    pipes(site, "seen")
+    script(
+        site,
+        "only",
+        "echo x > own.txt; git add own.txt; git commit -qm Own; rm own.txt; for i in $(seq 50); do echo $i > tmp.$i; rm tmp.$i; done; "
+        "await seen",
+    )
+    site.start()
+    site.wait_for("lease.granted", task="only")
+
+    site.until(lambda: scopes(site) == {"own.txt"})
+    (site.root / ".leasehold/seen").write_text("\n")
+    site.wait_for("session.ended", task="only")
+
+
+def scopes(site) -> set[str]:
+    """Return what is leased now."""
+    return {lease["scope"] for lease in site.ask("lease", "list")["leases"]}

@@ -9,6 +9,7 @@ import select
 from workers.guard.branches import Move
 from workers.guard.calls import MOVE, NAMES, PASS_BY, WRITE, program_of, targets
 from workers.guard.claims import Away, Claim, Granted, Refused
+from workers.guard.fleeting import Fleeting
 from workers.guard.gitline import CHANGES, READS, SWEEPS, CommandLine
 from workers.guard.memory import GoneError, Memory, UnreadableError
 from workers.guard.resolve import AT_FDCWD, Eyes
@@ -82,6 +83,7 @@ class Guard:
         "_claims",
         "_eyes",
         "_fence",
+        "_fleeting",
         "_ground",
         "_hooks",
         "_ignored",
@@ -122,6 +124,7 @@ class Guard:
         self._rules = rules
         self._fence = fence
         self._turns = Turns(loop, rights, claims)
+        self._fleeting = Fleeting(ground.root, rights, claims)
         self._poll = select.poll()
         self._poll.register(listener.fd, select.POLLIN)
         self.account = Account()
@@ -133,11 +136,12 @@ class Guard:
 
     def due(self) -> float:
         """Return when `look` is to be called next (CLOCK_BOOTTIME)."""
-        return self._claims.due()
+        return min(self._claims.due(), self._fleeting.due())
 
     def look(self) -> None:
         """Do what is due."""
         self._claims.look()
+        self._fleeting.look()
 
     def rest(self) -> None:
         """End the process that answers about ignored paths, before the tree is swept."""
@@ -277,10 +281,12 @@ class Guard:
 
     def _matters(self, path: bytes, target: Target) -> bool:
         if target.deed == MOVE:
+            self._fleeting.moved(path)
             return not self._rights.cover_tree(path) and not self._free(path) and not self._free(path + b"/")
         if not path:
             return False  # the work tree's own folder: nobody leases that alone
         if self._rights.cover(path):
+            self._fleeting.named(path)
             if target.deed == WRITE and not self._ground.is_gits(path):
                 self._turns.wrote(path)
             return False
@@ -294,8 +300,10 @@ class Guard:
             case Granted():
                 if claim.git:
                     self._turns.begin(leader(call.task), verdict.leases)
+                    self._fleeting.kept()
                 for notice in verdict.notices:
                     self._tell(call, notice)
+                self._fleeting.granted(claim.files, verdict.leases)
                 folders = [*claim.folders, b""] if claim.git == SWEEPS else claim.folders
                 if self._rights.add(verdict.leases, claim.files, folders):
                     self._listener.let_pass(call)

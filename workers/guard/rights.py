@@ -67,6 +67,10 @@ class Rights:
         self._revoked.update(tokens)
         self.replace(self.leases or [])
 
+    def pardon(self, tokens: list[object]) -> None:
+        """Forget that these leases were revoked: nobody will name them again."""
+        self._revoked.difference_update(tokens)
+
     def has(self, token: object) -> bool:
         """Tell whether a lease with this token is on the list."""
         return token in self._tokens

@@ -1,0 +1,111 @@
+"""Leases on names that came and went, given back by the guard."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from workers.guard import claims as real
+from workers.guard import fleeting
+from workers.guard.fleeting import Fleeting
+from workers.guard.rights import Rights
+from workers.session.clock import FOREVER
+
+
+class Claims(real.Claims):
+    """Takes leases back at once."""
+
+    __slots__ = ("taken",)
+
+    def __init__(self) -> None:
+        self.taken: list[object] = []
+
+    def give_back(self, tokens, _written, answered) -> None:
+        self.taken += tokens
+        answered(real.Granted([], []))
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Return a house of its own: the folder, the rights, the claims, the names, and a clock to set."""
+    clock = [100.0]
+    monkeypatch.setattr(fleeting, "boottime", lambda: clock[0])
+    rights, claims = Rights("app"), Claims()
+    return tmp_path, rights, claims, Fleeting(bytes(tmp_path), rights, claims), clock
+
+
+def lease(path: str, token: int, kind: str = "file") -> list[object]:
+    return ["s", {"kind": kind, "repo": "app", "text": path, "key": path}, "exclusive", token, 0.0]
+
+
+def grant(names: Fleeting, rights: Rights, path: str, token: int, **more: str) -> None:
+    leases: list[object] = [lease(path, token, **more)]
+    names.granted([path.encode()], leases)
+    rights.add(leases, [path.encode()], [])
+
+
+def test_a_lease_on_a_file_that_is_gone_is_given_back_once_nothing_names_it(world) -> None:
+    folder, rights, claims, names, clock = world
+    grant(names, rights, "tmp", 7)
+    (folder / "tmp").touch()
+    clock[0] += 2
+    names.look()
+    assert not claims.taken
+    assert names.due() == FOREVER
+
+    names.named(b"tmp")
+    (folder / "tmp").unlink()
+    names.look()
+    assert not claims.taken
+
+    clock[0] += 2
+    names.look()
+    assert claims.taken == [7]
+    assert not rights.cover(b"tmp")
+
+
+def test_what_existed_before_what_git_took_in_and_what_was_declared_stays(world) -> None:
+    folder, rights, claims, names, clock = world
+    (folder / "old").touch()
+    grant(names, rights, "old", 1)
+    grant(names, rights, "committed", 2)
+    names.kept()
+    rights.add([lease("declared", 3)], [b"declared"], [])
+    names.granted([b"declared"], [lease("declared", 3)])
+    grant(names, rights, "a/b", 4, kind="tree")
+    (folder / "old").unlink()
+    for path in (b"old", b"committed", b"declared", b"a/b"):
+        names.named(path)
+
+    clock[0] += 2
+    names.look()
+
+    assert not claims.taken
+
+
+def test_a_list_of_leases_from_before_does_not_bring_one_back(world) -> None:
+    _, rights, _, names, clock = world
+    grant(names, rights, "tmp", 7)
+    clock[0] += 2
+    names.look()
+
+    rights.replace([lease("tmp", 7)], 7)
+
+    assert not rights.cover(b"tmp")
+
+
+def test_what_lay_in_a_folder_that_was_moved_is_looked_for(world) -> None:
+    folder, rights, claims, names, clock = world
+    (folder / "a").mkdir()
+    grant(names, rights, "a/tmp", 7)
+    (folder / "a/tmp").touch()
+    clock[0] += 2
+    names.look()
+
+    names.moved(b"a")
+    (folder / "a").rename(folder / "b")
+    clock[0] += 2
+    names.look()
+
+    assert claims.taken == [7]

@@ -1,0 +1,97 @@
+"""Names that come and go: a lease on a file that did not exist before and does not exist any more is given back.
+
+Programs write to `.tmp.1234` and rename it; each such name is leased at its first write. What such a lease covers is then
+as it was before it was asked for, so nobody needs it. A name is looked at when no call has named it for a while:
+a call that was let pass before has reached its file by then.
+"""
+
+from __future__ import annotations
+
+import os
+
+from workers.guard.rights import token_of
+from workers.session.clock import FOREVER, boottime
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from workers.guard.claims import Claims, Verdict
+    from workers.guard.rights import Rights
+
+_QUIET = 1.0  # seconds without a call that names the file
+_AT_ONCE = 2_000  # names that are looked at before the worker does anything else
+
+
+class Fleeting:
+    """The files that the session made itself, of those that it leased by writing."""
+
+    __slots__ = ("_born", "_claims", "_done", "_prefix", "_quiet_at", "_rights")
+
+    def __init__(self, root: bytes, rights: Rights, claims: Claims) -> None:
+        self._prefix = root.rstrip(b"/") + b"/"
+        self._rights = rights
+        self._claims = claims
+        self._born: dict[bytes, object] = {}  # the token of each
+        self._quiet_at: dict[bytes, float] = {}  # by the path, the earliest first (CLOCK_BOOTTIME)
+        self._done: list[object] = []  # tokens that the supervisor has taken back
+
+    def granted(self, files: list[bytes], leases: list[object]) -> None:
+        """Note new leases, in the order of the files that they were asked for; the call is still held."""
+        for path, lease in zip(files, leases, strict=False):
+            token = token_of(lease)
+            if not self._rights.has(token) and _is_file(lease) and not os.path.lexists(self._prefix + path):
+                self._born[path] = token
+                self.named(path)
+
+    def named(self, path: bytes) -> None:
+        """Note a call that names a file."""
+        if path in self._born:
+            self._quiet_at.pop(path, None)
+            self._quiet_at[path] = boottime() + _QUIET
+
+    def moved(self, folder: bytes) -> None:
+        """Note a call that moves a folder with all below it."""
+        for path in [path for path in self._born if path.startswith(folder + b"/")]:
+            self.named(path)
+
+    def kept(self) -> None:
+        """Keep all leases up to now: git may have taken in the files, and their absence is a change then."""
+        self._born.clear()
+        self._quiet_at.clear()
+
+    def due(self) -> float:
+        """Return when `look` is to be called next (CLOCK_BOOTTIME)."""
+        return next(iter(self._quiet_at.values()), FOREVER)
+
+    def look(self) -> None:
+        """Give back the leases on files that are gone."""
+        now = boottime()
+        quiet: list[bytes] = []
+        for path, at in self._quiet_at.items():
+            if at > now or len(quiet) == _AT_ONCE:
+                break
+            quiet.append(path)
+        tokens: list[object] = []
+        for path in quiet:
+            del self._quiet_at[path]
+            if not os.path.lexists(self._prefix + path):
+                tokens.append(self._born.pop(path))
+        if tokens:
+            self._give_back(tokens)
+
+    def _give_back(self, tokens: list[object]) -> None:
+        """Forget first, tell then: what the session writes from here on is asked for."""
+        self._rights.pardon(self._done)  # a list of leases from before their end has long arrived
+        self._done = []
+        self._rights.revoke(tokens)
+
+        def answered(_verdict: Verdict) -> None:
+            self._done += tokens
+
+        self._claims.give_back(tokens, [], answered)
+
+
+def _is_file(lease: object) -> bool:
+    match lease:
+        case [_, {"kind": "file"}, *_]:
+            return True
+    return False
