@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from supervisor.core.decisions.claims import Claim, claim, give_back
+from supervisor.core.decisions.claims import Claim, claim, give_back, timed_out
 from supervisor.core.decisions.policy import Leases, Repo, Undeclared
-from supervisor.core.decisions.requests import LeaseRefusal
-from supervisor.core.leases.lease import Granted, Waiting
+from supervisor.core.decisions.requests import LeaseRefusal, refuse
+from supervisor.core.leases.lease import Granted, TimedOut, Waiting
 from supervisor.core.leases.scope import file_scope, parse_scopes
 
 
@@ -129,3 +129,32 @@ def test_what_a_session_was_started_with_is_never_given_back_with_a_git_command(
 
     assert kept == ()  # nothing that might be let go of later because git finds it clean
     assert house.tables.broker.held(session.id) == (declared,)
+
+
+def test_a_refused_write_is_told_the_whole_command_that_waits_for_the_file(house, work) -> None:
+    start(house, work, ("a", ("one file",)), ("b", ("two",)))
+
+    verdict = ask(house, "b", "one file")
+
+    assert isinstance(verdict, LeaseRefusal)
+    assert verdict.sentence.endswith("or wait for it: `leasehold lease acquire 'one file' --wait 5m`")
+
+
+def test_a_git_command_over_the_checkout_is_told_the_same_at_once_and_after_a_wait(house, work) -> None:
+    start(house, work, ("a", ("one",)), ("b", ("two",)))
+    session = house.session("b")
+    asked = Claim((), (), (), "sweeps")
+    at_once, wants, _ = claim(house.tables, session, asked, 0.0, house.now)
+    assert isinstance(at_once, LeaseRefusal)
+
+    conflict = house.tables.broker.first_conflict(session.id, wants)
+    waited = TimedOut(1, session.id, (conflict,))
+    late, effects = timed_out(house.tables, session, asked, refuse(house.tables, wants, waited, house.now))
+
+    for told in (at_once.sentence, late.sentence):
+        assert told.startswith("this git command writes over the whole checkout, which others work in: ")
+        assert told.endswith("; name the files it is to touch, as in `git restore -- FILE`")
+        assert "lease acquire" not in told
+        assert f"one is held by session {house.session('a').id}" in told
+    house.take(effects)
+    assert house.notes("write.refused")[-1].data["why"] == late.sentence

@@ -15,7 +15,7 @@ from supervisor.core.decisions.effects import Effect, Note
 from supervisor.core.decisions.gate import declares_paths
 from supervisor.core.decisions.holders import describe
 from supervisor.core.decisions.policy import Undeclared
-from supervisor.core.decisions.requests import LeaseRefusal, lease_json, refuse
+from supervisor.core.decisions.requests import LeaseRefusal, lease_json, refuse, ways_out
 from supervisor.core.decisions.tables import Tables
 from supervisor.core.leases.lease import Granted, Lease, Mode, Waiting, Want, WouldDeadlock
 from supervisor.core.leases.scope import Scope, covers, file_scope, parse_scopes, tree_scope
@@ -126,9 +126,12 @@ def let_go(tables: Tables, session: Session, scopes: Sequence[Scope], now: Momen
     return [*woken(tables.broker.release(session.id, scopes, now.mono)), *fill(tables, now)]
 
 
-def timed_out(tables: Tables, session: Session, refusal: LeaseRefusal) -> list[Effect]:
-    """Return what follows when a claim has waited in vain."""
-    return _refused(tables, session, refusal)
+def timed_out(
+    tables: Tables, session: Session, asked: Claim, refusal: LeaseRefusal
+) -> tuple[LeaseRefusal, list[Effect]]:
+    """Return what a claim that has waited in vain is told, and what follows."""
+    told = _sweep_refusal(refusal, asked)
+    return told, _refused(tables, session, told)
 
 
 def _for_git(deed: str, repo: str) -> tuple[Want, ...]:
@@ -142,7 +145,7 @@ def _for_git(deed: str, repo: str) -> tuple[Want, ...]:
 def _sweep_refusal(refusal: LeaseRefusal, asked: Claim) -> LeaseRefusal:
     if asked.git != "sweeps":
         return refusal
-    _, _, rest = refusal.sentence.partition(": ")
+    rest = refusal.who or refusal.sentence.partition(": ")[2]
     why = f"this git command writes over the whole checkout, which others work in: {rest}"
     return LeaseRefusal(f"{why}; name the files it is to touch, as in `git restore -- FILE`", refusal.data)
 
@@ -173,7 +176,7 @@ def _occupied(
 
 
 def _held(tables: Tables, path: str, lease: Lease, now: Moment) -> LeaseRefusal:
-    why = f"{path}: {lease.scope.text} is {describe(tables, lease, now)}; take other work, or ask with --wait"
+    why = f"{path}: {lease.scope.text} is {describe(tables, lease, now)}; {ways_out([path])}"
     return LeaseRefusal(why, {"reason": "held", "holders": [lease_json(tables, lease, now)]})
 
 

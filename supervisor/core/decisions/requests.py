@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -28,10 +29,17 @@ from supervisor.core.moment import Moment
 
 @dataclass(frozen=True, slots=True)
 class LeaseRefusal:
-    """A refused request: the sentence that a user reads, and the same in parts for programs."""
+    """A refused request: the sentence that a user reads, and the same in parts for programs.
+
+    `who` is the part of the sentence that names the holders, where there are any.
+    """
 
     sentence: str
     data: dict[str, Any]
+    who: str = ""
+
+
+_NAMED = 3  # scopes that a sentence names
 
 
 def acquire(
@@ -91,7 +99,7 @@ def cancel(tables: Tables, waiter: int, now: Moment) -> list[Effect]:
 
 def refuse(tables: Tables, wants: Sequence[Want], result: Answer | TimedOut, now: Moment) -> LeaseRefusal:
     """Put a refusal into words: what, who holds it, until when, and what to do next."""
-    asked = ", ".join(want.scope.text for want in wants[:3]) + (" …" if len(wants) > 3 else "")
+    asked = ", ".join(want.scope.text for want in wants[:_NAMED]) + (" …" if len(wants) > _NAMED else "")
     match result:
         case WouldDeadlock(cycle, _):
             chain = " -> ".join(cycle)
@@ -100,9 +108,9 @@ def refuse(tables: Tables, wants: Sequence[Want], result: Answer | TimedOut, now
                 {"reason": "deadlock", "cycle": list(cycle)},
             )
         case TimedOut(_, _, conflicts):
-            return _held(tables, asked, conflicts, now, "timed_out", "the wait ran out: ")
+            return _held(tables, asked, wants, conflicts, now, "timed_out", "the wait ran out: ")
         case Refused(conflicts):
-            return _held(tables, asked, conflicts, now, "held", "")
+            return _held(tables, asked, wants, conflicts, now, "held", "")
         case Granted() | Waiting():
             raise ValueError("this request was not refused")
 
@@ -124,19 +132,32 @@ def lease_json(tables: Tables, lease: Lease, now: Moment) -> dict[str, Any]:
     }
 
 
+def ways_out(scopes: Sequence[str]) -> str:
+    """Return what to do about scopes that somebody else holds."""
+    named = shlex.join(scopes) if len(scopes) <= _NAMED else "PATH"
+    return f"take other work, or wait for it: `leasehold lease acquire {named} --wait 5m`"
+
+
 def _held(
-    tables: Tables, asked: str, conflicts: Sequence[Conflict], now: Moment, reason: str, prefix: str
+    tables: Tables,
+    asked: str,
+    wants: Sequence[Want],
+    conflicts: Sequence[Conflict],
+    now: Moment,
+    reason: str,
+    prefix: str,
 ) -> LeaseRefusal:
     shown = "; ".join(f"{other.scope.text} is {describe(tables, other, now)}" for other in conflicts[:3])
-    until = _until(tables, conflicts, now)
+    who = f"{prefix}{shown}{_until(tables, conflicts, now)}"
     return LeaseRefusal(
-        f"{asked}: {prefix}{shown}{until}; take other work, or ask with --wait",
+        f"{asked}: {who}; {ways_out([want.scope.text for want in wants])}",
         {
             "reason": reason,
             "holders": [
                 lease_json(tables, other, now) for other in conflicts[:10] if isinstance(other, Lease)
             ],
         },
+        who,
     )
 
 

@@ -191,7 +191,8 @@ class GuardVerbs:
                     later.answer(_written(result.leases, notices))
                 return
             refusal = requests.refuse(authority.tables, wants, result, authority.now())
-            authority.do(claims.timed_out(authority.tables, session, refusal))
+            refusal, effects = claims.timed_out(authority.tables, session, asked, refusal)
+            authority.do(effects)
             later.refuse(lease_error(refusal))
 
         authority.promises.when_decided(waiter, decided)
