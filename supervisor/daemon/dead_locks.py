@@ -8,7 +8,7 @@ from pathlib import Path
 import anyio.to_thread
 
 from supervisor.world.git.repository import Repository
-from supervisor.world.git.underway import Present, Removed, free_lock, locks
+from supervisor.world.git.underway import InUse, Present, Removed, free_lock, locks
 
 
 @dataclass(slots=True)
@@ -23,11 +23,12 @@ class DeadLocks:
         found = await anyio.to_thread.run_sync(
             lambda: {lock.name: free_lock(repo, lock, since) for lock in locks(repo)}
         )
-        if any(isinstance(result, Present) for result in found.values()):
+        if any(isinstance(result, Present | InUse) for result in found.values()):
             self.since[repo.git_dir] = since  # else who comes later would take it for somebody else's
         else:
             self.since.pop(repo.git_dir, None)
-        return "; ".join(_lock_sentence(name, result) for name, result in found.items() if result)
+        told = {name: result for name, result in found.items() if isinstance(result, Removed | Present)}
+        return "; ".join(_lock_sentence(name, result) for name, result in told.items())
 
 
 def _lock_sentence(name: str, found: Removed | Present) -> str:

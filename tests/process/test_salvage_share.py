@@ -18,7 +18,7 @@ from supervisor.core.tasks.standing import LastRun
 from supervisor.daemon.salvaging import Salvager, changed_since, move_orphans
 from supervisor.world.git.facts import dirty
 from supervisor.world.git.repository import Repository, open_repository
-from supervisor.world.git.underway import Present, Removed, began_later, free_lock, locks, operations
+from supervisor.world.git.underway import InUse, Present, Removed, began_later, free_lock, locks, operations
 
 pytestmark = pytest.mark.process
 
@@ -259,7 +259,7 @@ async def test_a_lock_of_git_is_removed_only_when_nobody_can_own_it(site, name):
         git.stdin.write(b"HEAD\n")
         git.stdin.flush()
         git.stdout.readline()  # it is git by now, and no longer on its way there
-        assert free_lock(repo, lock, 0.0) == Present(f"process {git.pid} is git, at work in this repository")
+        assert free_lock(repo, lock, 0.0) == InUse(f"process {git.pid} is git, at work in this repository")
         assert not began_later(git.pid, 0.0)
         assert began_later(git.pid, 3600.0)  # so it does not own a file that was made an hour ago
         git.stdin.close()

@@ -525,3 +525,17 @@ def test_a_session_that_is_over_leaves_no_secret_behind(site):
     files = [path for path in (site.root / ".leasehold/state/sessions").rglob("*") if path.is_file()]
     assert any(path.name == "spec.json" for path in files)
     assert [path for path in files if b"hunter2" in path.read_bytes()] == []
+
+
+def test_sessions_run_where_the_paths_of_their_sockets_are_longer_than_an_address(site):
+    # The control socket's path still counts as short enough, a worker's is too long for an address.
+    deep = site.root.parent / ("d" * (99 - len(f"{site.root.parent}//ctl.sock")))
+    deep.mkdir(mode=0o700)
+    site.task("a", "src/a.txt")
+    site.configure(APPEND, supervisor={"runtime_dir": str(deep)})
+
+    site.until_idle()
+
+    (ended,) = site.events("session.ended")
+    assert ended["data"]["outcome"] == "finished"
+    assert "session.running" in {event["kind"] for event in site.events()}

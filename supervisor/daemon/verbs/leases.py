@@ -80,6 +80,8 @@ class LeaseVerbs:
         self._shop = shop
         self._workers = workers
         self._spawn = spawn
+        self._postponed: list[tuple[Later, Caller, GateCheck]] = []
+        authority.after.append(self._judge_postponed)
 
     def methods(self) -> list[Method[Any]]:
         """Return the verbs."""
@@ -193,7 +195,26 @@ class LeaseVerbs:
         }
 
     def check(self, caller: Caller, params: GateCheck) -> object:
-        """Judge the movement of branches; a refusal carries the lines that git shows."""
+        """Judge the movement of branches, once it is known who holds what after a restart."""
+        living(self._authority, caller)
+        if not self._authority.tables.wait_for_reports:
+            return self._judge(caller, params)
+        later = Later()
+        self._postponed.append((later, caller, params))
+        return later
+
+    def _judge_postponed(self) -> None:
+        if not self._postponed or self._authority.tables.wait_for_reports:
+            return
+        postponed, self._postponed = self._postponed, []
+        for later, caller, params in postponed:
+            try:
+                later.answer(self._judge(caller, params))
+            except RpcError as error:
+                later.refuse(error)
+
+    def _judge(self, caller: Caller, params: GateCheck) -> object:
+        """Return that the branches may move; a refusal carries the lines that git shows."""
         authority = self._authority
         session = living(self._authority, caller)
         updates = [

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from supervisor.world.control.access import peer_credentials
 from supervisor.world.control.errors import ListenError
+from supervisor.world.control.reachable import reachable
 
-_ADDRESS = 108  # bytes of a unix address, its end included; paths may be longer
 _BACKLOG = 1024  # clients that may stand at the door while the loop is busy
 
 
@@ -28,7 +28,7 @@ def listening(path: Path) -> Iterator[socket.socket]:
         ListenError: a living server has the path, or others could put files beside it.
     """
     _private_directory(path.parent)
-    with _locked(path), _reachable(path) as short, socket.socket(socket.AF_UNIX) as sock:
+    with _locked(path), reachable(path) as short, socket.socket(socket.AF_UNIX) as sock:
         _remove_stale(path, short)
         os.fchmod(sock.fileno(), 0o600)  # before bind, so that there is no instant with a wider mode
         sock.bind(short)
@@ -49,7 +49,7 @@ def refuse_if_served(path: Path) -> None:
         ListenError: as `listening` does.
     """
     _private_directory(path.parent)
-    with _locked(path), _reachable(path) as short:
+    with _locked(path), reachable(path) as short:
         _remove_stale(path, short)
 
 
@@ -74,19 +74,6 @@ def _locked(path: Path) -> Iterator[None]:
         yield
     finally:
         os.close(lock)
-
-
-@contextlib.contextmanager
-def _reachable(path: Path) -> Iterator[str]:
-    """Give a name for `path` that fits into a socket address, however deep it lies."""
-    if len(os.fsencode(path)) < _ADDRESS:
-        yield str(path)
-        return
-    directory = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        yield f"/proc/self/fd/{directory}/{path.name}"
-    finally:
-        os.close(directory)
 
 
 def _remove_stale(path: Path, short: str) -> None:

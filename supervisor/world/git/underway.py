@@ -35,6 +35,13 @@ class Present:
     why: str
 
 
+@dataclass(frozen=True, slots=True)
+class InUse:
+    """A living git is at work under the lock: `why` in words. Nothing is wrong with that."""
+
+    why: str
+
+
 def operations(repo: Repository, since: float) -> tuple[str, ...]:
     """Return the git operations under way in the checkout that were begun after `since` (Unix seconds)."""
     found = []
@@ -57,7 +64,7 @@ def locks(repo: Repository) -> tuple[Path, ...]:
     return (repo.git_dir / _LOCK, repo.git_dir / "HEAD.lock", *branch, repo.common_dir / "packed-refs.lock")
 
 
-def free_lock(repo: Repository, lock: Path, since: float) -> Removed | Present | None:
+def free_lock(repo: Repository, lock: Path, since: float) -> Removed | Present | InUse | None:
     """Remove one of `locks` if a git that is proven dead left it; `None` when it is not there.
 
     It is proven when the file was made after `since` (Unix seconds) by this user, no process of this user
@@ -78,11 +85,11 @@ def free_lock(repo: Repository, lock: Path, since: float) -> Removed | Present |
         return Present(f"it belongs to uid {seen.st_uid}")
     user = _user_of(repo, str(lock), time.time() - seen.st_ctime)
     if user is not None:
-        return Present(user)
+        return user
     try:
         again = lock.lstat()
         if (again.st_ino, again.st_ctime_ns) != (seen.st_ino, seen.st_ctime_ns):
-            return Present("it has just been made anew")
+            return InUse("it has just been made anew")
         lock.unlink()
     except FileNotFoundError:
         return None
@@ -91,8 +98,8 @@ def free_lock(repo: Repository, lock: Path, since: float) -> Removed | Present |
     return Removed()
 
 
-def _user_of(repo: Repository, lock: str, age: float) -> str | None:
-    """Return who may own the lock, made `age` seconds ago, in words, or `None` when nobody can."""
+def _user_of(repo: Repository, lock: str, age: float) -> InUse | Present | None:
+    """Return who may own the lock, made `age` seconds ago, or `None` when nobody can."""
     for process in Path("/proc").iterdir():
         if not process.name.isdecimal():
             continue
@@ -100,12 +107,12 @@ def _user_of(repo: Repository, lock: str, age: float) -> str | None:
             if process.stat().st_uid != os.geteuid():
                 continue
             if _is_git_in(repo, process) and not began_later(int(process.name), age):
-                return f"process {process.name} is git, at work in this repository"
+                return InUse(f"process {process.name} is git, at work in this repository")
             if _has_open(process, lock):
-                return f"process {process.name} has it open"
+                return Present(f"process {process.name} has it open")
         except PermissionError:
             if _comm(process).startswith("git"):
-                return f"process {process.name} is git, and cannot be looked into"
+                return Present(f"process {process.name} is git, and cannot be looked into")
         except OSError:
             continue  # it has ended
     return None

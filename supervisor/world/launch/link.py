@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+
+from supervisor.world.control.reachable import reachable
 
 Message = Mapping[str, Any]
 Answered = Callable[[Message], None]
@@ -40,7 +41,8 @@ class WorkerLink(asyncio.Protocol):
             OSError: nobody listens there.
         """
         loop = asyncio.get_running_loop()
-        _, link = await loop.create_unix_connection(lambda: cls(on_event, on_lost), os.fspath(path))
+        with reachable(path) as address:
+            _, link = await loop.create_unix_connection(lambda: cls(on_event, on_lost), address)
         return link
 
     def order(self, op: str, answered: Answered | None = None, **fields: Any) -> bool:

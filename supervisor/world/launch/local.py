@@ -15,6 +15,7 @@ import anyio.to_thread
 
 import workers
 from supervisor.core.sessions.lifecycle import ProcessId
+from supervisor.world.control.reachable import reachable
 from supervisor.world.descriptors import restore_limit
 from supervisor.world.failpoint import failpoint, inherited_by_workers
 from supervisor.world.launch.launcher import Cleared, LaunchError, StartedWorker
@@ -109,7 +110,8 @@ def _listen(path: Path) -> socket.socket:
     path.unlink(missing_ok=True)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        listener.bind(os.fspath(path))
+        with reachable(path) as address:
+            listener.bind(address)
         path.chmod(0o600)
         listener.listen(16)
     except OSError:
