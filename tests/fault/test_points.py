@@ -187,6 +187,7 @@ def test_a_worker_may_be_killed_while_it_stops_its_session(arena, point):
     (gone,) = {line["session"] for line in arena.evidence.lines("overruns")}
     arena.site.wait_for("session.ended", session=gone)
     assert not [line for line in arena.evidence.alive() if line["session"] == gone]
+    arena.site.run("task", "release", "deaf-a")  # the stop was an operator's wish, and holds the task
     arena.site.end(arena.site.running[-1])
     arena.recover()
     arena.conclude(point, "kill", killed_workers=True)
