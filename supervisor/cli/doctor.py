@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -16,15 +16,22 @@ if TYPE_CHECKING:
 
 
 @click.command()
+@click.option("--canary", is_flag=True, help="Let two real sessions collide, and nothing else.")
 @json_option
 @click.pass_context
-def doctor(ctx: click.Context, as_json: bool) -> None:  # noqa: FBT001
+def doctor(ctx: click.Context, canary: bool, as_json: bool) -> None:  # noqa: FBT001
     """Say what this host can enforce, and what it cannot.
 
     Tries a commit that must be refused in a throw-away repository, and each way to hold a session's processes
     together. Exit code 1 when the gate, or the launcher that is configured, does not hold.
+
+    With --canary a supervisor runs two sessions in a throw-away repository, the second of which writes to a file
+    that the first has written to; it takes a few seconds. Exit code 1 when the file was changed.
     """
     import os
+
+    if canary:
+        _collide(as_json=as_json)
     from functools import partial
 
     import anyio
@@ -64,6 +71,22 @@ def doctor(ctx: click.Context, as_json: bool) -> None:  # noqa: FBT001
             fix = f"; {finding.way_out}" if finding.way_out else ""
             click.echo(f"{mark} {finding.name}: {finding.told}{fix}")
     sys.exit(0 if level >= Level.HOOKS else 1)
+
+
+def _collide(*, as_json: bool) -> NoReturn:
+    import os
+
+    from supervisor.demo.canary import CanaryError, collide
+
+    try:
+        found = collide(os.environ)
+    except CanaryError as error:
+        raise click.ClickException(str(error)) from error
+    if as_json:
+        print_json(found.as_json())
+    else:
+        click.echo("\n".join(found.lines()))
+    sys.exit(0 if found.bites else 1)
 
 
 def _settings(ctx: click.Context) -> Settings | None:

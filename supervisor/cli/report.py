@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from supervisor.cli.offline import ask_or_read
-from supervisor.cli.show import DURATION, json_option, print_json, span, table
+from supervisor.cli.show import DURATION, collisions, json_option, print_json, span, table
 
 if TYPE_CHECKING:
     from supervisor.world.journal.reader import Reader
@@ -40,11 +40,8 @@ def report(ctx: click.Context, since: float | None, as_json: bool) -> None:  # n
     )
     if found["by_lane"]:
         table(("lane", *columns), [(row["lane"], *cells(row)) for row in found["by_lane"]], "")
-    told = ", ".join(
-        f"{count} {name.replace('_', ' ')}" for name, count in found["collisions"].items() if count
-    )
     if found["collisions"]:
-        click.echo(f"collisions since the start of the supervisor: {told or 'none'}")
+        click.echo(f"collisions so far: {collisions(found['collisions'])}")
 
 
 def _from_journal(reader: Reader, since: float) -> dict[str, Any]:

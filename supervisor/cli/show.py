@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import click
@@ -58,6 +58,16 @@ def ago(at: float | None) -> str:
 def clock(at: float) -> str:
     """Return a Unix time as local date and time."""
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
+
+
+def collisions(account: Mapping[str, float]) -> str:
+    """Return the collision account in words: what is zero is left out, a time is a time."""
+    told = [
+        f"{span(value)} waited" if name == "waited_seconds" else f"{value:g} {name.replace('_', ' ')}"
+        for name, value in account.items()
+        if value
+    ]
+    return ", ".join(told) or "none"
 
 
 def span(seconds: float | None) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from supervisor.cli.connect import client
-from supervisor.cli.show import ago, clock, json_option, print_json, span
+from supervisor.cli.show import ago, clock, collisions, json_option, print_json, span
 
 
 @click.command()
@@ -40,7 +40,7 @@ def lines(found: dict[str, Any]) -> list[str]:
         f"processes    {found['rung_told']}",
         f"tasks        {_counts(found['tasks'])}",
         f"leases       {found['leases']} held, {found['lease_waiters']} waiting",
-        f"collisions   {_counts(found['collisions'])}",
+        f"collisions   {collisions(found['collisions'])}",
         f"ranking      {found['ranking']}: {', '.join(found['ranked_first']) or 'nothing may be ranked'}",
     ]
     if late := found["waiting_for_reports"]:

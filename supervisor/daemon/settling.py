@@ -171,6 +171,8 @@ class Settler:
             why = f"git could not be asked for uncommitted files: {error}"
             return replace(remains, unread=str(error), salvage=Unsalvaged(why, held, held=held), lock=lock)
         rescued = await self._salvager.rescue(session, repo, files, outcome)
+        if session.level == "kernel" and isinstance(rescued.result, Salvage):
+            self._tables.collisions.writes_unattributed += len(rescued.result.unleased)
         alone = not any(s.intent.repo == session.intent.repo for s in self._tables.roster if s is not session)
         return replace(
             remains,

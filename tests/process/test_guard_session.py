@@ -409,6 +409,29 @@ def test_a_file_that_was_committed_and_is_deleted_stays_leased(site):
     site.wait_for("session.ended", task="only")
 
 
+def test_what_was_written_past_the_guard_and_how_long_sessions_waited_is_accounted_for(site):
+    site.configure(AGENT, guard={"wait": "60s"})
+    pipes(site, "held", "waits", "go")
+    script(site, "first", "echo mine >> README.md; meet held; await go; git commit -qm One -- README.md")
+    script(
+        site, "second", "await held; meet waits; echo theirs >> README.md; git commit -qm Two -- README.md"
+    )
+    site.start()
+    (site.root / ".leasehold/waits").read_text()
+    site.wait_for("lease.waiting", task="second")
+
+    site.write("stray.txt", "of a process outside\n")
+    (site.root / ".leasehold/go").write_text("\n")
+    site.wait_for("session.ended", task="first")
+    site.wait_for("session.ended", task="second")
+
+    found = site.ask("status")["collisions"]
+    assert found["writes_unattributed"] >= 1
+    assert found["writes_waited"] == 1
+    assert found["waited_seconds"] > 0
+    assert site.ask("report")["collisions"] == found
+
+
 def scopes(site) -> set[str]:
     """Return what is leased now."""
     return {lease["scope"] for lease in site.ask("lease", "list")["leases"]}

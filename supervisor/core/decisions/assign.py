@@ -111,6 +111,9 @@ def assign(
         data["passed_over"] = counts(decision.skipped)
         deferred = sum(skip.reason is Reason.LEASED for skip in decision.skipped)
         tables.collisions.assignments_deferred += deferred
+        tables.collisions.duplicates_prevented += sum(
+            skip.reason is Reason.CLAIMED for skip in decision.skipped
+        )
         if decision.plateau is not None:
             data["plateau_warning"] = decision.plateau.as_json()
     return [

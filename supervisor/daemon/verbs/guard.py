@@ -173,6 +173,7 @@ class GuardVerbs:
 
     def _promise(self, session: Session, waiter: int, asked: claims.Claim, wants: tuple[Want, ...]) -> Later:
         authority = self._authority
+        asked_at = authority.now().mono
 
         def gone() -> None:
             authority.promises.forget_waiter(waiter)
@@ -181,6 +182,7 @@ class GuardVerbs:
         later = Later(on_gone=gone)
 
         def decided(result: Woken | TimedOut) -> None:
+            authority.tables.collisions.waited_seconds += authority.now().mono - asked_at
             if isinstance(result, Woken):
                 tables = authority.tables
                 notices, effects = stale.stale_reads(tables, session, asked.files, authority.now())

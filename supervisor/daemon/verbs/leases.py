@@ -267,6 +267,7 @@ class LeaseVerbs:
 
     def _promise(self, waiter: int, wants: tuple[Want, ...]) -> Later:
         authority = self._authority
+        asked_at = authority.now().mono
 
         def gone() -> None:
             authority.promises.forget_waiter(waiter)
@@ -275,6 +276,7 @@ class LeaseVerbs:
         later = Later(on_gone=gone)
 
         def decided(result: Woken | TimedOut) -> None:
+            authority.tables.collisions.waited_seconds += authority.now().mono - asked_at
             if isinstance(result, Woken):
                 later.answer(self._granted(result))
             else:
