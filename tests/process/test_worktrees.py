@@ -383,3 +383,30 @@ def test_the_guard_keeps_a_session_in_its_own_work_tree_whatever_others_hold(sit
     assert a["data"]["outcome"] == "finished", (folder / "err.log").read_text()
     assert "in the checkout, which changes by integration only" in (folder / "notice").read_text()
     assert (site.root / "README.md").read_text() == "a site\n"
+
+
+@pytest.mark.parametrize(
+    "point",
+    ["integrate.checked", "integrate.files_moved", "integrate.moved", "integrate.known", "settle.judged"],
+)
+@pytest.mark.parametrize("way", ["rebase", "merge"])
+def test_a_supervisor_that_is_killed_while_it_integrates_integrates_everything_once(site, way, point):
+    for task in ("a", "b"):
+        site.task(task)
+    site.configure(
+        COMMIT.replace("    subprocess", '    (root / "both.txt").write_text("both")\n    subprocess', 1),
+        repo={"isolation": "worktree", "integrate": way, "check": ["true"]},
+        supervisor={"max_sessions": 1},
+    )
+
+    died = site.run("run", "--until-idle", code=None, LEASEHOLD_FAILPOINTS=f"{point}=1*kill")
+    assert died.returncode < 0
+    site.until_idle()
+
+    assert [end["outcome"] for end in settled(site)] == ["finished", "finished"]
+    subjects = site.git("log", "--no-merges", "--format=%s", "main").splitlines()
+    assert sorted(subjects) == ["Begin", "Do a", "Do b"]
+    assert site.git("status", "--porcelain", "-uno") == ""
+    assert {path.name for path in site.root.glob("*.txt")} == {"a.txt", "b.txt", "both.txt"}
+    assert site.git("branch", "--list", "leasehold/*") == ""
+    assert list((site.root / ".leasehold/state/worktrees/site").iterdir()) == []

@@ -6,6 +6,7 @@ import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import anyio
 import anyio.to_thread
 
 from supervisor.core.sessions.integration import BRANCHES, branch_of
@@ -14,6 +15,7 @@ from supervisor.world.git.repository import HEADS, Repository
 from supervisor.world.git.run import GitError, git
 
 LIMIT = 600.0  # seconds for writing a whole work tree
+_AGAIN = (0.01, 0.05, 0.2, 0.5, 1.0)  # seconds between tries when git meets a work tree that is half made
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +45,34 @@ async def add(repo: Repository, folder: Path, session: str, start: str) -> Repos
         OSError: the folder around it cannot be made.
     """
     await anyio.to_thread.run_sync(lambda: folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True))
-    command = ("worktree", "add", "-q", "--no-track", "-b", branch_of(session), "--", str(folder), start)
+    commit = await resolve(repo, start)
+    if commit is None:
+        raise GitError(f"there is no {start} in {repo.root} to begin on")
+    await git(repo.root, "update-ref", HEADS + branch_of(session), commit, "0" * len(commit))
     try:
-        await git(repo.root, *command, timeout=LIMIT)
+        await make(repo, folder, branch_of(session))
     except GitError:
-        await remove(repo, folder)
-        await delete_branch(repo, branch_of(session), contained_in=start)
+        await git(repo.root, "update-ref", "-d", HEADS + branch_of(session), commit)
         raise
     return worktree_of(repo, folder, session)
+
+
+async def make(repo: Repository, folder: Path, *what: str) -> None:
+    """Make a work tree of `what`, a branch or an option and a commit.
+
+    Raises:
+        GitError: git could not; nothing of it is left.
+    """
+    for wait in (*_AGAIN, None):
+        try:
+            await git(repo.root, "worktree", "add", "-q", *what[:-1], str(folder), what[-1], timeout=LIMIT)
+        except GitError as error:
+            await remove(repo, folder)
+            if wait is None or not _met_another(error):
+                raise
+            await anyio.sleep(wait)
+        else:
+            return
 
 
 async def remove(repo: Repository, folder: Path) -> None:
@@ -158,7 +180,7 @@ async def set_aside(repo: Repository, branch: str) -> None:
 
 async def checked_out(repo: Repository) -> dict[str, Path]:
     """Return the branches that are checked out, each with the work tree; of those that are there."""
-    listed = await git(repo.root, "worktree", "list", "--porcelain")
+    listed = await _listed(repo)
     found: dict[str, Path] = {}
     path = Path()
     for line in listed.decode("utf-8", "surrogateescape").splitlines():
@@ -168,6 +190,22 @@ async def checked_out(repo: Repository) -> dict[str, Path]:
         elif word == "branch" and path.is_dir():
             found[value.removeprefix(HEADS)] = path
     return found
+
+
+async def _listed(repo: Repository) -> bytes:
+    for wait in _AGAIN:
+        try:
+            return await git(repo.root, "worktree", "list", "--porcelain")
+        except GitError as error:
+            if not _met_another(error):
+                raise
+        await anyio.sleep(wait)
+    return await git(repo.root, "worktree", "list", "--porcelain")
+
+
+def _met_another(error: GitError) -> bool:
+    """Tell whether git gave up over a work tree that another git is making or removing at this moment."""
+    return "failed to read" in error.stderr and "worktrees/" in error.stderr
 
 
 async def _point(repo: Repository, branch: str, commit: str, old: str | None) -> None:

@@ -16,7 +16,7 @@ from supervisor.core.decisions.policy import Way
 from supervisor.world.git.integrate.settings import environment
 from supervisor.world.git.repository import Repository
 from supervisor.world.git.run import GitError, git
-from supervisor.world.git.worktrees import LIMIT, is_ancestor, remove, resolve, worktree_of
+from supervisor.world.git.worktrees import LIMIT, is_ancestor, make, remove, resolve, worktree_of
 
 # Begins the names of the work trees that are thrown away. Without a dot: git would call its own folder otherwise.
 SCRATCH = "integrating-"
@@ -43,7 +43,7 @@ async def scratch_tree(repo: Repository, folder: Path, at: str) -> AsyncIterator
     await anyio.to_thread.run_sync(lambda: folder.mkdir(mode=0o700, parents=True, exist_ok=True))
     place = folder / f"{SCRATCH}{secrets.token_hex(4)}"
     try:
-        await git(repo.root, "worktree", "add", "-q", "--detach", "--", str(place), at, timeout=LIMIT)
+        await make(repo, place, "--detach", at)
         yield worktree_of(repo, place, place.name)
     finally:
         with anyio.CancelScope(shield=True), contextlib.suppress(OSError):
