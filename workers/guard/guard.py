@@ -203,6 +203,8 @@ class Guard:
 
     def _ask(self, call: Held, claim: Claim) -> None:
         wait = self._rules.git_wait if claim.git == CHANGES else self._rules.wait
+        if claim.git:
+            self._turns.ask()
         self._claims.ask(claim, wait, lambda verdict: self._answered(call, claim, verdict))
 
     def _claim(self, call: Held) -> Claim | Move | Refused | None:
@@ -296,6 +298,8 @@ class Guard:
         return bool(path) and (self._ground.is_gits(path) or self._ignored.covers(path))
 
     def _answered(self, call: Held, claim: Claim, verdict: Verdict) -> None:
+        if claim.git and not isinstance(verdict, Granted):
+            self._turns.forgo()
         match verdict:
             case Granted():
                 if claim.git:

@@ -24,14 +24,18 @@ _GENERATIONS = 64
 
 
 class Turns:
-    """The git processes of the session that have a turn now."""
+    """The git processes of the session that have a turn now, or have asked for one.
 
-    __slots__ = ("_claims", "_loop", "_owners", "_rights", "_tokens", "_written")
+    While one has asked, the turn is not given back: the answer may be that the session has it already.
+    """
+
+    __slots__ = ("_asking", "_claims", "_loop", "_owners", "_rights", "_tokens", "_written")
 
     def __init__(self, loop: Loop, rights: Rights, claims: Claims) -> None:
         self._loop = loop
         self._rights = rights
         self._claims = claims
+        self._asking = 0
         self._owners: dict[int, int] = {}  # pid of a git process, and its pidfd
         self._tokens: list[object] = []
         self._written: set[bytes] = set()
@@ -47,18 +51,27 @@ class Turns:
             process = stat.parent
         return False
 
+    def ask(self) -> None:
+        """Take note that a turn is being asked for; `begin` or `forgo` follows."""
+        self._asking += 1
+
+    def forgo(self) -> None:
+        """Take note that the turn that was asked for is not to be had."""
+        self._asking -= 1
+        self._look()
+
     def begin(self, process: int, leases: list[object]) -> None:
         """Give a git process its turn, under leases that end with it unless the session had them before."""
-        try:
-            pidfd = os.pidfd_open(process)
-        except OSError:
-            pidfd = -1  # gone already: its turn is over as soon as anything ends one
+        self._asking -= 1
         self._tokens += [token for token in map(token_of, leases) if not self._rights.has(token)]
-        if pidfd < 0:
-            self._over()
-            return
-        self._owners[process] = pidfd
-        self._loop.watch(pidfd, select.POLLIN, lambda _mask: self._ended(process))
+        if process not in self._owners:
+            try:
+                pidfd = os.pidfd_open(process)
+            except OSError:
+                self._look()  # it is gone already, and its turn over
+                return
+            self._owners[process] = pidfd
+            self._loop.watch(pidfd, select.POLLIN, lambda _mask: self._ended(process))
 
     def wrote(self, path: bytes) -> None:
         """Remember a file that was written during a turn."""
@@ -76,10 +89,11 @@ class Turns:
         pidfd = self._owners.pop(process)
         self._loop.forget(pidfd)
         os.close(pidfd)
-        if not self._owners:
-            self._over()
+        self._look()
 
-    def _over(self) -> None:
+    def _look(self) -> None:
+        if self._owners or self._asking:
+            return
         tokens, self._tokens = self._tokens, []
         written, self._written = self._written, set()
         if tokens and len(written) <= _MOST_WRITTEN:

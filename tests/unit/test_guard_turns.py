@@ -1,0 +1,106 @@
+"""Git's turns in one session: a turn is given back when no git of the session runs, and none has asked."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from workers.guard.rights import Rights
+from workers.guard.turns import Turns
+
+TURN = [
+    "s1",
+    {"kind": "resource", "repo": "", "text": "resource:git/r", "key": "resource:git/r"},
+    "exclusive",
+    7,
+    1.0,
+]
+
+
+class Loop:
+    """Keeps what to do when a process has ended, for the test to say when."""
+
+    def __init__(self) -> None:
+        self.ended: dict[int, Callable[[int], None]] = {}
+
+    def watch(self, fd: int, _mask: int, callback: Callable[[int], None]) -> None:
+        self.ended[fd] = callback
+
+    def forget(self, fd: int) -> None:
+        del self.ended[fd]
+
+    def end(self) -> None:
+        """Let the oldest process that is watched end."""
+        next(iter(self.ended.values()))(0)
+
+
+class Claims:
+    """Keeps what was given back."""
+
+    def __init__(self) -> None:
+        self.back: list[list[object]] = []
+
+    def give_back(self, tokens: list[object], _written: list[bytes], _answered: object) -> None:
+        self.back.append(tokens)
+
+
+@pytest.fixture
+def pids() -> Iterator[list[int]]:
+    """Return the numbers of two living processes."""
+    children = [
+        subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE)
+        for _ in "ab"
+    ]
+    yield [child.pid for child in children]
+    for child in children:
+        child.communicate()
+
+
+def test_a_turn_ends_with_its_process(pids: list[int]) -> None:
+    loop, claims, rights = Loop(), Claims(), Rights("r")
+    turns = Turns(loop, rights, claims)  # type: ignore[arg-type]
+
+    turns.ask()
+    turns.begin(pids[0], [TURN])
+    rights.add([TURN], [], [])
+    loop.end()
+
+    assert claims.back == [[7]]
+    assert not rights.has(7)
+
+
+def test_a_turn_is_kept_for_the_next_git_that_has_asked_before_the_last_one_was_seen_to_end(
+    pids: list[int],
+) -> None:
+    loop, claims, rights = Loop(), Claims(), Rights("r")
+    turns = Turns(loop, rights, claims)  # type: ignore[arg-type]
+    turns.ask()
+    turns.begin(pids[0], [TURN])
+    rights.add([TURN], [], [])
+
+    turns.ask()
+    loop.end()  # noticed late: the answer to the second question is on its way, and names the same lease
+    assert claims.back == []
+    turns.begin(pids[1], [TURN])
+    rights.add([TURN], [], [])
+    assert claims.back == []
+    loop.end()
+
+    assert claims.back == [[7]]
+
+
+def test_a_turn_that_is_refused_to_the_next_git_is_given_back(pids: list[int]) -> None:
+    loop, claims, rights = Loop(), Claims(), Rights("r")
+    turns = Turns(loop, rights, claims)  # type: ignore[arg-type]
+    turns.ask()
+    turns.begin(pids[0], [TURN])
+    rights.add([TURN], [], [])
+    turns.ask()
+    loop.end()
+
+    turns.forgo()
+
+    assert claims.back == [[7]]
