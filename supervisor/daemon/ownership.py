@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from supervisor.world.config.discover import socket_path
 from supervisor.world.config.models import Settings
 from supervisor.world.control.listener import refuse_if_served
@@ -29,11 +27,11 @@ def claim(settings: Settings, attached: Attached) -> StateLock:
     return lock
 
 
-def misplaced(journal: Journal, state_dir: Path) -> str:
+def misplaced(journal: Journal) -> str:
     """Say that the state directory was taken away, so that nothing new can be kept; empty while it is in place."""
     if journal.in_place:
         return ""
     return (
-        f"{state_dir} was removed or replaced while the supervisor ran; end it with TERM (its sessions go on), "
+        f"{journal.path.parent} was removed or replaced while the supervisor ran; end it with TERM (its sessions go on), "
         "put the directory back, and start it again"
     )

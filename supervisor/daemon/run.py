@@ -246,7 +246,7 @@ def _build(
         worktrees=worktrees,
     )
     tables.room = lambda was_short: (
-        misplaced(journal, settings.supervisor.state_dir)
+        misplaced(journal)
         or shortage(
             [settings.supervisor.state_dir, *(repo.root for repo in shop.repos.values())],
             shop.settings.supervisor.disk_floor,
@@ -331,7 +331,7 @@ def _methods(daemon: Daemon, group: TaskGroup) -> list[Method[Any]]:
         IntegrationVerbs(authority, daemon.shop, daemon.integrator, daemon.journal, spawn),
         LeaseVerbs(authority, daemon.shop, daemon.workers, spawn),
         GuardVerbs(authority, daemon.shop, spawn),
-        TaskVerbs(authority, daemon.queue, daemon.sources),
+        TaskVerbs(authority, daemon.queue, daemon.sources, daemon.journal),
         SessionVerbs(authority, daemon.workers, daemon.journal, daemon.places),
         EndingVerbs(authority, daemon.workers, daemon.journal, daemon.situation, daemon.strays),
         OperatorVerbs(authority, spawn, reloader.reload, reloader.reprioritize),

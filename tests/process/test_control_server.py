@@ -281,6 +281,14 @@ async def test_a_directory_that_others_may_write_is_refused(house: House) -> Non
             pass
 
 
+async def test_a_place_for_sockets_that_is_no_folder_is_refused_in_one_line(house: House) -> None:
+    house.path.parent.write_text("a file")
+
+    with pytest.raises(ListenError, match=r"cannot be used for sockets \(File exists\); make it a folder"):
+        async with serving(house.path, house.methods()):
+            pass
+
+
 async def test_a_second_server_is_refused_and_told_the_firsts_pid(house: House) -> None:
     async with serving(house.path, house.methods()):
         with pytest.raises(ListenError, match=rf"already running there \(pid {os.getpid()}\)"):

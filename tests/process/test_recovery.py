@@ -412,6 +412,9 @@ def test_a_state_directory_that_vanishes_starts_nothing_new_and_its_sessions_go_
     state = site.root / ".leasehold/state"
     state.rename(state.with_name("taken-away"))
 
+    gone = "was removed or replaced while the supervisor ran"
+    assert gone in site.run("status").stdout
+    assert gone in site.run("task", "add", "Late", code=1).stderr
     site.task("b", "b.txt")
 
     explained = ""

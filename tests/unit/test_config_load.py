@@ -364,3 +364,10 @@ def test_the_shown_form_of_settings_hides_the_variables_of_a_harness(write: Writ
 
     assert settings.harness["agent"].env == {"A": "hush"}
     assert "hush" not in repr(settings)
+
+
+@pytest.mark.parametrize("key", ["memory", "session_memory"])
+def test_the_least_memory_of_units_is_told_as_a_size(write: Write, key: str) -> None:
+    assert faults(write, f'[systemd]\n{key} = "1MiB"\n') == [
+        f'systemd.{key} must be at least "64MiB", not "1MiB"'
+    ]

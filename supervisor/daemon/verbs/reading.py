@@ -25,6 +25,7 @@ from supervisor.core.pacing import retry
 from supervisor.core.tasks.standing import standing_name
 from supervisor.daemon.authority import Authority
 from supervisor.daemon.outcomes import by_harness
+from supervisor.daemon.ownership import misplaced
 from supervisor.daemon.recorder import event_json
 from supervisor.daemon.situation import Situation
 from supervisor.daemon.verbs.answers import not_found
@@ -131,7 +132,7 @@ class ReadingVerbs:
                 if type(state).__name__ != "Flowing"
             },
             "lanes_told": _lanes_told(tables, now),
-            "disk": tables.shortage.why if tables.shortage else None,
+            "disk": self._short(),
             "standstill": standstill(tables, now),
             "schedules": situation.schedules(now),
             "orphans": {repo: list(paths) for repo, paths in situation.orphans.items()},
@@ -139,6 +140,11 @@ class ReadingVerbs:
             "journal_failure": str(self._journal.failure) if self._journal.failure else None,
             "at": now.wall,
         }
+
+    def _short(self) -> str | None:
+        """Return what the disks lack, or that the state directory is gone, which nothing announces."""
+        found = self._authority.tables.shortage
+        return found.why if found else misplaced(self._journal) or None
 
     def next_(self, _caller: Caller, _params: Params) -> object:
         """Return what would run next, and each candidate passed over with its reason."""

@@ -15,6 +15,7 @@ from supervisor.core.tasks.standing import standing_name
 from supervisor.core.tasks.task import Problem
 from supervisor.daemon.authority import Authority
 from supervisor.daemon.feeds import Sources
+from supervisor.daemon.ownership import misplaced
 from supervisor.daemon.queue import Queue, QueueError
 from supervisor.daemon.verbs.answers import carried, not_found, who
 from supervisor.daemon.verbs.turn import would_run
@@ -22,6 +23,7 @@ from supervisor.world.control.caller import Caller, SessionCaller
 from supervisor.world.control.errors import Code, RpcError
 from supervisor.world.control.later import Later
 from supervisor.world.control.methods import Method, Params, Who
+from supervisor.world.journal.journal import Journal
 
 
 class Add(Params, kw_only=True):
@@ -57,8 +59,9 @@ class ListTasks(Params, kw_only=True):
 class TaskVerbs:
     """Answers about tasks."""
 
-    def __init__(self, authority: Authority, queue: Queue, sources: Sources) -> None:
+    def __init__(self, authority: Authority, queue: Queue, sources: Sources, journal: Journal) -> None:
         self._authority = authority
+        self._journal = journal
         self._sources = sources
         self._queue = queue
 
@@ -77,6 +80,8 @@ class TaskVerbs:
 
     def add(self, caller: Caller, params: Add) -> object:
         """Put a task into the queue; answered once it is on disk and in the backlog."""
+        if why := misplaced(self._journal):
+            raise RpcError(Code.REFUSED, f"the task could not be stored: {why}")
         try:
             task, ticket = self._queue.add(params.task)
         except QueueError as error:

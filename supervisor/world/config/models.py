@@ -252,9 +252,9 @@ class QuotaSettings(Section):
 class SystemdSettings(Section):
     """[systemd]: what `leasehold systemd install` writes into the units."""
 
-    memory: Size | None = Field(None, ge=64 << 20)
+    memory: SizeLimit = Field(None, ge=64 << 20)
     processes: Count | None = Field(None, ge=16)
-    session_memory: Size | None = Field(None, ge=64 << 20)
+    session_memory: SizeLimit = Field(None, ge=64 << 20)
     session_processes: Count | None = Field(4096, ge=16)
     overtime: Duration = Field(86_400.0, ge=60)
     watchdog: Duration = Field(60.0, ge=5)
