@@ -93,4 +93,8 @@ class Adoption:
             return []
         late = sorted(waiting)
         waiting.clear()
-        return [Note("session.no_report", session, data={"within": REPORT_WITHIN}) for session in late]
+        notes: list[Effect] = []
+        for session in late:
+            data = {"within": REPORT_WITHIN, "why": self._reconciler.silent(session)}
+            notes.append(Note("session.no_report", session, data=data))
+        return notes

@@ -21,10 +21,7 @@ from supervisor.core.decisions import wake
 from supervisor.core.decisions.advance import advance
 from supervisor.core.decisions.effects import CheckIdle, Entrust, Notify, Probe, Settle, TakeBack, Tell
 from supervisor.core.sessions import lifecycle
-from supervisor.core.sessions.lifecycle import (
-    ProcessId,
-    WorkerEnded,
-)
+from supervisor.core.sessions.lifecycle import ProcessId, WorkerEnded
 from supervisor.core.sessions.outcome import ExitRecord
 from supervisor.core.sessions.roster import Session
 from supervisor.daemon.authority import Authority
@@ -49,6 +46,7 @@ _CONTACT_AGAIN = (
     0.25  # seconds before the first attempt to reach a worker again; doubled for each further one
 )
 _CONTACT_SLOWEST = 10.0
+_LAST_WORDS = 0.5  # seconds; they are in the socket, and its end follows at once
 
 _ANSWER_LIMIT = 5.0  # seconds that a worker has to forget a lease
 _UNDER_WAY = 0.02  # seconds in which a call that was let pass reaches its file
@@ -194,6 +192,7 @@ class Workers:
                 await anyio.wait_readable(pidfd)
                 ended = True
                 failpoint("exit.noticed")
+                await self._hear_out(session_id)
                 group.cancel_scope.cancel()
         finally:
             self._watched.pop(session_id, None)
@@ -205,6 +204,13 @@ class Workers:
                 os.close(pidfd)
         self.when_gone(session_id)
 
+    async def _hear_out(self, session_id: str) -> None:
+        """Take in the last words of a worker that has ended: its record among them, which is believed."""
+        link = self._links.get(session_id)
+        if link is not None:
+            with anyio.move_on_after(_LAST_WORDS):
+                await link.heard_out()
+
     async def _keep_contact(self, session_id: str, worker: ProcessId) -> None:
         """Connect to a worker, and again whenever the line is lost, for ever."""
         attempt = 0
@@ -213,6 +219,7 @@ class Workers:
             try:
                 link = await WorkerLink.connect(
                     self._places.socket(session_id),
+                    worker,
                     lambda message: self.news.hear(session_id, worker, message),
                     lost.set,
                 )

@@ -34,7 +34,7 @@ from supervisor.world.launch import records
 from supervisor.world.launch.found import Sight, look
 from supervisor.world.launch.launcher import Cleared, Launcher, LaunchError
 from supervisor.world.launch.rung import Rung
-from supervisor.world.processes import open_pidfd
+from supervisor.world.processes import open_pidfd, standstill
 
 log = structlog.get_logger("leasehold")
 
@@ -74,6 +74,14 @@ class Reconciler:
     def unknown(self) -> dict[str, str]:
         """Return the sessions whose life or death cannot be proven just now, and why."""
         return {session: unknown.why for session, unknown in self._unknown.items()}
+
+    def silent(self, session_id: str) -> str:
+        """Take from its record what a living worker does not tell; return why it is silent, if that can be seen."""
+        worker = self._workers.worker(session_id)
+        if worker is None:
+            return self.unknown().get(session_id, "")
+        self._workers.news.read(session_id, worker)
+        return standstill(worker.pid)
 
     def inherit(self, session: Session, *, begun: bool) -> None:
         """Take over a session of an earlier supervisor; at once, if its worker lives."""
@@ -173,7 +181,10 @@ class Reconciler:
 
     async def _take_in(self, session: Session, record: ExitRecord) -> None:
         """End a session by its worker's record; what the worker could not kill has to be gone first."""
-        end = self._launcher.clear if record.survivors else self._launcher.tidy
+        # Only the worker itself is believed that its tree is gone, where nothing else holds that together: a record
+        # in a file may be anybody's.
+        proven = session.id in self._workers.news.told or session.intent.rung not in {"", Rung.SWEEP.value}
+        end = self._launcher.tidy if proven and not record.survivors else self._launcher.clear
         if await self._left_over(session, end) is not None:
             failpoint("exit.read")
             self._over(session, WorkerEnded(record))

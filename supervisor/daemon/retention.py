@@ -21,6 +21,7 @@ from supervisor.world.failpoint import failpoint
 from supervisor.world.journal.entries import Meta
 from supervisor.world.journal.errors import JournalError
 from supervisor.world.journal.journal import Journal
+from supervisor.world.launch.records import lock_is_held
 from supervisor.world.processes import boot_id
 
 log = structlog.get_logger("leasehold")
@@ -104,9 +105,9 @@ def remove_folders(parent: Path, before: float, most: int, living: set[str]) -> 
     if not parent.is_dir():
         return 0
     ended = sorted(
-        _Ended(record.stat().st_mtime, _size(record.parent), record.parent)
-        for record in parent.glob("*/exit.json")
-        if record.parent.name not in living
+        found
+        for folder in parent.iterdir()
+        if folder.name not in living and (found := _ended(folder, before)) is not None
     )
     taken = sum(found.size for found in ended)
     removed = 0
@@ -118,6 +119,19 @@ def remove_folders(parent: Path, before: float, most: int, living: set[str]) -> 
         taken -= found.size
         removed += 1
     return removed
+
+
+def _ended(folder: Path, before: float) -> _Ended | None:
+    """Return when the session of a folder ended, by its worker's record; without one, only what is old has ended."""
+    if folder.is_symlink() or not folder.is_dir() or lock_is_held(folder):
+        return None
+    try:
+        at = (folder / "exit.json").stat().st_mtime
+    except OSError:
+        at = max(file.lstat().st_mtime for file in (folder, *folder.iterdir()))
+        if at >= before:
+            return None  # its start may be under way
+    return _Ended(at, _size(folder), folder)
 
 
 def _size(folder: Path) -> int:

@@ -265,6 +265,7 @@ def _build(
         settler,
         footing.ladder,
     )
+    footing.ladder.recorded = tables.rung_of
     reconciler = Reconciler(authority, workers, places, footing.ladder, group)
     Insistence(authority, workers.worker)
     sources = Sources(authority, group, shop.work)

@@ -117,7 +117,7 @@ class Strays:
         pidfd = open_pidfd(worker)
         if pidfd is None:
             return True
-        link = await self._reach(session)
+        link = await self._reach(session, worker)
         try:
             asked = link is not None and link.order("kill", cause="kill", by="operator", why="it was a stray")
             if asked and await _over(pidfd, _ASK):
@@ -131,9 +131,10 @@ class Strays:
                 link.close()
             reap(pidfd)
 
-    async def _reach(self, session: str) -> WorkerLink | None:
+    async def _reach(self, session: str, worker: ProcessId) -> WorkerLink | None:
+        path = self._places.socket(session)
         try:
-            return await WorkerLink.connect(self._places.socket(session), lambda _event: None, lambda: None)
+            return await WorkerLink.connect(path, worker, lambda _event: None, lambda: None)
         except OSError:
             return None
 

@@ -152,8 +152,31 @@ def test_a_supervisor_that_does_not_answer_is_given_up_after_the_timeout(path: P
     with socket.socket(socket.AF_UNIX) as silent:
         silent.bind(str(path))
         silent.listen()
-        with pytest.raises(Unreachable, match=r"it did not answer within 0\.05 s"):
+        with pytest.raises(Unreachable, match=r"did not answer within 0\.05 s"):
             Client(path, timeout=0.05).call("echo")
+
+
+def test_a_supervisor_that_stands_still_is_named_with_what_lets_it_go_on(path: Path) -> None:
+    listener = f"""
+import os, signal, socket
+listener = socket.socket(socket.AF_UNIX)
+listener.bind({str(path)!r})
+listener.listen()
+print(flush=True)
+os.kill(os.getpid(), signal.SIGSTOP)
+"""
+    with subprocess.Popen([sys.executable, "-c", listener], stdout=subprocess.PIPE) as stopped:
+        try:
+            assert stopped.stdout is not None
+            stopped.stdout.readline()
+            os.waitid(os.P_PID, stopped.pid, os.WSTOPPED)
+            with pytest.raises(
+                Unreachable, match=f"pid {stopped.pid}, did not answer .*stopped by a signal"
+            ) as told:
+                Client(path, timeout=0.05).call("echo")
+            assert told.value.way_out == f"`kill -CONT {stopped.pid}` lets it go on"
+        finally:
+            stopped.kill()
 
 
 @pytest.mark.asyncio

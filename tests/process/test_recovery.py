@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from supervisor.world.launch.records import lock_is_held
+from tests.process.cgroups import needs_cgroup
 
 pytestmark = pytest.mark.process
 
@@ -175,6 +176,72 @@ def test_the_line_to_a_worker_is_made_again_when_it_breaks(site):
     site.until(lambda: site.run("session", "extend", session, "1s", code=None).returncode == 0)
 
 
+def test_promise_9_a_socket_that_a_session_put_in_the_place_of_its_workers_is_not_believed(site):
+    site.task("a", "a.txt")
+    site.task("b", "b.txt")
+    site.configure(WAIT)
+    site.start()
+    running = site.wait_for("session.running", task="a")
+    site.wait_for("session.running", task="b")
+    killed(site)
+    (path,) = site.socket().parent.glob(f"workers/{running['session']}.sock")
+    path.unlink()
+    lease = {"scope": {"kind": "file", "repo": "site", "parts": ["c.txt"]}, "mode": "exclusive"}
+    hello = {"event": "hello", "state": "running", "leases": [lease], "extended": 1e6, "paused_for": 0}
+    liar = f"""
+import os, socket
+listener = socket.socket(socket.AF_UNIX)
+listener.bind({str(path)!r})
+listener.listen()
+print(flush=True)
+while True:
+    line, _ = listener.accept()
+    line.sendall({json.dumps(hello).encode()!r} + b"\\n")
+"""
+    with ending(subprocess.Popen([sys.executable, "-c", liar], stdout=subprocess.PIPE)) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        site.start()
+        site.until(lambda: f"pid {process.pid} answers there, and is not its worker" in site.log())
+
+        assert sessions(site)["a"]["budget"] == sessions(site)["b"]["budget"]
+        site.run("session", "stop", "a")
+        assert site.wait_for("session.ended", task="a")["data"]["outcome"] == "stopped"
+
+
+@pytest.mark.parametrize("launcher", ["sweep", pytest.param("cgroup", marks=needs_cgroup)])
+def test_promise_4_a_session_that_forges_its_record_and_kills_its_worker_leaves_nothing_behind(
+    site, tagged, launcher
+):
+    site.task("a", "a.txt")
+    site.configure(
+        """
+        import json, os, signal, subprocess, sys, time
+        folder = os.path.dirname(os.environ["LEASEHOLD_NOTICE"])
+        if os.fork() == 0:
+            os.setsid()
+            if os.fork() == 0:
+                signal.pause()
+            os._exit(0)
+        record = {"schema": 1, "cause": "exited", "code": 0, "survivors": [], "session": os.environ["LEASEHOLD_SESSION"]}
+        with open(folder + "/exit.json", "w") as file:
+            json.dump(record, file)
+        with open(folder + "/spec.json") as file:
+            spec = json.load(file) | {"rung": "sweep", "cgroup": "/sys/fs/cgroup/leasehold-x/" + record["session"]}
+        with open(folder + "/spec.json", "w") as file:
+            json.dump(spec, file)
+        os.kill(os.getppid(), signal.SIGKILL)
+        """,
+        supervisor={"launcher": launcher},
+        retry={"attempts": 1},
+    )
+    site.start()
+
+    ended = site.wait_for("session.ended")
+
+    assert tagged(ended["session"]) == []
+
+
 def cut(supervisor, path):
     """Break a supervisor's connection to a worker, as a fault of the system would."""
     import ctypes
@@ -226,7 +293,7 @@ def test_promise_9_a_forged_record_of_a_living_worker_misleads_nobody(site, forg
     adopted = site.wait_for("session.adopted")
     assert adopted["data"]["worker_pid"] == running["data"]["worker_pid"]
     site.run("session", "stop", running["session"])
-    assert [event["data"]["outcome"] for event in site.events("session.ended")] == ["stopped"]
+    assert site.wait_for("session.ended")["data"]["outcome"] == "stopped"
 
 
 def test_promise_9_a_record_that_names_an_innocent_process_does_not_get_it_signalled(site):

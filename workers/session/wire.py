@@ -170,7 +170,11 @@ def open_listener(path: str, inherited: int | None) -> socket.socket:
     """
     if inherited is not None:
         os.set_inheritable(inherited, False)
-        return socket.socket(fileno=inherited)
+        listener = socket.socket(fileno=inherited)
+        listener.listen(
+            MAX_CLIENTS
+        )  # again, so that who connects is told that it is this process that listens
+        return listener
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     folder = os.open(os.path.dirname(path), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:

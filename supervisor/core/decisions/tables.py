@@ -74,3 +74,8 @@ class Tables:
         self.lanes.append(lane)
         while len(self.lanes) > self.policy.selection.lane_window:
             self.lanes.popleft()
+
+    def rung_of(self, session: str) -> str:
+        """Return what holds a session's processes together; empty if it is not known here."""
+        found = self.roster.find(session)
+        return found.intent.rung if found is not None else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import sys
 from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, Self
@@ -47,6 +48,16 @@ class KeptOut(Unreachable):
         super().__init__(path, why)
         self.args = (f"the supervisor on {path} cannot be reached: {why}",)
         self.way_out = _who_may(path)
+
+
+class Silent(Unreachable):
+    """The supervisor is there, and does not answer."""
+
+    def __init__(self, path: str, why: str, pid: int) -> None:
+        super().__init__(path, why)
+        stopped = _state(pid) in {"T", "t"}
+        self.args = (f"the supervisor on {path}, pid {pid}, {why}{': it was stopped by a signal' * stopped}",)
+        self.way_out = f"`kill -CONT {pid}` lets it go on" if stopped else "ask again"
 
 
 class Client:
@@ -157,14 +168,36 @@ class Client:
 
     def _unreachable(self, error: OSError) -> Unreachable:
         # Whatever comes later on this connection would answer the wrong call.
+        pid = _peer(self._sock)
         self.close()
         if isinstance(error, TimeoutError | BlockingIOError):
-            return Unreachable(self._path, f"it did not answer within {self._timeout:g} s")
+            why = f"did not answer within {self._timeout:g} s"
+            return Silent(self._path, why, pid) if pid > 1 else Unreachable(self._path, f"it {why}")
         if isinstance(error, PermissionError):
             return KeptOut(self._path)
         return Unreachable(
             self._path, _WHY.get(type(error), os.strerror(error.errno) if error.errno else str(error))
         )
+
+
+def _peer(sock: socket.socket | None) -> int:
+    """Return the pid of who listens at the other end; 0 where that cannot be known, 1 is systemd."""
+    if sock is None:
+        return 0
+    try:
+        found = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+    except OSError:
+        return 0
+    return int.from_bytes(found[:4], sys.byteorder)
+
+
+def _state(pid: int) -> str:
+    """Return the letter for what a process is at; empty if there is none."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:  # noqa: PTH123
+            return file.read().rpartition(") ")[2][:1]
+    except OSError:
+        return ""
 
 
 def _who_may(path: str) -> str:

@@ -57,10 +57,17 @@ class CgroupLauncher:
 
     async def tidy(self, session: str, folder: Path) -> Cleared:
         """Remove the session's group; end what still runs in it."""
-        place = self._place(session, folder)
+        cleared = [await self._end(place, Mark(session, folder)) for place in self._places(session, folder)]
+        return Cleared(
+            tuple(pid for each in cleared for pid in each.killed),
+            tuple(survivor for each in cleared for survivor in each.survivors),
+            next((each.why for each in cleared if each.why), ""),
+        )
+
+    async def _end(self, place: Path, mark: Mark) -> Cleared:
         why = _evidence(place)
         listed = group.members(place) if group.populated(place) else []
-        if any(map(Mark(session, folder).is_anothers, listed)):
+        if any(map(mark.is_anothers, listed)):
             return Cleared()  # this is a copy of a state directory, and that group is the original's
         left: list[int] = []
         if listed:
@@ -98,13 +105,17 @@ class CgroupLauncher:
         if limits.processes is not None and "pids" in self._base.limits:
             group.limit(place, "pids", limits.processes + 1)  # the worker is no process of the harness
 
-    def _place(self, session: str, folder: Path) -> Path:
-        """Return the session's group, which an earlier supervisor may have made elsewhere."""
+    def _places(self, session: str, folder: Path) -> list[Path]:
+        """Return where the session's group may be: ours, and where an earlier supervisor may have made it.
+
+        The latter is read in a folder into which the session can write, and so is never the only one.
+        """
+        places = [self._base.path / session]
         with contextlib.suppress(RecordError):
             recorded = Path(read_cgroup(folder) or "/")
-            if recorded.name == session and recorded.parent.name.startswith(MARK):
-                return recorded
-        return self._base.path / session
+            if recorded.name == session and recorded.parent.name.startswith(MARK) and recorded not in places:
+                places.append(recorded)
+        return places
 
     def _drop(self, place: Path) -> None:
         with contextlib.suppress(OSError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,7 +38,8 @@ class Trial:
 class Ladder:
     """The launcher that the supervisor uses.
 
-    `rung` is where new sessions start. `trials` are the rungs that were tried, strongest first; those above
+    `recorded` returns the rung of a session as the journal has it, which counts more than what is in its folder: the
+    session can write there. `rung` is where new sessions start. `trials` are the rungs that were tried, strongest first; those above
     `rung` say why they do not hold. `limits` names the controllers that new sessions have, `bite` what was seen
     of the guard where they run; `None` where that is as it is here.
     """
@@ -48,6 +49,7 @@ class Ladder:
         self.trials = trials
         self.limits, self.bite = next((t.limits, t.bite) for t in trials if t.rung is rung)
         self._launchers = launchers
+        self.recorded: Callable[[str], str] = lambda _session: ""  # set by what reads the journal
 
     async def start(self, spec: SessionSpec, folder: Path) -> StartedWorker:
         """Start a session on the strongest rung.
@@ -59,7 +61,7 @@ class Ladder:
 
     async def clear(self, session: str, folder: Path) -> Cleared:
         """Clear a session away on the rung on which it was started."""
-        rung = _rung_of(folder)
+        rung = self._rung_of(session, folder)
         if rung is None:  # a stray without a folder: whoever holds something of it
             everywhere = [await launcher.clear(session, folder) for launcher in self._launchers.values()]
             return Cleared(
@@ -73,7 +75,7 @@ class Ladder:
 
     async def tidy(self, session: str, folder: Path) -> Cleared:
         """Let go of what the rung of a session's start holds for it."""
-        rung = _rung_of(folder)
+        rung = self._rung_of(session, folder)
         if rung is None or rung not in self._launchers:
             return Cleared()
         return await self._launchers[rung].tidy(session, folder)
@@ -94,6 +96,12 @@ class Ladder:
             except (LaunchError, OSError) as error:
                 log.warning("launcher.unseen", rung=rung.value, why=str(error))
         return found
+
+    def _rung_of(self, session: str, folder: Path) -> Rung | None:
+        try:
+            return Rung(self.recorded(session))
+        except ValueError:
+            return _rung_of(folder)
 
 
 def _rung_of(folder: Path) -> Rung | None:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
+import os
+import socket
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from supervisor.core.sessions.lifecycle import ProcessId
+from supervisor.world.control.access import peer_credentials
 from supervisor.world.control.reachable import reachable
 
 Message = Mapping[str, Any]
@@ -30,19 +35,34 @@ class WorkerLink(asyncio.Protocol):
         self._received = bytearray()
         self._last_id = 0
         self._answers: dict[int, Answered] = {}
+        self._over = asyncio.Event()
 
     @classmethod
     async def connect(
-        cls, path: Path, on_event: Callable[[Message], None], on_lost: Callable[[], None]
+        cls,
+        path: Path,
+        worker: ProcessId,
+        on_event: Callable[[Message], None],
+        on_lost: Callable[[], None],
     ) -> WorkerLink:
-        """Connect to the worker that listens at `path`.
+        """Connect to `worker`, which listens at `path` and is known to live.
+
+        A session can put a socket of its own there; so the kernel is asked who listens.
 
         Raises:
-            OSError: nobody listens there.
+            OSError: nobody listens there, or somebody else does.
         """
         loop = asyncio.get_running_loop()
-        with reachable(path) as address:
-            _, link = await loop.create_unix_connection(lambda: cls(on_event, on_lost), address)
+        line = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            line.setblocking(False)
+            with reachable(path) as address:
+                await loop.sock_connect(line, address)
+            _refuse_another(line, worker)
+            _, link = await loop.create_unix_connection(lambda: cls(on_event, on_lost), sock=line)
+        except BaseException:
+            line.close()
+            raise
         return link
 
     def order(self, op: str, answered: Answered | None = None, **fields: Any) -> bool:
@@ -60,6 +80,10 @@ class WorkerLink(asyncio.Protocol):
         """Hang up; the worker goes on."""
         if self._transport is not None:
             self._transport.close()
+
+    async def heard_out(self) -> None:
+        """Return once all that the worker said is taken in and it has hung up."""
+        await self._over.wait()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport (called by the loop)."""
@@ -82,6 +106,7 @@ class WorkerLink(asyncio.Protocol):
         waiting, self._answers = self._answers, {}
         for answered in waiting.values():
             answered({"ok": False, "gone": True, "why": str(exc or "the worker hung up")})
+        self._over.set()
         self._on_lost()
 
     def _take(self, line: bytes) -> None:
@@ -97,3 +122,11 @@ class WorkerLink(asyncio.Protocol):
                 answered(message)
         else:
             self._on_event(message)
+
+
+def _refuse_another(line: socket.socket, worker: ProcessId) -> None:
+    listener = peer_credentials(line).pid
+    if listener not in {worker.pid, os.getpid()}:  # we listened first, for a worker that we started
+        raise ConnectionRefusedError(
+            errno.ECONNREFUSED, f"pid {listener} answers there, and is not its worker"
+        )
