@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
+
 import pytest
 
 pytestmark = pytest.mark.process
@@ -129,3 +132,110 @@ def test_every_commit_that_comes_in_is_inside_the_leases_of_its_session(site):
             assert set(paths) <= leased[event["session"]]
             landed[commit] = event["session"]
     assert set(landed) == set(site.git("rev-list", "main", "--grep", "^Add task").split())
+
+
+def test_those_that_wait_are_checked_together_and_the_one_at_fault_is_found_by_halves(site):
+    tasks = [f"w{number}" for number in range(6)]
+    for task in tasks:
+        site.task(task)
+    check = """
+    import os, pathlib
+    state = pathlib.Path(os.environ["STATE"])
+    first = not (state / "checks").exists()
+    here = sorted(path.name for path in pathlib.Path.cwd().glob("w*.txt"))
+    with (state / "checks").open("a") as file:
+        file.write(" ".join(here) + "\\n")
+    if first:
+        (state / "gate").read_text()  # until all others wait
+    raise SystemExit("bad.txt" if any("bad" in pathlib.Path(name).read_text() for name in here) else 0)
+    """
+    program = site.write(".leasehold/check.py", check)
+    state = site.root / ".leasehold"
+    os.mkfifo(state / "gate")
+    site.configure(
+        """
+    import os, pathlib, subprocess, sys
+    sys.stdin.read()
+    task = os.environ["LEASEHOLD_TASK"]
+    pathlib.Path(f"{task}.txt").write_text("bad" if task == "w3" else "good")
+    subprocess.run(["git", "add", "-A"], check=True)
+    subprocess.run(["git", "commit", "-qm", f"Do {task}"], check=True)
+    """,
+        repo={"isolation": "worktree", "check": ["env", f"STATE={state}", sys.executable, str(program)]},
+        supervisor={"max_sessions": 6},
+        retry={"attempts": 1},
+    )
+    site.start()
+    site.wait_for("session.integrating", count=6)
+    (state / "gate").write_text("go\n")
+
+    site.wait_for("session.ended", count=6)
+
+    outcomes = {event["task"]: event["data"]["outcome"] for event in site.events("session.ended")}
+    assert outcomes == {task: "failed" if task == "w3" else "finished" for task in tasks}
+    assert sorted(path.name for path in site.root.glob("w*.txt")) == [
+        f"{task}.txt" for task in tasks if task != "w3"
+    ]
+    checked = [line.split() for line in (state / "checks").read_text().splitlines()]
+    assert max(map(len, checked)) > 2, checked
+    assert len(checked) <= 1 + 1 + 2 * 3, checked
+
+
+def test_a_conflict_over_what_git_cannot_merge_says_so_and_keeps_both_versions(site):
+    (site.root / "picture.bin").write_bytes(b"\0first")
+    site.git("add", "-A")
+    site.git("commit", "-qm", "Picture")
+    for task in ("a", "b"):
+        site.task(task)
+    site.configure(
+        """
+    import os, pathlib, subprocess, sys, time
+    sys.stdin.read()
+    task = os.environ["LEASEHOLD_TASK"]
+    ready = pathlib.Path(os.environ["LEASEHOLD_NOTICE"]).parent.parent
+    (ready / f"{task}.ready").touch()
+    while len(list(ready.glob("*.ready"))) < 2:
+        time.sleep(0.01)
+    pathlib.Path("picture.bin").write_bytes(b"\\0" + task.encode())
+    subprocess.run(["git", "commit", "-qam", f"Do {task}"], check=True)
+    """,
+        repo={"isolation": "worktree"},
+        retry={"spawns": 1},
+    )
+
+    site.until_idle(code=None)
+
+    (kept,) = site.events("session.unintegrated")
+    assert kept["data"]["hitch"] == "conflict"
+    assert "picture.bin is binary" in kept["data"]["why"]
+    landed = "a" if kept["task"] == "b" else "b"
+    assert (site.root / "picture.bin").read_bytes() == b"\0" + landed.encode()
+    assert site.git("cat-file", "blob", f"{kept['data']['branch']}:picture.bin") == f"\0{kept['task']}"
+    assert site.git("fsck", "--no-dangling") == ""
+
+
+def test_the_files_of_a_sparse_checkout_stay_sparse(site):
+    site.write("in/a.txt", "a\n")
+    site.write("out/b.txt", "b\n")
+    site.git("add", "-A")
+    site.git("commit", "-qm", "Folders")
+    site.git("sparse-checkout", "set", "in", "tasks", ".leasehold")
+    site.task("a")
+    site.configure(
+        """
+    import pathlib, subprocess, sys
+    sys.stdin.read()
+    for name in ("in/new.txt", "in/a.txt"):
+        pathlib.Path(name).write_text("changed\\n")
+    subprocess.run(["git", "add", "in"], check=True)
+    subprocess.run(["git", "commit", "-qm", "Change"], check=True)
+    """,
+        repo={"isolation": "worktree"},
+    )
+
+    site.until_idle()
+
+    assert site.events("session.ended")[-1]["data"]["outcome"] == "finished"
+    assert (site.root / "in/new.txt").read_text() == "changed\n"
+    assert not (site.root / "out").exists()
+    assert site.git("status", "--porcelain", "-uno") == ""
