@@ -91,6 +91,12 @@ def show(ctx: click.Context, session_id: str, as_json: bool) -> None:  # noqa: F
     evidence = found.get("evidence") or {}
     if salvage := evidence.get("salvage"):
         click.echo(f"{'salvage':<12} {salvage['id']} ({salvage['ref']})")
+    if integrated := evidence.get("integrated"):
+        click.echo(f"{'integrated':<12} into {integrated['target']} ({integrated['commit'][:10]})")
+    if branch := evidence.get("branch"):
+        click.echo(
+            f"{'branch':<12} {branch['branch']}, not in {branch['target']}; `leasehold integrate {found['id']}`"
+        )
     for name in ("brief", "out_log", "err_log"):
         click.echo(f"{name:<12} {found[name]}")
 

@@ -25,6 +25,7 @@ from supervisor.daemon.worktrees import Worktrees
 from supervisor.world.failpoint import failpoint
 from supervisor.world.git.facts import dirty
 from supervisor.world.git.history import Commit, commits_since
+from supervisor.world.git.integrate.combine import merge_base
 from supervisor.world.git.integrate.move import integrated_as
 from supervisor.world.git.repository import HEADS, Repository
 from supervisor.world.git.run import GitError
@@ -191,6 +192,8 @@ class BranchSettler:
             if old is not None:
                 await set_aside(repo, earlier)
             return remains
+        if old is not None:
+            remains = await _unresolved(repo, remains, found, old)
         own = tip is not None and not (old is not None and await is_ancestor(repo, tip, old))
         if remains.commits and own:
             if old is not None and tip is not None:
@@ -204,12 +207,31 @@ class BranchSettler:
             await delete_branch(repo, branch, contained_in=over)
         if old is None:
             return remains
-        kept = remains.integration or Unintegrated(Hitch.UNFINISHED, "", session.intent.target, _UNFINISHED)
+        kept = remains.integration
+        if not isinstance(kept, Unintegrated):
+            kept = Unintegrated(Hitch.UNFINISHED, earlier, session.intent.target, _UNFINISHED)
         return replace(remains, integration=replace(kept, branch=earlier))
 
     def _landed(self, session: Session, commits: Iterable[Commit]) -> None:
         newest_last = reversed(tuple(commits))
         landed(self._tables, session.intent.repo, map(touch, newest_last), self._now())
+
+
+async def _unresolved(repo: Repository, remains: Remains, found: _Found, old: str) -> Remains:
+    """Say of a conflict that the session was told of whether it has left it as it was.
+
+    One that it met although it came to terms with the target is a new one, and nobody's fault.
+    """
+    kept = remains.integration
+    if not isinstance(kept, Unintegrated) or kept.hitch is not Hitch.CONFLICT:
+        return remains
+    if found.target is None or found.tip is None:
+        return remains
+    before = await merge_base(repo, found.target, old)
+    if before != await merge_base(repo, found.target, found.tip):
+        return remains
+    why = f"{kept.why}, as before"
+    return replace(remains, integration=replace(kept, hitch=Hitch.UNRESOLVED, why=why))
 
 
 def _landed(commits: Iterable[Commit]) -> tuple[Landed, ...]:

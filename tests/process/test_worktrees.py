@@ -410,3 +410,38 @@ def test_a_supervisor_that_is_killed_while_it_integrates_integrates_everything_o
     assert {path.name for path in site.root.glob("*.txt")} == {"a.txt", "b.txt", "both.txt"}
     assert site.git("branch", "--list", "leasehold/*") == ""
     assert list((site.root / ".leasehold/state/worktrees/site").iterdir()) == []
+
+
+def test_a_session_that_leaves_a_conflict_as_it_was_counts_as_a_failure_until_its_task_is_parked(site):
+    site.write("shared.txt", "first\n")
+    site.git("add", "shared.txt")
+    site.git("commit", "-qm", "Share")
+    site.task("a")
+    site.configure(
+        f"""
+    import os, pathlib, subprocess, sys
+    sys.stdin.read()
+    with pathlib.Path("shared.txt").open("a") as file:
+        file.write("a\\n")
+    subprocess.run(["git", "commit", "-qam", "Do a"], check=True)
+    os.chdir({str(site.root)!r})
+    """,
+        repo={"isolation": "worktree", "check": ["true"]},
+        retry={"backoff": "0s", "attempts": 2},
+    )
+    site.write("shared.txt", "first\nhuman\n")
+    site.start()
+    site.wait_for("session.integration_waits")
+    site.git("commit", "-qam", "Human")
+    site.run("integrate", "a")
+
+    parked = site.wait_for("task.parked")
+
+    site.until(lambda: len(site.events("session.ended")) == 3)
+    ends = [event["data"] for event in site.events("session.ended")]
+    assert [end["outcome"] for end in ends] == ["unintegrated", "failed", "failed"]
+    assert "they conflict with it in shared.txt, as before" in parked["data"]["why"]
+    branches = site.git("branch", "--list", "leasehold/*").split()
+    assert branches == [ends[-1]["evidence"]["branch"]["branch"]]
+    shown = site.run("session", "show", "a").stdout
+    assert f"{branches[0]}, not in main" in shown

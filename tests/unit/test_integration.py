@@ -92,6 +92,7 @@ def test_a_session_has_finished_only_once_its_commits_are_in_the_target():
     assert outcomes == {
         Hitch.UNFINISHED: Outcome.FAILED,
         Hitch.CONFLICT: Outcome.UNINTEGRATED,
+        Hitch.UNRESOLVED: Outcome.FAILED,
         Hitch.CHECK: Outcome.FAILED,
         Hitch.REFUSED: Outcome.FAILED,
         Hitch.LEASED: Outcome.UNINTEGRATED,

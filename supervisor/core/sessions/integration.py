@@ -22,6 +22,7 @@ class Hitch(enum.Enum):
 
     UNFINISHED = "unfinished"  # the session did not end well, so nobody said that its work is done
     CONFLICT = "conflict"  # the target has other versions of the same lines
+    UNRESOLVED = "unresolved"  # the session was told of a conflict, and left it as it was
     CHECK = "check"  # the repository's check failed on them
     REFUSED = "refused"  # they touch paths that the session may not change
     LEASED = "leased"  # they touch paths that another session holds

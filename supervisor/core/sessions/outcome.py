@@ -193,7 +193,7 @@ def _unlanded(kept: Unintegrated) -> Outcome:
     match kept.hitch:
         case Hitch.CONFLICT | Hitch.LEASED | Hitch.HELD | Hitch.FAULT:
             return Outcome.UNINTEGRATED
-        case Hitch.CHECK | Hitch.REFUSED | Hitch.UNFINISHED:
+        case Hitch.UNRESOLVED | Hitch.CHECK | Hitch.REFUSED | Hitch.UNFINISHED:
             return Outcome.FAILED
 
 
