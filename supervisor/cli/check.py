@@ -87,6 +87,19 @@ def _summary(settings: Settings, host: HostReport) -> dict[str, list[str]]:
     }
 
 
+def _other_account(config: str | None) -> str:
+    """Say whose eyes count when the host's service reads this configuration as another account."""
+    import pwd
+
+    from supervisor.world.systemd.install.look import account_of
+
+    account = account_of(Path(config)) if config else None
+    me = pwd.getpwuid(os.geteuid()).pw_name
+    if account in {None, me}:
+        return ""
+    return f"leasehold.service reads this file as {account}, and you are {me}: `sudo -u {account} leasehold check` sees what it sees"
+
+
 def _end(as_json: bool, document: dict[str, Any]) -> NoReturn:  # noqa: FBT001  - handed on from the flag
     """Print what was found, and end with the exit code for it."""
     problems = document["problems"]
@@ -97,6 +110,8 @@ def _end(as_json: bool, document: dict[str, Any]) -> NoReturn:  # noqa: FBT001  
         click.echo(line, err=True)
     for line in document.get("warnings", ()):
         click.echo(f"warning: {line}", err=True)
+    if problems and (other := _other_account(document["config"])):
+        click.echo(other, err=True)
     if "settings" in document:
         from supervisor.world.config.effective import as_toml
 

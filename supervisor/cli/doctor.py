@@ -51,6 +51,7 @@ def doctor(ctx: click.Context, canary: bool, as_json: bool) -> None:  # noqa: FB
     guard = settings is None or settings.guard.mode != "off"
     level, seen = anyio.run(partial(probe_level, guard=guard, below=ladder.bite))
     findings = [
+        *_running(ctx),
         *look_at_tools(),
         *_limits(settings, ladder),
         *look_at_systemd(os.environ),
@@ -87,6 +88,22 @@ def _collide(*, as_json: bool) -> NoReturn:
     else:
         click.echo("\n".join(found.lines()))
     sys.exit(0 if found.bites else 1)
+
+
+def _running(ctx: click.Context) -> list[Finding]:
+    """Return what the supervisor that runs says of itself: it may be another account's, in another sandbox."""
+    from supervisor.cli.connect import client
+    from supervisor.world.control.client import Refused, Unreachable
+    from supervisor.world.level import Finding
+
+    try:
+        with client(ctx, timeout=5.0) as supervisor:
+            found = supervisor.call("status")
+    except (click.ClickException, Refused, Unreachable):
+        return []
+    short = "" if found["level"] == "kernel" else f" ({found['level_seen']})"
+    told = f"pid {found['pid']} runs at level {found['level']}{short}; {found['rung_told']}"
+    return [Finding("supervisor", good=found["level"] != "none", told=told)]
 
 
 def _settings(ctx: click.Context) -> Settings | None:

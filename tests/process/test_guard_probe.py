@@ -11,6 +11,7 @@ import pytest
 import workers
 from supervisor.daemon.self_test import probe_level
 from supervisor.world.level import Bite, Level
+from tests.process.guarded import run
 
 pytestmark = pytest.mark.process
 
@@ -43,3 +44,14 @@ async def test_a_guard_that_is_switched_off_is_named_as_the_reason():
 
     assert found is Level.HOOKS
     assert told.endswith("the guard is switched off by guard.mode")
+
+
+def test_the_probe_says_that_another_guard_is_above_it(tmp_path):
+    command = [sys.executable, "-I", "-S", str(Path(workers.__file__).parent), "guard-probe"]
+
+    done = run(tmp_path, command, lambda _target: False)
+
+    assert done.code == 1
+    assert done.output.strip() == (
+        "the guard cannot be put in place: another guard is at work above this one, as inside a session"
+    )

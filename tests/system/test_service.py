@@ -33,6 +33,20 @@ def test_the_guard_of_sessions_is_not_held_back_by_the_sandbox_of_their_supervis
     assert found["level"] == here["level"], found["level_seen"]
 
 
+def test_doctor_and_check_tell_an_onlooker_what_is_true_of_the_service(fleet: Fleet):
+    told = fleet.leasehold("doctor")
+    fleet.box.sh("useradd -m onlooker; usermod -aG leasehold onlooker")
+
+    checked = fleet.leasehold("check", user="onlooker", code=1)
+
+    found = fleet.ask("status")
+    assert f"ok  supervisor: pid {found['pid']} runs at level {found['level']}" in told
+    assert checked.endswith(
+        f"leasehold.service reads this file as {ACCOUNT}, and you are onlooker: "
+        f"`sudo -u {ACCOUNT} leasehold check` sees what it sees\n"
+    )
+
+
 def test_a_session_runs_in_a_unit_of_its_own_that_says_how_it_ended(fleet: Fleet):
     fleet.task("a")
     fleet.task("b")

@@ -16,6 +16,7 @@ from workers.guard.memory import GoneError, Memory, UnreadableError
 from workers.guard.program import build
 from workers.guard.resolve import Eyes
 from workers.guard.seccomp import Listener, install
+from workers.session.command import guard_refused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,8 +55,7 @@ def _try(folder: bytes, program: bytes) -> int:
         ours.settimeout(_PATIENCE)
         message, fds, _, _ = socket.recv_fds(ours, 256, 1)
         if not fds:
-            reason = message.decode(errors="replace") or "the child died"
-            return _say(f"the kernel does not take the filter: {reason}", 1)
+            return _say(guard_refused(int(message)) if message.isdigit() else "the probe's child died", 1)
         served = _serve(Listener(fds[0]), Eyes(folder), held)
     except TimeoutError:
         served = False
@@ -78,7 +78,7 @@ def _write(line: socket.socket, program: bytes, held: bytes, own: bytes) -> None
     try:
         listener = install(program)
     except OSError as error:
-        line.send(f"{error.strerror} (errno {error.errno})".encode())
+        line.send(b"%d" % (error.errno or 0))
         os._exit(_NOT_INSTALLED)
     socket.send_fds(line, [b"listener"], [listener])
     os.close(listener)

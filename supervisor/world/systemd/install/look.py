@@ -63,6 +63,15 @@ def start_of(socket: str, environ: Mapping[str, str]) -> str | None:
     return None
 
 
+def account_of(config: Path) -> str | None:
+    """Return the account that the host's service reads this configuration as, `None` when it reads another."""
+    try:
+        installed = look_at_installation(system_site())
+    except OSError:
+        return None
+    return installed.account if isinstance(installed, Installation) and installed.config == config else None
+
+
 def look_at_site(site: Site, environ: Mapping[str, str], version: int, run: Runner) -> list[Finding]:
     """Return what is to be said of the units of one manager, nothing when there are none."""
     name = f"{site.name} units"
