@@ -171,6 +171,7 @@ def test_those_that_wait_are_checked_together_and_the_one_at_fault_is_found_by_h
 
     site.wait_for("session.ended", count=6)
 
+    site.until(lambda: len(site.events("session.ended")) == 6)
     outcomes = {event["task"]: event["data"]["outcome"] for event in site.events("session.ended")}
     assert outcomes == {task: "failed" if task == "w3" else "finished" for task in tasks}
     assert sorted(path.name for path in site.root.glob("w*.txt")) == [

@@ -443,5 +443,7 @@ def test_a_session_that_leaves_a_conflict_as_it_was_counts_as_a_failure_until_it
     assert "they conflict with it in shared.txt, as before" in parked["data"]["why"]
     branches = site.git("branch", "--list", "leasehold/*").split()
     assert branches == [ends[-1]["evidence"]["branch"]["branch"]]
+    (listed,) = site.ask("integrate")["branches"]
+    assert (listed["branch"], listed["task"], listed["subject"]) == (branches[0], "a", "Do a")
     shown = site.run("session", "show", "a").stdout
     assert f"{branches[0]}, not in main" in shown
