@@ -72,8 +72,9 @@ class Storm:
         process.kill()
         process.wait()
 
-    def worker(self, _process: subprocess.Popen[bytes]) -> None:
-        """Kill one worker of this site, if there is one."""
+    def worker(self, process: subprocess.Popen[bytes]) -> None:
+        """Kill one worker of this site, once there is one."""
+        self.arena.until(lambda: process.poll() is not None or bool(self._workers()))
         living = self._workers()
         if living:
             chosen = self.dice.choice(sorted(living, key=lambda worker: worker.pid))
