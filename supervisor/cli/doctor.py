@@ -12,7 +12,7 @@ from supervisor.cli.show import json_option, print_json
 if TYPE_CHECKING:
     from supervisor.world.config.models import Settings
     from supervisor.world.launch.ladder import Ladder
-    from supervisor.world.level import Finding
+    from supervisor.world.level import Finding, Level
 
 
 @click.command()
@@ -32,31 +32,27 @@ def doctor(ctx: click.Context, canary: bool, as_json: bool) -> None:  # noqa: FB
 
     if canary:
         _collide(as_json=as_json)
-    from functools import partial
-
     import anyio
 
-    from supervisor.daemon.self_test import probe_level
-    from supervisor.daemon.stray_findings import look_for_strays
     from supervisor.world.launch.ladder import LadderError
     from supervisor.world.level import Level, look_at_tools
+    from supervisor.world.logs import configure_logs
     from supervisor.world.stock import look_at_stock
     from supervisor.world.systemd.install.look import look_at_systemd
 
+    configure_logs("console", "warning", sys.stderr)
     settings = _settings(ctx)
     try:
-        ladder = anyio.run(_climb, settings)
+        ladder, level, seen, strays = anyio.run(_try_all, settings)
     except LadderError as error:
         raise click.ClickException(str(error)) from error
-    guard = settings is None or settings.guard.mode != "off"
-    level, seen = anyio.run(partial(probe_level, guard=guard, below=ladder.bite))
     findings = [
         *_running(ctx),
         *look_at_tools(),
         *_limits(settings, ladder),
         *look_at_systemd(os.environ),
         *look_at_stock(settings),
-        *anyio.run(look_for_strays, settings, ladder),
+        *strays,
     ]
     if as_json:
         print_json(
@@ -120,6 +116,17 @@ def _settings(ctx: click.Context) -> Settings | None:
         return None
     except ConfigError as error:
         raise click.ClickException(str(error)) from error
+
+
+async def _try_all(settings: Settings | None) -> tuple[Ladder, Level, str, list[Finding]]:
+    """Try everything in one event loop: a rung's connection to its service manager belongs to the loop it was made in."""
+    from supervisor.daemon.self_test import probe_level
+    from supervisor.daemon.stray_findings import look_for_strays
+
+    ladder = await _climb(settings)
+    guard = settings is None or settings.guard.mode != "off"
+    level, seen = await probe_level(guard=guard, below=ladder.bite)
+    return ladder, level, seen, list(await look_for_strays(settings, ladder))
 
 
 async def _climb(settings: Settings | None) -> Ladder:

@@ -250,4 +250,6 @@ def test_polkit_refuses_the_account_everything_else_and_others_all(fleet: Fleet,
 def test_doctor_says_that_units_hold_the_sessions(fleet: Fleet):
     told = fleet.box.sh(f"cd {ROOT}; leasehold doctor", code=None, user=ACCOUNT)
 
+    assert "launcher.unseen" not in told  # the manager answered, also when strays were looked for
+
     assert "leasehold-session@" in told or "system units" in told, told
