@@ -596,6 +596,21 @@ def test_a_session_whose_worker_was_stopped_is_ended_all_the_same(site, verb):
     assert (note["data"]["worker_pid"], note["data"]["done"]) == (running["data"]["worker_pid"], "let go on")
 
 
+def test_what_a_stopped_worker_cannot_answer_is_told_with_the_reason(site):
+    site.task("a", "a.txt")
+    site.configure(WAIT)
+    site.start()
+    worker = site.wait_for("session.running")["data"]["worker_pid"]
+    stopped(worker)
+
+    refused = site.run("session", "extend", "a", "5s", code=75).stderr
+
+    assert f"its worker, pid {worker}, did not answer within 10 s: it was stopped by a signal" in refused
+    os.kill(worker, signal.SIGCONT)
+    site.wait_for("session.extended")
+    assert sessions(site)["a"]["budget"] == 35.0
+
+
 def test_a_worker_that_is_stopped_again_and_again_is_killed_and_its_task_stays_held(site, tagged):
     site.task("a", "a.txt")
     site.configure(WAIT, harness={"grace": "0s"})

@@ -103,7 +103,7 @@ class SessionVerbs:
 
         def answered(message: Mapping[str, Any]) -> None:
             if not message.get("ok"):
-                later.refuse(RpcError(Code.REFUSED, str(message.get("error") or message.get("why"))))
+                later.refuse(_refused(session, message))
                 return
             session.budget = session.budget.extended(params.seconds)
             data = {"by": who(caller), "seconds": params.seconds, "wall": session.budget.wall}
@@ -134,9 +134,7 @@ class SessionVerbs:
             if message.get("ok"):  # its event came first, so the state here is that of the worker
                 later.answer(summary(self._authority, session, self._authority.now()))
                 return
-            code = Code.TRY_LATER if message.get("try_later") else Code.REFUSED
-            told = str(message.get("error") or message.get("why"))
-            later.refuse(RpcError(code, f"session {session.id}: {told}"))
+            later.refuse(_refused(session, message))
 
         if not self._workers.order(session.id, op, answered, **fields):
             raise _unreached(session)
@@ -224,6 +222,11 @@ def row_summary(row: SessionRow) -> dict[str, Any]:
         "outcome": row.outcome,
         "sentence": (row.ending or {}).get("sentence"),
     }
+
+
+def _refused(session: Session, message: Mapping[str, Any]) -> RpcError:
+    code = Code.TRY_LATER if message.get("try_later") else Code.REFUSED
+    return RpcError(code, f"session {session.id}: {message.get('error') or message.get('why')}")
 
 
 def _unreached(session: Session) -> RpcError:

@@ -14,11 +14,15 @@ from typing import Any
 from supervisor.core.sessions.lifecycle import ProcessId
 from supervisor.world.control.access import peer_credentials
 from supervisor.world.control.reachable import reachable
+from supervisor.world.processes import standstill
 
 Message = Mapping[str, Any]
 Answered = Callable[[Message], None]
 
 MAX_LINE = 8 << 20  # bytes; an exit record with many leaked processes is the longest message there is
+ANSWER_WITHIN = (
+    10.0  # seconds; all that is answered takes a few at most, and a worker may be stopped by a signal
+)
 
 
 class WorkerLink(asyncio.Protocol):
@@ -28,7 +32,10 @@ class WorkerLink(asyncio.Protocol):
     returning False; the worker's own record tells what became of the session then.
     """
 
-    def __init__(self, on_event: Callable[[Message], None], on_lost: Callable[[], None]) -> None:
+    def __init__(
+        self, worker: ProcessId, on_event: Callable[[Message], None], on_lost: Callable[[], None]
+    ) -> None:
+        self._worker = worker
         self._on_event = on_event
         self._on_lost = on_lost
         self._transport: asyncio.Transport | None = None
@@ -59,19 +66,23 @@ class WorkerLink(asyncio.Protocol):
             with reachable(path) as address:
                 await loop.sock_connect(line, address)
             _refuse_another(line, worker)
-            _, link = await loop.create_unix_connection(lambda: cls(on_event, on_lost), sock=line)
+            _, link = await loop.create_unix_connection(lambda: cls(worker, on_event, on_lost), sock=line)
         except BaseException:
             line.close()
             raise
         return link
 
     def order(self, op: str, answered: Answered | None = None, **fields: Any) -> bool:
-        """Send an order; `answered` hears the worker's answer. Return whether it could be sent."""
+        """Send an order; `answered` hears the worker's answer, before that perhaps that none came in time.
+
+        Return whether it could be sent.
+        """
         if self._transport is None or self._transport.is_closing():
             return False
         self._last_id += 1
         if answered is not None:
             self._answers[self._last_id] = answered
+            asyncio.get_running_loop().call_later(ANSWER_WITHIN, self._late, self._last_id)
         message = {"id": self._last_id, "op": op, **fields}
         self._transport.write(json.dumps(message).encode() + b"\n")
         return True
@@ -108,6 +119,14 @@ class WorkerLink(asyncio.Protocol):
             answered({"ok": False, "gone": True, "why": str(exc or "the worker hung up")})
         self._over.set()
         self._on_lost()
+
+    def _late(self, number: int) -> None:
+        answered = self._answers.get(number)  # it stays: what the worker does after all is to be known
+        if answered is None:
+            return
+        how = standstill(self._worker.pid)
+        error = f"its worker, pid {self._worker.pid}, did not answer within {ANSWER_WITHIN:g} s{': ' * bool(how)}{how}"
+        answered({"ok": False, "try_later": True, "error": error})
 
     def _take(self, line: bytes) -> None:
         try:
