@@ -18,7 +18,8 @@ from supervisor.core.moment import Moment
 from supervisor.core.sessions.lifecycle import Ended, Paused, ProcessId, Run, Settling, Stop, Unkillable
 from supervisor.core.sessions.roster import Session
 from supervisor.daemon.authority import Authority
-from supervisor.world.processes import open_pidfd, standstill
+from supervisor.world.processes import open_pidfd
+from supervisor.world.standstill import standstill
 
 log = structlog.get_logger("leasehold")
 

@@ -34,7 +34,8 @@ from supervisor.world.launch import records
 from supervisor.world.launch.found import Sight, look
 from supervisor.world.launch.launcher import Cleared, Launcher, LaunchError
 from supervisor.world.launch.rung import Rung
-from supervisor.world.processes import open_pidfd, standstill
+from supervisor.world.processes import open_pidfd
+from supervisor.world.standstill import standstill
 
 log = structlog.get_logger("leasehold")
 

@@ -48,21 +48,6 @@ def describe(pid: int) -> str:
     return f"pid {pid} ({name}, state {rest[:1]}, wchan {wchan if wchan not in {'', '0'} else 'unknown'})"
 
 
-def standstill(pid: int) -> str:
-    """Return why a process cannot act: stopped by a signal, by a tracer, or frozen; empty when it can, or is gone."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_bytes()
-        wchan = Path(f"/proc/{pid}/wchan").read_text(encoding="ascii", errors="replace")
-    except OSError:
-        return ""
-    match stat.rpartition(b") ")[2][:1]:
-        case b"T":
-            return "it was stopped by a signal"
-        case b"t":
-            return "it was stopped by a debugger"
-    return "its cgroup is frozen" if "freez" in wchan or "refrigerator" in wchan else ""
-
-
 def open_pidfd(identity: ProcessId) -> int | None:
     """Return a pidfd of exactly this process; `None` if it is gone, or if another has its number now.
 

@@ -596,6 +596,25 @@ def test_a_session_whose_worker_was_stopped_is_ended_all_the_same(site, verb):
     assert (note["data"]["worker_pid"], note["data"]["done"]) == (running["data"]["worker_pid"], "let go on")
 
 
+@needs_cgroup
+def test_a_session_whose_cgroup_somebody_froze_is_killed_all_the_same(site, tagged):
+    site.task("a", "a.txt")
+    site.configure(WAIT, supervisor={"launcher": "cgroup"})
+    site.start()
+    session = site.wait_for("session.running")["session"]
+    tree = Path(json.loads((folder(site, session) / "worker.json").read_text())["cgroup"])
+    (tree / "cgroup.freeze").write_text("1")
+    site.until(lambda: "frozen 1" in (tree / "cgroup.events").read_text())
+
+    site.run("session", "kill", "a", code=None)
+
+    note = site.wait_for("worker.stood_still")
+    assert note["data"]["why"].endswith("is frozen")
+    site.wait_for("session.ended")
+    assert tagged(session) == []
+    assert not tree.exists()
+
+
 def test_what_a_stopped_worker_cannot_answer_is_told_with_the_reason(site):
     site.task("a", "a.txt")
     site.configure(WAIT)

@@ -19,7 +19,8 @@ from supervisor.world.control.errors import Code, RpcError
 from supervisor.world.control.later import Later
 from supervisor.world.control.methods import Method
 from supervisor.world.journal.journal import Journal
-from supervisor.world.processes import describe, standstill
+from supervisor.world.processes import describe
+from supervisor.world.standstill import standstill
 
 _PATIENCE = (
     30.0  # seconds beyond the grace: a tree is swept in 10, and a worker that stands still is killed sooner

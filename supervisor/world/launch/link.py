@@ -14,7 +14,7 @@ from typing import Any
 from supervisor.core.sessions.lifecycle import ProcessId
 from supervisor.world.control.access import peer_credentials
 from supervisor.world.control.reachable import reachable
-from supervisor.world.processes import standstill
+from supervisor.world.standstill import standstill
 
 Message = Mapping[str, Any]
 Answered = Callable[[Message], None]
