@@ -33,6 +33,25 @@ def test_the_guard_of_sessions_is_not_held_back_by_the_sandbox_of_their_supervis
     assert found["level"] == here["level"], found["level_seen"]
 
 
+def test_a_write_to_what_another_session_holds_is_refused_in_a_unit_too(fleet: Fleet):
+    if fleet.ask("doctor")["level"] != "kernel":
+        pytest.skip("the kernel of this computer cannot hold system calls")
+    fleet.task("holder")
+    fleet.task("intruder")
+    fleet.running("holder", "intruder")
+    fleet.tell("holder", "echo mine >shared.txt; read -r _ <.leasehold/pipes/holder")
+    fleet.wait_for("lease.granted", task="holder")
+
+    fleet.tell("intruder", "echo theirs >shared.txt || exit 7")
+    ended = fleet.ended("intruder")["intruder"]
+
+    assert ended["outcome"] == "failed"
+    assert "shared.txt is held by session" in fleet.wait_for("write.refused", task="intruder")["why"]
+    assert fleet.inside(f"{ROOT}/shared.txt").read_text() == "mine\n"
+    fleet.tell("holder", "go on")
+    fleet.ended("holder")
+
+
 def test_doctor_and_check_tell_an_onlooker_what_is_true_of_the_service(fleet: Fleet):
     told = fleet.leasehold("doctor")
     fleet.box.sh("useradd -m onlooker; usermod -aG leasehold onlooker")
