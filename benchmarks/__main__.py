@@ -10,14 +10,40 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import adopt, broker, exits, gate, idle, launch, pairs, selection, sqlite_pairs, start, stop
+from benchmarks import (
+    adopt,
+    broker,
+    exits,
+    gate,
+    guard,
+    idle,
+    launch,
+    pairs,
+    selection,
+    sqlite_pairs,
+    start,
+    stop,
+)
 from benchmarks.machine import versions
 from benchmarks.native import Native, compile_native
 from benchmarks.plot import plot
 from benchmarks.report import show
 
 HERE = Path(__file__).parent
-NAMES = ("pairs", "sqlite", "launch", "start", "stop", "exit", "idle", "adopt", "gate", "broker", "selection")
+NAMES = (
+    "pairs",
+    "sqlite",
+    "launch",
+    "start",
+    "stop",
+    "exit",
+    "idle",
+    "adopt",
+    "gate",
+    "broker",
+    "selection",
+    "guard",
+)
 
 
 def main() -> None:
@@ -46,6 +72,8 @@ def main() -> None:
         gate.show(results["gate"])
     if "broker" in results:
         broker.show(results["broker"])
+    if "guard" in results:
+        guard.show(results["guard"])
     for name, value in results.get("selection", {}).items():
         print(f"selection: {name}: {value}")
     path = HERE / "results" / f"{asked.save}.json"
@@ -69,6 +97,7 @@ def _measures(folder: Path, *, quick: bool) -> dict[str, Callable[[], Any]]:
     measures["gate"] = lambda: gate.run(folder, quick=quick)
     measures["adopt"] = lambda: adopt.run(folder, quick=quick)
     measures["broker"] = lambda: broker.run(broker.SIZES[:2] if quick else broker.SIZES)
+    measures["guard"] = lambda: guard.run(folder, quick=quick)
     measures["selection"] = selection.run
     return measures
 

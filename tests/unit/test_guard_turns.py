@@ -63,8 +63,9 @@ def test_a_turn_ends_with_its_process(pids: list[int]) -> None:
     loop, claims, rights = Loop(), Claims(), Rights("r")
     turns = Turns(loop, rights, claims)  # type: ignore[arg-type]
 
+    asked = rights.newest
     turns.ask()
-    turns.begin(pids[0], [TURN])
+    turns.begin(pids[0], [TURN], asked)
     rights.add([TURN], [], [])
     loop.end()
 
@@ -77,14 +78,16 @@ def test_a_turn_is_kept_for_the_next_git_that_has_asked_before_the_last_one_was_
 ) -> None:
     loop, claims, rights = Loop(), Claims(), Rights("r")
     turns = Turns(loop, rights, claims)  # type: ignore[arg-type]
+    asked = rights.newest
     turns.ask()
-    turns.begin(pids[0], [TURN])
+    turns.begin(pids[0], [TURN], asked)
     rights.add([TURN], [], [])
 
+    asked = rights.newest
     turns.ask()
     loop.end()  # noticed late: the answer to the second question is on its way, and names the same lease
     assert claims.back == []
-    turns.begin(pids[1], [TURN])
+    turns.begin(pids[1], [TURN], asked)
     rights.add([TURN], [], [])
     assert claims.back == []
     loop.end()
@@ -95,12 +98,41 @@ def test_a_turn_is_kept_for_the_next_git_that_has_asked_before_the_last_one_was_
 def test_a_turn_that_is_refused_to_the_next_git_is_given_back(pids: list[int]) -> None:
     loop, claims, rights = Loop(), Claims(), Rights("r")
     turns = Turns(loop, rights, claims)  # type: ignore[arg-type]
+    asked = rights.newest
     turns.ask()
-    turns.begin(pids[0], [TURN])
+    turns.begin(pids[0], [TURN], asked)
     rights.add([TURN], [], [])
+    asked = rights.newest
     turns.ask()
     loop.end()
 
     turns.forgo()
 
     assert claims.back == [[7]]
+
+
+def test_a_turn_is_given_back_although_a_list_of_leases_named_it_before_the_answer_came(
+    pids: list[int],
+) -> None:
+    loop, claims, rights = Loop(), Claims(), Rights("r")
+    turns = Turns(loop, rights, claims)  # type: ignore[arg-type]
+    asked = rights.newest
+    turns.ask()
+
+    rights.replace([TURN], 7)
+    turns.begin(pids[0], [TURN], asked)
+    loop.end()
+
+    assert claims.back == [[7]]
+
+
+def test_a_lease_that_the_session_had_before_stays(pids: list[int]) -> None:
+    loop, claims, rights = Loop(), Claims(), Rights("r")
+    turns = Turns(loop, rights, claims)  # type: ignore[arg-type]
+    rights.add([TURN], [], [])
+
+    turns.ask()
+    turns.begin(pids[0], [TURN], rights.newest)
+    loop.end()
+
+    assert claims.back == []

@@ -18,7 +18,7 @@ class Claim:
     `git` is empty, or what a git command is about to do to the checkout (see `gitline`).
     """
 
-    __slots__ = ("files", "folders", "git", "inodes", "places")
+    __slots__ = ("files", "folders", "git", "inodes", "newest", "places")
 
     def __init__(self, git: str = "") -> None:
         self.files: list[bytes] = []
@@ -26,6 +26,7 @@ class Claim:
         self.places: list[bytes] = []
         self.inodes: list[tuple[int, int]] = []
         self.git = git
+        self.newest = 0  # the highest token that the session had when it asked
 
 
 class Granted:

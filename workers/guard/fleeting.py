@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 
-from workers.guard.rights import token_of
+from workers.guard.rights import is_newer, token_of
 from workers.session.clock import FOREVER, boottime
 
 TYPE_CHECKING = False
@@ -34,11 +34,14 @@ class Fleeting:
         self._quiet_at: dict[bytes, float] = {}  # by the path, the earliest first (CLOCK_BOOTTIME)
         self._done: list[object] = []  # tokens that the supervisor has taken back
 
-    def granted(self, files: list[bytes], leases: list[object]) -> None:
-        """Note new leases, in the order of the files that they were asked for; the call is still held."""
+    def granted(self, files: list[bytes], leases: list[object], newest: int) -> None:
+        """Note new leases, in the order of the files that they were asked for; the call is still held.
+
+        `newest` is the highest token that the session had when it asked.
+        """
         for path, lease in zip(files, leases, strict=False):
             token = token_of(lease)
-            if not self._rights.has(token) and _is_file(lease) and not os.path.lexists(self._prefix + path):
+            if is_newer(lease, newest) and _is_file(lease) and not os.path.lexists(self._prefix + path):
                 self._born[path] = token
                 self.named(path)
 

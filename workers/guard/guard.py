@@ -202,6 +202,7 @@ class Guard:
         self._ask(call, claim)
 
     def _ask(self, call: Held, claim: Claim) -> None:
+        claim.newest = self._rights.newest
         wait = self._rules.git_wait if claim.git == CHANGES else self._rules.wait
         if claim.git:
             self._turns.ask()
@@ -303,11 +304,11 @@ class Guard:
         match verdict:
             case Granted():
                 if claim.git:
-                    self._turns.begin(leader(call.task), verdict.leases)
+                    self._turns.begin(leader(call.task), verdict.leases, claim.newest)
                     self._fleeting.kept()
                 for notice in verdict.notices:
                     self._tell(call, notice)
-                self._fleeting.granted(claim.files, verdict.leases)
+                self._fleeting.granted(claim.files, verdict.leases, claim.newest)
                 folders = [*claim.folders, b""] if claim.git == SWEEPS else claim.folders
                 if self._rights.add(verdict.leases, claim.files, folders):
                     self._listener.let_pass(call)

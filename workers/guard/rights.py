@@ -10,7 +10,8 @@ def token_of(lease: object) -> object:
     return lease[_TOKEN] if isinstance(lease, list) and len(lease) > _TOKEN else None
 
 
-def _is_newer(lease: object, upto: int) -> bool:
+def is_newer(lease: object, upto: int) -> bool:
+    """Tell whether a lease was granted after the one with the token `upto`."""
     token = token_of(lease)
     return isinstance(token, int) and token > upto
 
@@ -22,11 +23,12 @@ class Rights:
     supervisor answers for their paths, one by one, and each answer is kept.
     """
 
-    __slots__ = ("_files", "_repo", "_revoked", "_tokens", "_trees", "leases")
+    __slots__ = ("_files", "_repo", "_revoked", "_tokens", "_trees", "leases", "newest")
 
     def __init__(self, repo: str) -> None:
         self._repo = repo
         self.leases: list[object] | None = None  # as the supervisor wrote them; None: never told
+        self.newest = 0  # the highest token that it was ever told of
         self._tokens: set[object] = set()
         self._revoked: set[object] = set()
         self._files: set[bytes] = set()
@@ -37,7 +39,7 @@ class Rights:
 
         Leases that were granted since then are kept: list and grant come over different lines.
         """
-        newer = [lease for lease in self.leases or [] if upto is not None and _is_newer(lease, upto)]
+        newer = [lease for lease in self.leases or [] if upto is not None and is_newer(lease, upto)]
         self.leases = [lease for lease in leases if token_of(lease) not in self._revoked]
         self._files, self._trees, self._tokens = set(), set(), set()
         for lease in self.leases:
@@ -56,7 +58,7 @@ class Rights:
         for lease in leases:
             token = token_of(lease)
             if token not in self._tokens:
-                self._tokens.add(token)
+                self._note(token)
                 self.leases.append(lease)
         self._files.update(files)
         self._trees.update(trees)
@@ -103,10 +105,15 @@ class Rights:
     def _read(self, lease: object) -> None:
         match lease:
             case [_, {"kind": kind, "repo": self._repo, "key": str(key)}, "exclusive", token, *_]:
-                self._tokens.add(token)
+                self._note(token)
                 if key.isascii() and kind == "file":
                     self._files.add(key.encode())
                 elif key.isascii() and kind == "tree":
                     self._trees.add(key.encode())
             case [_, _, _, token, *_]:
-                self._tokens.add(token)
+                self._note(token)
+
+    def _note(self, token: object) -> None:
+        self._tokens.add(token)
+        if isinstance(token, int) and token > self.newest:
+            self.newest = token

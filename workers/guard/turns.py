@@ -10,7 +10,7 @@ import os
 import select
 
 from workers.guard.claims import Granted
-from workers.guard.rights import token_of
+from workers.guard.rights import is_newer, token_of
 from workers.session.proc import read_stat
 
 TYPE_CHECKING = False
@@ -60,10 +60,13 @@ class Turns:
         self._asking -= 1
         self._look()
 
-    def begin(self, process: int, leases: list[object]) -> None:
-        """Give a git process its turn, under leases that end with it unless the session had them before."""
+    def begin(self, process: int, leases: list[object], newest: int) -> None:
+        """Give a git process its turn, under leases that end with it unless the session had them before.
+
+        `newest` is the highest token that it had when it asked: a list with the new ones may have come since.
+        """
         self._asking -= 1
-        self._tokens += [token for token in map(token_of, leases) if not self._rights.has(token)]
+        self._tokens += [token_of(lease) for lease in leases if is_newer(lease, newest)]
         if process not in self._owners:
             try:
                 pidfd = os.pidfd_open(process)

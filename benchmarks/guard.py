@@ -1,0 +1,236 @@
+"""What the guard costs and what it keeps: the same orders to a guarded session and to a bare runner, in turns."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from benchmarks.guard_fleet import BARE, GUARDED, Fleet, fleet
+from benchmarks.machine import Foreign, cpu_seconds
+from benchmarks.report import Spread
+
+_NPM = ("express@4", "eslint@8", "jest@29", "webpack@5")  # some hundred packages with what they need
+
+
+def run(folder: Path, *, quick: bool) -> dict[str, Any]:
+    """Measure each; ratios are guarded / bare of one round, and their spread."""
+    rounds = 5 if quick else 15
+    foreign = Foreign.watch()
+    with fleet(folder / "guard", 2_000 if quick else 20_000) as found:
+        results = {
+            "reads": _reads(found, rounds),
+            "opens": _opens(found, rounds),
+            "busy": _while_busy(found, 1_000),
+            "lost updates": _lost(found, 5.0 if quick else 60.0),
+            "git": _git(found, 10 if quick else 40),
+            "storm": _storm(found, 5_000 if quick else 100_000),
+            "npm ci": "left out of a quick run" if quick else _npm(found, 3),
+            "worker rss KiB": {name: _rss(found.runners[name].pid) for name in GUARDED},
+        }
+    return results | {"foreign_cores": foreign.cores()}
+
+
+def show(found: dict[str, Any]) -> None:
+    """Print the figures, each with its goal."""
+    print(f"guard: guarded / bare, interleaved; median [least-most]; other load: {found['foreign_cores']:.2f} cores")  # fmt: skip
+    for name, ratio in found["reads"].items():
+        print(f"  {name:<42} x {ratio}  (goal <= 1.06)")
+    for name, row in found["opens"].items():
+        print(f"  {name:<42} p50 {row['p50_us']:8.1f} us   p99 {row['p99_us']:8.1f} us   {row['goal']}")
+    for name, row in found["busy"].items():
+        print(f"  supervisor busy, {name:<25} p50 {row['p50_us']:8.1f} us   p99 {row['p99_us']:8.1f} us")
+    for name, row in found["lost updates"].items():
+        print(
+            f"  read-modify-write {name:<24} {row['lost']} of {row['done']} updates lost, {row['refused']} refused"
+        )
+    git = found["git"]
+    print(f"  git, 3 sessions at once                    {git['failed']} of {git['commands']} failed; x {git['ratio']:.2f} of one session doing all (goal <= 2.5); bare: {git['bare_failed']} failed")  # fmt: skip
+    storm = found["storm"]
+    print(f"  {storm['files']} files made, renamed, removed: {storm['us_each']:.0f} us each; afterwards {storm['leases']} leases, {storm['fds']:+d} descriptors, {storm['rss_kib']:+d} KiB in the worker")  # fmt: skip
+    npm = found["npm ci"]
+    print(f"  npm ci                                     {npm if isinstance(npm, str) else npm['told']}")
+    print(f"  worker RSS                                 {max(found['worker rss KiB'].values()) / 1024:.1f} MiB (goal <= 15)")  # fmt: skip
+
+
+def _pair(found: Fleet, rounds: int, deed: str, words: Callable[[Path], dict[str, Any]]) -> Spread:
+    """Give the same order to both in turns, the first of a round alternating; the ratio of their seconds."""
+    ratios = []
+    for number in range(rounds + 1):
+        seconds = {}
+        pair = [("one", found.root), ("bare", found.bare_root)]
+        for name, root in pair if number % 2 else pair[::-1]:
+            seconds[name] = found.runners[name].do(deed, **words(root))["seconds"]
+        if number:  # the first warms up
+            ratios.append(seconds["one"] / seconds["bare"])
+    return Spread.of(ratios)
+
+
+def _reads(found: Fleet, rounds: int) -> dict[str, str]:
+    code = "import asyncio, json, email, http.client, xml.dom.minidom, unittest"
+    programs = {
+        "git status": ["git", "status", "--short"],
+        "grep -r": ["grep", "-rc", "file 7", "src"],
+        "python import": [sys.executable, "-c", code],
+        "node start": ["node", "-e", "0"],
+    }
+    return {
+        name: str(_pair(found, rounds, "run", lambda _root, argv=argv: {"argv": argv}))  # type: ignore[misc]
+        for name, argv in programs.items()
+        if shutil.which(argv[0])
+    }
+
+
+def _opens(found: Fleet, rounds: int) -> dict[str, dict[str, Any]]:
+    guarded, bare = found.runners["one"], found.runners["bare"]
+    places: dict[str, tuple[Any, dict[str, Any], str]] = {
+        "bare open for writing": (bare, {"path": "own.bin", "count": 3_000}, ""),
+        "own file": (guarded, {"path": "own.bin", "count": 3_000}, "(goal p50 <= 30, p99 <= 150)"),
+        "ignored file": (guarded, {"path": "own.log", "count": 3_000}, ""),
+        "outside": (guarded, {"path": "/tmp/lh-bench-open", "count": 3_000}, ""),  # noqa: S108
+        "first write of a path": (guarded, {"path": "first", "count": 300, "new": True}, "(goal p50 <= 100)"),
+    }
+    taken: dict[str, list[dict[str, float]]] = {name: [] for name in places}
+    for number in range(rounds):
+        for name, (runner, words, _) in places.items():
+            more = {"path": f"{words['path']}-{number}-"} if words.get("new") else {}
+            taken[name].append(runner.do("opens", **words | more))
+    Path("/tmp/lh-bench-open").unlink(missing_ok=True)  # noqa: S108
+    return {
+        name: {
+            **{key: statistics.median(row[key] for row in rows) for key in ("p50_us", "p99_us")},
+            "goal": places[name][2],
+        }
+        for name, rows in taken.items()
+    }
+
+
+def _while_busy(found: Fleet, count: int) -> dict[str, dict[str, float]]:
+    """Open files while the supervisor answers one question after the other: only first writes need it."""
+    over = threading.Event()
+
+    def ask() -> None:
+        while not over.is_set():
+            found.ask("session.list")
+
+    asking = [threading.Thread(target=ask) for _ in range(2)]
+    for thread in asking:
+        thread.start()
+    try:
+        guarded = found.runners["one"]
+        return {
+            "own file": guarded.do("opens", path="own.bin", count=count),
+            "first write of a path": guarded.do("opens", path="busy", count=100, new=True),
+        }
+    finally:
+        over.set()
+        for thread in asking:
+            thread.join()
+
+
+def _lost(found: Fleet, seconds: float) -> dict[str, dict[str, int]]:
+    """Let three count up the same files at once; an update is lost when the files say less than was acknowledged."""
+    rows = {}
+    for title, names, root in (("without the guard", BARE, found.bare_root), ("with it", GUARDED, found.root)):  # fmt: skip
+        files = [f"counter{number}" for number in range(8)]
+        for name in names:
+            found.runners[name].begin("count_up", files=files, seconds=seconds)
+        rounds = [found.runners[name].end() for name in names]
+        done = sum(row["done"] for row in rounds)
+        kept = sum(int((root / file).read_text() or 0) for file in files)
+        rows[title] = {"done": done, "lost": done - kept, "refused": sum(row["refused"] for row in rounds)}
+    return rows
+
+
+def _git(found: Fleet, rounds: int) -> dict[str, Any]:
+    alone = found.runners["one"].do("commits", name="alone", rounds=3 * rounds)["seconds"]
+
+    def together(names: tuple[str, ...]) -> tuple[float, int, int]:
+        began = time.monotonic()
+        for name in names:
+            found.runners[name].begin("commits", name=name, rounds=rounds)
+        rows = [found.runners[name].end() for name in names]
+        return time.monotonic() - began, sum(r["failed"] for r in rows), sum(r["commands"] for r in rows)
+
+    seconds, failed, commands = together(GUARDED)
+    _, bare_failed, _ = together(BARE)
+    return {
+        "ratio": seconds / alone, "failed": failed, "commands": commands, "bare_failed": bare_failed,
+        "alone_seconds": alone, "seconds": seconds,
+    }  # fmt: skip
+
+
+def _storm(found: Fleet, files: int) -> dict[str, Any]:
+    runner = found.runners["two"]
+    runner.do("storm", prefix="warm", count=200)
+    before = _settled(found, runner.pid)
+    cpu = cpu_seconds(runner.pid)
+    taken = runner.do("storm", prefix="storm", count=files)["seconds"]
+    after = _settled(found, runner.pid)
+    return {
+        "files": files,
+        "us_each": taken / files * 1e6,
+        "worker_cpu_us_each": (cpu_seconds(runner.pid) - cpu) / files * 1e6,
+        "leases": after[0] - before[0],
+        "fds": after[1] - before[1],
+        "rss_kib": after[2] - before[2],
+    }
+
+
+def _settled(found: Fleet, worker: int) -> tuple[int, int, int]:
+    """Return leases, descriptors and memory once the number of leases stands still."""
+    seen = -1
+    for _ in range(60):
+        now = int(found.ask("status")["leases"])
+        if now == seen:
+            break
+        seen = now
+        time.sleep(2.0)
+    return seen, len(list(Path(f"/proc/{worker}/fd").iterdir())), _rss(worker)
+
+
+def _rss(pid: int) -> int:
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS"):
+            return int(line.split()[1])
+    return 0
+
+
+def _npm(found: Fleet, rounds: int) -> dict[str, Any] | str:
+    npm = shutil.which("npm")
+    if npm is None:
+        return "not measured: npm is not installed"
+    cache = found.root.parent / "npm-cache"
+    quiet = ["--cache", str(cache), "--no-audit", "--no-fund", "--ignore-scripts", "--prefer-offline"]
+    made = subprocess.run([npm, "install", *quiet, *_NPM], cwd=found.bare_root, capture_output=True, text=True, check=False)  # fmt: skip
+    if made.returncode != 0:
+        return f"not measured: {made.stderr.strip().splitlines()[-1:] or 'npm install failed'}"
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(found.bare_root / name, found.root / name)
+    ratio = _pair(found, rounds, "run", lambda _root: {"argv": [npm, "ci", *quiet]})
+    trees = {root: _tree(root / "node_modules") for root in (found.root, found.bare_root)}
+    same = "identical" if len({tree for tree, _ in trees.values()}) == 1 else "DIFFERENT"
+    told = f"x {ratio} (goal <= 1.10); {trees[found.root][1]} files, the trees are {same}"
+    return {"ratio": str(ratio), "files": trees[found.root][1], "trees": same, "told": told}
+
+
+def _tree(root: Path) -> tuple[str, int]:
+    """Return a digest of names, modes and contents, and the number of files."""
+    digest, files = hashlib.sha256(), 0
+    for path in sorted(root.rglob("*")):
+        status = path.lstat()
+        digest.update(f"{path.relative_to(root)} {status.st_mode:o}\n".encode())
+        if path.is_symlink():
+            digest.update(os.fsencode(path.readlink()))
+        elif path.is_file():
+            digest.update(path.read_bytes())
+            files += 1
+    return digest.hexdigest(), files
