@@ -19,14 +19,10 @@ from supervisor.daemon.integration_check import Failed, check
 from supervisor.daemon.integration_job import Job, Stage
 from supervisor.daemon.integration_leases import IntegrationLeases
 from supervisor.world.failpoint import failpoint
-from supervisor.world.git.integrate.combine import (
-    Conflict,
-    combine,
-    scratch_tree,
-    show,
-)
+from supervisor.world.git.integrate.combine import Conflict, combine
 from supervisor.world.git.integrate.move import TargetHeldError, TargetMovedError, move
-from supervisor.world.git.repository import HEADS, Repository
+from supervisor.world.git.integrate.scratch import Scratch, scratch
+from supervisor.world.git.repository import HEADS
 from supervisor.world.git.run import GitError
 from supervisor.world.git.worktrees import resolve
 
@@ -123,15 +119,11 @@ class Integrator:
 
     async def _serve(self, batch: list[Job]) -> None:
         first = batch[0]
-        at = await resolve(first.repo, HEADS + first.target)
-        if at is None:
-            first.result = first.kept(Hitch.HELD, f"there is no branch {first.target} any more")
-            return
         plan = Bisection.of(batch)
         try:
-            async with scratch_tree(first.repo, self._folder / first.name, at) as tree:
+            async with scratch(first.repo, self._folder / first.name) as apart:
                 while group := plan.group():
-                    fault = await self._try(tree, group)
+                    fault = await self._try(apart, group)
                     if fault is None:
                         plan.passed()
                     elif (culprit := plan.failed()) is not None and culprit.result is None:
@@ -147,7 +139,7 @@ class Integrator:
         else:
             job.result = job.kept(fault.hitch, fault.why, fault.tail)
 
-    async def _try(self, tree: Repository, group: tuple[Job, ...]) -> _Fault | None:
+    async def _try(self, apart: Scratch, group: tuple[Job, ...]) -> _Fault | None:
         """Integrate a group as one; return what kept all of it from its target.
 
         Who has its answer alone, by a conflict say, is left out.
@@ -157,11 +149,11 @@ class Integrator:
             onto = await resolve(repo, HEADS + target)
             if onto is None:
                 return _Fault(Hitch.HELD, f"there is no branch {target} any more")
-            stack = await self._stack(tree, group, onto, policy.way)
+            stack = await self._stack(apart, group, onto, policy.way)
             if not stack:
                 return None
             new = stack[-1][2]
-            if new != onto and policy.check and (fault := await self._check(tree, stack, policy)):
+            if new != onto and policy.check and (fault := await self._check(apart, stack, policy)):
                 return fault
             failpoint("integrate.checked")
             if not self._still_admitted(stack):
@@ -179,7 +171,7 @@ class Integrator:
         return _Fault(Hitch.HELD, f"{target} moved {_TRIES} times while this was at work")
 
     async def _stack(
-        self, tree: Repository, group: tuple[Job, ...], onto: str, way: Way
+        self, apart: Scratch, group: tuple[Job, ...], onto: str, way: Way
     ) -> list[tuple[Job, str, str]]:
         """Put the branches on top of each other; return each job with the commits below and on top of it."""
         at = onto
@@ -189,7 +181,7 @@ class Integrator:
                 continue
             self._wait(job, Stage.COMBINING)
             try:
-                made = await combine(tree, at, job.tip, way, job.message())
+                made = await combine(apart, at, job.tip, way, job.message())
             except GitError as error:
                 job.result = job.kept(Hitch.FAULT, str(error))
                 continue
@@ -202,11 +194,11 @@ class Integrator:
         return stack
 
     async def _check(
-        self, tree: Repository, stack: list[tuple[Job, str, str]], policy: Integration
+        self, apart: Scratch, stack: list[tuple[Job, str, str]], policy: Integration
     ) -> _Fault | None:
         for job, _, _ in stack:
             self._wait(job, Stage.CHECKING)
-        await show(tree, stack[-1][2])
+        tree = await apart.at(stack[-1][2])
         found = await check(policy.check, policy.check_timeout, tree.root)
         if isinstance(found, Failed):
             return _Fault(Hitch.CHECK, found.why, found.output[-_TAIL:])

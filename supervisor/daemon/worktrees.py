@@ -11,8 +11,8 @@ import structlog
 from supervisor.core.sessions.roster import Session
 from supervisor.core.tasks.standing import LastRun
 from supervisor.daemon.integration_check import end_leftover_checks
-from supervisor.world.git.integrate.combine import remove_scratch
 from supervisor.world.git.integrate.move import forget_marks
+from supervisor.world.git.integrate.scratch import remove_scratch
 from supervisor.world.git.repository import HEADS, Repository
 from supervisor.world.git.run import GitError
 from supervisor.world.git.worktrees import add, resolve, worktree_of

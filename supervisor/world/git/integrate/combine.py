@@ -4,22 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from pathlib import Path
-
-import anyio
-import anyio.to_thread
 
 from supervisor.core.decisions.policy import Way
+from supervisor.world.git.integrate.scratch import Scratch
 from supervisor.world.git.integrate.settings import environment
 from supervisor.world.git.repository import Repository
 from supervisor.world.git.run import GitError, git
-from supervisor.world.git.worktrees import LIMIT, is_ancestor, make, remove, resolve, worktree_of
+from supervisor.world.git.worktrees import LIMIT, is_ancestor, resolve
 
-# Begins the names of the work trees that are thrown away. Without a dot: git would call its own folder otherwise.
-SCRATCH = "integrating-"
 _LOOKED_AT = 10  # conflicts of which is told what kind they are
 _SUBMODULE = "160000"
 
@@ -32,48 +25,19 @@ class Conflict:
     notes: str = ""
 
 
-@contextlib.asynccontextmanager
-async def scratch_tree(repo: Repository, folder: Path, at: str) -> AsyncIterator[Repository]:
-    """Return a work tree in `folder` at the commit `at`, on no branch; it is removed afterwards.
-
-    Raises:
-        GitError: git cannot make it.
-        OSError: the folder cannot be made.
-    """
-    await anyio.to_thread.run_sync(lambda: folder.mkdir(mode=0o700, parents=True, exist_ok=True))
-    place = folder / f"{SCRATCH}{secrets.token_hex(4)}"
-    try:
-        await make(repo, place, "--detach", at)
-        yield worktree_of(repo, place, place.name)
-    finally:
-        with anyio.CancelScope(shield=True), contextlib.suppress(OSError):
-            await remove(repo, place)
-
-
-async def remove_scratch(repo: Repository, folder: Path) -> None:
-    """Remove what integrations that were cut short left in `folder`; nothing in them is anybody's work."""
-
-    def listed() -> list[Path]:
-        return sorted(folder.glob(f"{SCRATCH}*")) if folder.is_dir() else []
-
-    for place in await anyio.to_thread.run_sync(listed):
-        with contextlib.suppress(OSError):
-            await remove(repo, place)
-
-
-async def combine(tree: Repository, onto: str, tip: str, way: Way, message: str) -> str | Conflict:
+async def combine(scratch: Scratch, onto: str, tip: str, way: Way, message: str) -> str | Conflict:
     """Return the commit that has `onto` and the commits of `tip` that it lacks; `onto` itself if it lacks none.
 
     Raises:
         GitError: git failed for another reason than a conflict.
     """
-    if await is_ancestor(tree, tip, onto):
+    repo = scratch.repo
+    if await is_ancestor(repo, tip, onto):
         return onto
-    if way is Way.REBASE and await is_ancestor(tree, onto, tip) and not await _has_merges(tree, onto, tip):
+    if way is Way.REBASE and await is_ancestor(repo, onto, tip) and not await _has_merges(repo, onto, tip):
         return tip  # it follows on as it is, signatures and all
+    tree = await scratch.at(tip if way is Way.REBASE else onto)
     env = await environment(tree)
-    start = tip if way is Way.REBASE else onto
-    await git(tree.root, "checkout", "-q", "--force", "--detach", start, timeout=LIMIT, extra_env=env)
     command = (
         ("rebase", "--merge", "--empty=drop", "--no-keep-empty", "--no-fork-point", onto)
         if way is Way.REBASE
@@ -91,17 +55,6 @@ async def combine(tree: Repository, onto: str, tip: str, way: Way, message: str)
     made = await resolve(tree, "HEAD")
     assert made is not None  # noqa: S101  - a work tree has a commit
     return made
-
-
-async def show(tree: Repository, commit: str) -> None:
-    """Have exactly the files of a commit in the throw-away work tree.
-
-    Raises:
-        GitError: git cannot write them.
-    """
-    env = await environment(tree)
-    await git(tree.root, "checkout", "-q", "--force", "--detach", commit, timeout=LIMIT, extra_env=env)
-    await git(tree.root, "clean", "-q", "-ffdx", timeout=LIMIT, extra_env=env)
 
 
 async def changed_paths(repo: Repository, old: str, new: str) -> tuple[str, ...]:
