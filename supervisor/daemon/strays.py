@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 
 import anyio
@@ -48,6 +49,7 @@ class Strays:
         self._launcher = launcher
         self._situation = situation
         self._group = group
+        self._killing: set[str] = set()
 
     async def look(self) -> None:
         """Tell of each stray, and hold its task while the operator decides."""
@@ -65,10 +67,8 @@ class Strays:
         self._group.start_soon(self._kill, session, by, later, name=f"kill stray {session}")
 
     def _row(self, session: str) -> Row:
-        row = self._journal.session(session)
-        if row is None:
-            return Row.MISSING
-        return Row.BEGUN if row.ended_at is None else Row.ENDED
+        # It is on no roster: a row that calls it alive cannot be read, and answers for nothing.
+        return Row.MISSING if self._journal.session(session) is None else Row.ENDED
 
     def _tell(self, stray: Stray) -> None:
         folder, worker = self._places.folder(stray.session), stray.sight.worker
@@ -76,6 +76,8 @@ class Strays:
         self._situation.strays[stray.session] = f"{stray.why}; {stray.way_out}"
         data = {"why": stray.why, "worker_pid": worker.pid if worker else None, "folder": str(folder)}
         self._authority.do([Note("session.stray", stray.session, task, data)])
+        if worker is not None:
+            self._group.start_soon(self._until_gone, stray.session, worker, name=f"stray {stray.session}")
         if task is None:
             return
         why = f"session {stray.session} of it lives: {stray.why}; {stray.way_out}, then `leasehold task release`"
@@ -83,17 +85,39 @@ class Strays:
         if not isinstance(held, orders.NotDone):
             self._authority.do(held)
 
+    async def _until_gone(self, session: str, worker: ProcessId) -> None:
+        """Strike a stray off the list once it has ended by itself."""
+        pidfd = open_pidfd(worker)
+        if pidfd is not None:
+            try:
+                await anyio.wait_readable(pidfd)
+            finally:
+                os.close(pidfd)
+        if session not in self._killing and session not in await self._launcher.alive():
+            self._gone(session, "itself")
+
+    def _gone(self, session: str, by: str) -> None:
+        if self._situation.strays.pop(session, None) is None:
+            return  # it was said
+        task = records.read_task(self._places.folder(session))
+        self._authority.do([Note("session.stray_ended", session, task, {"by": by})])
+
     async def _kill(self, session: str, by: str, later: Later) -> None:
+        if session in self._killing:
+            later.refuse(RpcError(Code.TRY_LATER, f"stray {session} is being ended already"))
+            return
+        self._killing.add(session)
         try:
             refused = await self._ended(session)
         except (LaunchError, OSError) as error:
             refused = str(error)
+        finally:
+            self._killing.discard(session)
         if refused:
             later.refuse(RpcError(Code.REFUSED, f"stray {session} could not be ended: {refused}"))
             return
-        self._situation.strays.pop(session, None)
+        self._gone(session, by)
         task = records.read_task(self._places.folder(session))
-        self._authority.do([Note("session.stray_ended", session, task, {"by": by})])
         held = f"; `leasehold task release {task}` lets its task start again" if task else ""
         sentence = f"killed by {by}; it was a stray, and is in no account{held}"
         later.answer({"session": session, "outcome": "killed", "sentence": sentence})

@@ -540,6 +540,18 @@ def test_a_stray_is_ended_at_a_word_and_its_task_can_start_again(site, tagged):
     assert site.wait_for("session.running")["session"] != session
 
 
+def test_a_stray_that_ends_by_itself_is_struck_off_the_list(site):
+    session = forgotten(site)["session"]
+    site.start()
+    worker = site.wait_for("session.stray")["data"]["worker_pid"]
+
+    os.kill(worker, signal.SIGTERM)
+
+    assert site.wait_for("session.stray_ended")["data"]["by"] == "itself"
+    assert site.ask("status")["strays"] == {}
+    assert session not in site.run("doctor", code=None).stdout
+
+
 def test_what_is_left_of_a_session_without_its_worker_is_a_stray_too(site, tagged):
     session = forgotten(site)["session"]
     os.kill(int((folder(site, session) / "lock").read_text()), signal.SIGKILL)
