@@ -16,8 +16,9 @@ from supervisor.core.decisions.gate import declares_paths
 from supervisor.core.decisions.holders import UNDER_WAY
 from supervisor.core.decisions.policy import Leftovers, Repo
 from supervisor.core.decisions.tables import Tables
+from supervisor.core.leases.coverage import Coverage
 from supervisor.core.leases.lease import Mode
-from supervisor.core.leases.scope import Scope, covers
+from supervisor.core.leases.scope import Scope
 from supervisor.core.sessions.outcome import Outcome
 from supervisor.core.sessions.roster import Session
 from supervisor.core.sessions.salvage import Salvage, Unsalvaged
@@ -102,18 +103,17 @@ class Salvager:
         folders = tuple(self.folders())
         began = session.intent.created.wall
 
-        def of(scopes: list[Scope], path: str) -> bool:
-            return any(covers(scope, path, fold_case=repo.fold_case) for scope in scopes)
-
+        mine = Coverage(own, fold_case=repo.fold_case)
+        theirs = Coverage(others, fold_case=repo.fold_case)
         held: list[str] = []
         free: list[str] = []
         for file in files:
             path = file.path
-            if of(own, path.rstrip("/")):
+            if path.rstrip("/") in mine:
                 if not only_new or changed_since(repo.root, path, began):
                     held.append(path)
             elif (
-                not of(others, path.rstrip("/"))
+                path.rstrip("/") not in theirs
                 and path not in known
                 and not any((repo.root / path).is_relative_to(folder) for folder in folders)
                 and changed_since(repo.root, path, began)

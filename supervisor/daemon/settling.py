@@ -12,6 +12,7 @@ import structlog
 
 from supervisor.core.decisions.advance import landed
 from supervisor.core.decisions.tables import Tables
+from supervisor.core.leases.coverage import Coverage
 from supervisor.core.leases.lease import Lease
 from supervisor.core.leases.scope import Kind, covers
 from supervisor.core.moment import Moment
@@ -186,14 +187,11 @@ class Settler:
     def _still_dirty(
         self, session: Session, repo: Repository, files: tuple[DirtyFile, ...], rescued: Rescued
     ) -> tuple[str, ...]:
-        scopes = [lease.scope for lease in self._tables.broker.held(session.id)]
-        cleaned = set(rescued.result.cleaned) if isinstance(rescued.result, Salvage) else set()
-        return tuple(
-            file.path
-            for file in files
-            if file.path not in cleaned
-            and any(covers(scope, file.path, fold_case=repo.fold_case) for scope in scopes)
+        held = Coverage(
+            (lease.scope for lease in self._tables.broker.held(session.id)), fold_case=repo.fold_case
         )
+        cleaned = set(rescued.result.cleaned) if isinstance(rescued.result, Salvage) else set()
+        return tuple(file.path for file in files if file.path not in cleaned and file.path in held)
 
 
 def _still_open(leases: Sequence[Lease], repo: Repository, worker: int) -> frozenset[int]:

@@ -24,7 +24,7 @@ _AT_ONCE = 2_000  # names that are looked at before the worker does anything els
 class Fleeting:
     """The files that the session made itself, of those that it leased by writing."""
 
-    __slots__ = ("_born", "_claims", "_done", "_prefix", "_quiet_at", "_rights")
+    __slots__ = ("_born", "_claims", "_done", "_not_before", "_prefix", "_quiet_at", "_rights")
 
     def __init__(self, root: bytes, rights: Rights, claims: Claims) -> None:
         self._prefix = root.rstrip(b"/") + b"/"
@@ -32,6 +32,9 @@ class Fleeting:
         self._claims = claims
         self._born: dict[bytes, object] = {}  # the token of each
         self._quiet_at: dict[bytes, float] = {}  # by the path, the earliest first (CLOCK_BOOTTIME)
+        self._not_before = (
+            0.0  # each look costs as much as there are leases: one at a time would cost their square
+        )
         self._done: list[object] = []  # tokens that the supervisor has taken back
 
     def granted(self, files: list[bytes], leases: list[object], newest: int) -> None:
@@ -63,16 +66,20 @@ class Fleeting:
 
     def due(self) -> float:
         """Return when `look` is to be called next (CLOCK_BOOTTIME)."""
-        return next(iter(self._quiet_at.values()), FOREVER)
+        return max(self._not_before, next(iter(self._quiet_at.values()), FOREVER))
 
     def look(self) -> None:
         """Give back the leases on files that are gone."""
         now = boottime()
+        if now < self._not_before:
+            return
         quiet: list[bytes] = []
         for path, at in self._quiet_at.items():
             if at > now or len(quiet) == _AT_ONCE:
                 break
             quiet.append(path)
+        if quiet and len(quiet) < _AT_ONCE:
+            self._not_before = now + _QUIET
         tokens: list[object] = []
         for path in quiet:
             del self._quiet_at[path]
