@@ -138,6 +138,22 @@ def test_a_budget_that_was_extended_is_still_extended_after_a_kill(site):
     site.until(lambda: sessions(site)["a"]["budget"] == 130.0)
 
 
+def test_a_session_whose_worker_has_not_reported_yet_is_recovering_not_starting(site):
+    site.task("a", "a.txt")
+    site.configure(WAIT)
+    site.start()
+    worker = site.wait_for("session.running")["data"]["worker_pid"]
+    killed(site)
+    os.kill(worker, signal.SIGSTOP)
+    try:
+        site.start()
+
+        assert sessions(site)["a"]["state"] == "recovering"
+    finally:
+        os.kill(worker, signal.SIGCONT)
+    site.until(lambda: sessions(site)["a"]["state"] == "running")
+
+
 def test_a_stop_that_was_asked_while_nobody_could_pass_it_on_happens_after_the_restart(site):
     site.task("a", "a.txt")
     site.configure(WAIT)

@@ -37,6 +37,10 @@ def play() -> str:
             told = [line.rstrip() for line in printed.splitlines() if line.strip()]
             lines.extend([f"# {command}", *told])
 
+        def reported() -> None:
+            """Return once the workers have reported: until then their sessions are shown as recovering."""
+            box.wait(lambda: not fleet.ask("status")["waiting_for_reports"], "the workers' reports")
+
         run("leasehold systemd install --run-as dev")
         fleet.running("login", "search")
         run("leasehold ps")
@@ -52,11 +56,16 @@ def play() -> str:
         pid = fleet.main_pid()
         run("systemctl kill -s KILL leasehold.service")
         box.wait(lambda: fleet.main_pid() not in {0, pid}, "the supervisor is back")
+        reported()
         run("leasehold ps")
-        run("systemctl restart leasehold.service && leasehold ps")
+        run("systemctl restart leasehold.service")
+        reported()
+        run("leasehold ps")
         run("systemctl stop leasehold.socket leasehold.service")
         run("systemctl is-active leasehold.service 'leasehold-session@*.service'")
-        run("systemctl start leasehold.service && leasehold ps")
+        run("systemctl start leasehold.service")
+        reported()
+        run("leasehold ps")
         fleet.tell("login", "commit")
         fleet.tell("search", "exit 3")
         fleet.ended("login", "search")

@@ -165,7 +165,7 @@ def summary(authority: Authority, session: Session, now: Moment) -> dict[str, An
         "id": session.id,
         "task": session.key,
         "title": session.intent.task.title,
-        "state": session.state_name,
+        "state": "recovering" if session.id in authority.tables.wait_for_reports else session.state_name,
         "harness": session.intent.harness,
         "lane": session.intent.lane,
         "repo": session.intent.repo,
