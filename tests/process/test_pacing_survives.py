@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -186,4 +187,6 @@ def test_a_journal_of_the_first_schema_opens_and_loses_nothing(site):
     with Journal.open_reader(state) as reader:
         standings = {row.key: row.disposition["standing"] for row in reader.load().tasks if row.key in "ad"}
         assert standings == {"a": "done", "d": "held"}
-        assert reader.load().meta == {"tokens.ceiling": 2 * 1048576, "queue.last_number": 1}
+        meta = dict(reader.load().meta)
+        assert meta.pop("history.today")["wall"] < time.time()
+        assert meta == {"tokens.ceiling": 2 * 1048576, "queue.last_number": 1}
