@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import random
+import resource
 import socket
 import subprocess
 import sys
@@ -20,16 +21,22 @@ Deed = dict[str, Any]
 
 
 def run(argv: list[str], env: dict[str, str] | None = None) -> Deed:
-    """Run a program; wall seconds and its exit code."""
-    began = time.perf_counter()
+    """Run a program; wall seconds, CPU seconds of it and its children, and its exit code."""
+    began, used = time.perf_counter(), _used()
     done = subprocess.run(
         argv, env=os.environ | (env or {}), check=False, stdin=subprocess.DEVNULL, capture_output=True
     )
     return {
         "seconds": time.perf_counter() - began,
+        "cpu": _used() - used,
         "code": done.returncode,
         "said": done.stderr[-300:].decode(errors="replace"),
     }
+
+
+def _used() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def opens(path: str, count: int, *, new: bool = False) -> Deed:
