@@ -109,6 +109,12 @@ def test_sessions_that_nobody_watches_are_listed_as_what_they_are(site):
     assert listed["a"]["elapsed"] >= before["a"]["elapsed"]
     assert (listed["b"]["state"], listed["b"]["pid"]) == ("unsettled", None)
     assert site.ask("session", "show", "a")["pid"] == before["a"]["pid"]
+
+    site.start()
+    evidence = site.wait_for("session.ended", task="b")["data"]["evidence"]
+    assert site.ask("session", "show", "b")["elapsed"] == round(evidence["elapsed"], 3)
+    killed(site)
+    assert site.ask("session", "show", "b")["elapsed"] == round(evidence["elapsed"], 3)
     assert len(site.ask("session", "list", "--all")["sessions"]) == 2
 
 

@@ -192,7 +192,14 @@ def summary(authority: Authority, session: Session, now: Moment) -> dict[str, An
         found["outcome"] = ending.outcome.value
         found["sentence"] = ending.sentence
         found["evidence"] = msgspec.to_builtins(dict(ending.evidence))
+        found["elapsed"] = _lasted(found["evidence"], found["elapsed"])
     return found
+
+
+def _lasted(evidence: Mapping[str, Any], otherwise: float | None) -> float | None:
+    """Return how long its worker says that it ran, without pauses: it may have ended long before that was noted."""
+    ran, paused = evidence.get("elapsed"), evidence.get("paused") or 0.0
+    return round(ran - paused, 3) if isinstance(ran, int | float) else otherwise
 
 
 def row_summary(row: SessionRow) -> dict[str, Any]:
@@ -200,6 +207,7 @@ def row_summary(row: SessionRow) -> dict[str, Any]:
     intent = row.intent
     task = intent.get("task") or {}
     end = row.ended_at
+    evidence = (row.ending or {}).get("evidence") or {}
     leases = msgspec.convert(intent.get("leases") or [], list[Lease])
     return {
         "id": row.id,
@@ -212,12 +220,12 @@ def row_summary(row: SessionRow) -> dict[str, Any]:
         "pid": None,
         "worker_pid": None,
         "started_at": row.started_at,
-        "elapsed": round(end - row.started_at, 3) if end is not None else None,
+        "elapsed": _lasted(evidence, round(end - row.started_at, 3) if end is not None else None),
         "budget": (intent.get("budget") or {}).get("wall"),
         "left": None,
         "attempt": intent.get("attempt"),
         "rung": intent.get("rung", ""),
-        "level": ((row.ending or {}).get("evidence") or {}).get("guard", {}).get("level", ""),
+        "level": (evidence.get("guard") or {}).get("level", ""),
         "fence": max((lease.token for lease in leases), default=0),
         "outcome": row.outcome,
         "sentence": (row.ending or {}).get("sentence"),
