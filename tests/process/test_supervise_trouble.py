@@ -337,3 +337,14 @@ def test_a_damaged_journal_is_moved_aside_on_demand_but_not_over_living_sessions
     done = site.run("run", "--recover", "--until-idle")
     assert "was damaged" in done.stderr
     assert list(path.parent.glob("journal.db.corrupt-*"))
+
+
+def test_a_lane_that_nobody_knows_cannot_be_resumed(site):
+    site.task("a", "x", category="docs", state="blocked")
+    site.configure(COMMIT)
+    site.start()
+
+    done = site.run("resume", "--lane", "dosc", code=1)
+
+    assert 'no lane "dosc"' in done.stderr
+    assert len(done.stderr.splitlines()) == 1

@@ -9,11 +9,12 @@ from supervisor.core.decisions import orders
 from supervisor.core.decisions.admission import Admission, Closing, Draining, Open, Paused, admission_name
 from supervisor.core.decisions.assign import launch
 from supervisor.core.decisions.effects import Effect, Launch, Note
+from supervisor.core.decisions.tables import Tables
 from supervisor.core.pacing import retry
 from supervisor.core.sessions.lifecycle import Ended, Running
 from supervisor.core.sessions.roster import Session
 from supervisor.daemon.authority import Authority
-from supervisor.daemon.verbs.answers import answered_once_durable, carried, who
+from supervisor.daemon.verbs.answers import answered_once_durable, carried, not_found, who
 from supervisor.daemon.verbs.sessions import summary
 from supervisor.world.control.caller import Caller
 from supervisor.world.control.errors import Code, RpcError
@@ -41,6 +42,15 @@ class DrainParams(Params, kw_only=True):
     """`wait`: answer when the last session has ended."""
 
     wait: bool = False
+
+
+def _lanes(tables: Tables) -> set[str]:
+    """Return the lanes of all tasks and sessions, and those with a state of their own."""
+    return {
+        *tables.lane_state,
+        *(work.task.lane for work in tables.backlog.works()),
+        *(session.intent.lane for session in tables.roster),
+    }
 
 
 class OperatorVerbs:
@@ -105,6 +115,11 @@ class OperatorVerbs:
         """End a pause or a drain, or the pause of one lane."""
         authority = self._authority
         if params.lane is not None:
+            known = _lanes(authority.tables)
+            if params.lane not in known:
+                raise not_found(
+                    "lane", params.lane, f"there are: {', '.join(sorted(filter(None, known))) or 'none'}"
+                )
             return self._lane(params.lane, retry.Resume(who(caller)))
         self._admit(Open(), caller)
         return answered_once_durable(authority, {"admission": admission_name(authority.tables.admission)})
