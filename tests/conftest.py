@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import signal
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -34,6 +35,12 @@ POLICY = Policy(
     harnesses={"sh": Harness("sh", BUDGET)},
     repos={"repo": Repo("repo")},
 )
+
+
+def pytest_configure() -> None:
+    """Take SIGINT back where the tests run in a shell's background: all that they start would ignore it too."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def work(key: str, *paths: str, **fields: Any) -> Work:
