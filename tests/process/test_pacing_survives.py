@@ -173,6 +173,7 @@ def test_a_journal_of_the_first_schema_opens_and_loses_nothing(site):
     state.mkdir()
     shutil.copy(Path(__file__).parent / "journals/schema-1.db", state / "journal.db")
     site.start()
+    site.wait_for("session.ended", session="e2531f00")
 
     status = site.ask("status")
     tasks = {row["id"]: row["standing"] for row in site.ask("task", "list", "--all")["tasks"]}

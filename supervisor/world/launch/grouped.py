@@ -66,11 +66,12 @@ class CgroupLauncher:
 
     async def _end(self, place: Path, mark: Mark) -> Cleared:
         why = _evidence(place)
-        listed = group.members(place) if group.populated(place) else []
+        lives = group.populated(place)  # the list alone may miss what changes its pid all the time
+        listed = group.members(place) if lives else []
         if any(map(mark.is_anothers, listed)):
             return Cleared()  # this is a copy of a state directory, and that group is the original's
         left: list[int] = []
-        if listed:
+        if lives:
             try:
                 _refuse_our_own(place)
                 left = await anyio.to_thread.run_sync(group.end, place, _PATIENCE, abandon_on_cancel=True)
