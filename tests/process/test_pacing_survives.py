@@ -106,12 +106,15 @@ def test_a_lease_that_an_operator_had_given_back_gives_way_to_the_session_that_g
         import signal, subprocess
         verb = [{json.dumps(str(site.command()[0]))}, "-m", "supervisor.cli.main", "lease", "acquire", "docs/x"]
         subprocess.run(verb, check=True)
+        print("it holds docs/x", flush=True)
         signal.pause()
         """,
         harness={"env": {"PYTHONPATH": site.environ["PYTHONPATH"]}},
     )
     first = site.start()
     session = site.wait_for("lease.granted")["session"]
+    log = site.root / f".leasehold/state/sessions/{session}/out.log"
+    site.until(lambda: "it holds docs/x" in log.read_text())  # its worker was told before it was
     first.kill()
     first.wait()
     kept = {
