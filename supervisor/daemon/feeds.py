@@ -159,8 +159,10 @@ class Sources:
         self._authority.do([*effects, *fill(tables, self._authority.now())])
 
     def _failed_whole(self, reading: Reading) -> bool:
-        return reading.source in self._every or all(
-            problem.where == reading.source for problem in reading.problems
+        return (
+            reading.unread
+            or reading.source in self._every
+            or all(problem.where == reading.source for problem in reading.problems)
         )
 
     def _say_problems(self) -> list[Effect]:

@@ -82,7 +82,7 @@ def test_a_supervisor_without_descriptors_starts_nothing_and_goes_on_once_it_has
 
     resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (used, before[1]))
     arena.add("honest-a", "honest-b")
-    arena.until(lambda: bool(arena.site.events("session.ended", "harness.resting")))
+    arena.until(lambda: bool(arena.site.events("session.ended", "harness.resting", "source.problem")))
     resource.prlimit(process.pid, resource.RLIMIT_NOFILE, before)
 
     assert process.poll() is None

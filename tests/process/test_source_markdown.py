@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import socket
 import tempfile
 import time
@@ -47,6 +48,19 @@ def write(path: Path, head: str = "", body: str = "") -> Path:
 def old(path: Path) -> None:
     """Let a file look as if it had been written some time ago, so that its stamp is trusted."""
     os.utime(path, (1_600_000_000, 1_600_000_000))
+
+
+@contextmanager
+def no_descriptors() -> Iterator[None]:
+    """Let this process open nothing more."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest = os.dup(0)
+    os.close(lowest)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 def problem(reading: Reading) -> str:
@@ -349,3 +363,23 @@ async def test_looking_through_unchanged_files_takes_microseconds_for_each(
 
     # The goal is 10 microseconds for each; a machine that does other work too gets leave to be slower.
     assert min(times) < 1000 * 30e-6
+
+
+async def test_a_host_without_descriptors_says_nothing_about_the_tasks_and_the_source_is_read_again(
+    tmp_path: Path,
+) -> None:
+    write(tmp_path / "one.md")
+    tasks = source(tmp_path)
+    await tasks.read()  # and the worker thread exists
+
+    with no_descriptors():
+        began = time.time()
+        reading = await tasks.read()
+
+    assert reading.unread
+    assert not reading.tasks
+    assert "too many open files; its last tasks hold" in problem(reading)
+    assert tasks.due is not None
+    assert 0 < tasks.due - began <= 15
+    assert [task.key for task in (await tasks.read()).tasks] == ["one"]
+    assert tasks.due is None

@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from supervisor.core.tasks.backlog import Work
-from supervisor.core.tasks.task import Reading, Task
+from supervisor.core.tasks.task import Problem, Reading, Task
 from supervisor.daemon.authority import Authority
 from supervisor.daemon.feeds import Sources
 
@@ -104,3 +104,25 @@ async def test_who_waits_for_a_source_that_is_not_there_is_told_at_once(house):
         sources.read_then("md", lambda: told.append("gone"))
 
     assert told == ["gone"]
+
+
+class ShortSource(FakeSource):
+    """A source that is read once, and then finds the host short of something."""
+
+    async def read(self):
+        if self.gates:
+            return Reading(self.name, (), (Problem(self.name, "/tasks", "cannot be read now"),), unread=True)
+        self.gates.append(anyio.Event())
+        return Reading(self.name, (Task(key="reading-0", title="Read", source=self.name),))
+
+
+@pytest.mark.asyncio
+async def test_the_last_tasks_of_a_source_hold_while_nothing_can_be_said_about_it(house):
+    async with anyio.create_task_group() as group:
+        sources = made(house, group)
+        sources.configure([ShortSource()], {})
+        await sources.read_all()
+        await sources.read_all()
+
+    assert keys(house) == ["reading-0"]
+    assert [problem.where for problem in house.tables.backlog.problems()] == ["/tasks"]

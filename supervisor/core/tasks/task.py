@@ -78,8 +78,12 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The outcome of reading one source once: its tasks, and the entries refused by name."""
+    """The outcome of reading one source once: its tasks, and the entries refused by name.
+
+    A source is `unread` when nothing can be said about it, so that its last tasks hold.
+    """
 
     source: str
     tasks: tuple[Task, ...] = ()
     problems: tuple[Problem, ...] = field(default=())
+    unread: bool = False

@@ -14,7 +14,7 @@ import anyio.to_thread
 from supervisor.core.tasks.task import Problem, Reading
 from supervisor.world.sources import frontmatter
 from supervisor.world.sources.entry import Entry, Gathered, Rejected, gather, read_entry
-from supervisor.world.sources.tree import Folder, Obstacle, obstacle, walk
+from supervisor.world.sources.tree import Folder, Obstacle, is_shortage, obstacle, walk
 from supervisor.world.sources.values import Refused, plain
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ _LARGEST = 2 * 1024 * 1024  # bytes of a file
 # File systems stamp with the clock of the last timer tick. A file that changed so shortly before it was
 # read may change again under the same stamp.
 _SETTLED = 100_000_000  # nanoseconds
+_LOOK_AGAIN = 10.0  # seconds until the next reading after one that failed for want of something on the host
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -86,7 +87,14 @@ class MarkdownSource:
         return gathered.reading
 
     def _look(self, before: dict[str, _Known]) -> tuple[dict[str, _Known], Gathered]:
-        known, obstacles = self._scan(before)
+        try:
+            known, obstacles = self._scan(before)
+        except OSError as error:
+            what = f"cannot be read now: {(error.strerror or 'unknown error').lower()}; its last tasks hold"
+            problem = Problem(self._name, plain(str(self._folder)), what, "it is read again soon")
+            return before, Gathered(
+                Reading(self._name, (), (problem,), unread=True), time.time() + _LOOK_AGAIN
+            )
         entries = (known[path].entry for path in sorted(known))
         tasks = (entry for entry in entries if entry is not None)
         problems = (Problem(self._name, plain(o.path), o.what, o.fix) for o in obstacles)
@@ -106,6 +114,8 @@ class MarkdownSource:
                         files = (entry for entry in candidates if not entry.is_symlink())
                         obstacles.extend(self._take(files, before, known))
         except OSError as error:
+            if is_shortage(error):
+                raise
             obstacles.append(_no_folder(str(self._folder), error))
         # A link to a task that was found under its own name is that task, not a second one.
         inodes = {(file.stamp.device, file.stamp.inode) for file in known.values()} if links else set()
@@ -141,6 +151,8 @@ class MarkdownSource:
                 if entry.is_symlink():
                     yield obstacle(entry.path, error)
             except OSError as error:
+                if is_shortage(error):
+                    raise
                 yield obstacle(entry.path, error)
 
     def _open(self, path: str) -> _Known:

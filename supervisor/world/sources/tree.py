@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _MOST = 200_000  # directory entries
+_SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,11 @@ class Obstacle:
     fix: str
 
 
+def is_shortage(error: OSError) -> bool:
+    """Return whether the host was short of something, so that `error` says nothing about what was read."""
+    return error.errno in _SHORTAGES
+
+
 def is_candidate(name: str) -> bool:
     """Return whether a file of this name may be a task; a hidden one is an editor's, a README a human's."""
     return name.endswith(".md") and name[0] != "." and name.lower() != "readme.md"
@@ -42,7 +48,7 @@ def walk(root: str) -> Iterator[Folder | Obstacle]:
     Links to folders are looked at last, so that a folder is known by its own path if it has one here.
 
     Raises:
-        OSError: `root` itself cannot be read or is not a folder.
+        OSError: `root` itself cannot be read or is not a folder, or the host is short of something.
     """
     visited: set[tuple[int, int]] = set()
     pending = [root]
@@ -60,7 +66,7 @@ def walk(root: str) -> Iterator[Folder | Obstacle]:
             with os.scandir(path) as listing:
                 entries = list(islice(listing, left + 1))
         except OSError as error:
-            if path == root:
+            if path == root or is_shortage(error):
                 raise
             yield obstacle(path, error)
             continue
