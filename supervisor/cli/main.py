@@ -21,7 +21,11 @@ VERBS: dict[str, tuple[str, str, str]] = {
     "status": ("status", "status", "Show the supervisor, its slots, backlog and collision account."),
     "ps": ("ps", "ps", "List the living sessions."),
     "events": ("events", "events", "Show what happened, or follow what happens."),
-    "report": ("report", "report", "Count outcomes by harness, model and lane."),
+    "report": (
+        "report",
+        "report",
+        "Count outcomes by harness, model and lane, and show the collision account.",
+    ),
     "task": ("task", "task", "Add, list, show and steer tasks."),
     "next": ("next", "next_", "Show what would run next, and why others would not."),
     "explain": ("explain", "explain", "Say why a task would or would not run now."),

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @json_option
 @click.pass_context
 def report(ctx: click.Context, since: float | None, as_json: bool) -> None:  # noqa: FBT001
-    """Count outcomes by harness, model and lane."""
+    """Count outcomes by harness, model and lane, and show the collision account."""
     began = time.time() - since if since else 0.0
     found = ask_or_read(ctx, "report", lambda reader: _from_journal(reader, began), since=began)
     if as_json:
@@ -46,6 +46,8 @@ def report(ctx: click.Context, since: float | None, as_json: bool) -> None:  # n
 
 def _from_journal(reader: Reader, since: float) -> dict[str, Any]:
     from supervisor.daemon.outcomes import by_harness
+    from supervisor.daemon.pacing_memory import collisions_in
 
     rows = reader.sessions(100_000, since_wall=since or None)
-    return {**by_harness(rows), "collisions": {}, "since": since, "at": time.time()}
+    account = collisions_in(reader.load().pacing).as_json()
+    return {**by_harness(rows), "collisions": account, "since": since, "at": time.time()}

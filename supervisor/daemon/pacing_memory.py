@@ -223,6 +223,12 @@ class PacingMemory:
         return lease._replace(granted_at=float(value["at"]) - (now.wall - now.mono))
 
 
+def collisions_in(rows: Iterable[PacingRow]) -> Collisions:
+    """Return the collision account as it was when something was written last."""
+    kept: object = next((row.value for row in rows if row.kind == "collisions"), {})
+    return msgspec.convert(kept, Collisions)
+
+
 def _untagged(value: Any) -> tuple[dict[str, Any], str]:
     fields = dict(value)
     return fields, str(fields.pop("state"))

@@ -416,7 +416,7 @@ def test_what_was_written_past_the_guard_and_how_long_sessions_waited_is_account
     script(
         site, "second", "await held; meet waits; echo theirs >> README.md; git commit -qm Two -- README.md"
     )
-    site.start()
+    supervisor = site.start()
     (site.root / ".leasehold/waits").read_text()
     site.wait_for("lease.waiting", task="second")
 
@@ -429,6 +429,8 @@ def test_what_was_written_past_the_guard_and_how_long_sessions_waited_is_account
     assert found["writes_unattributed"] >= 1
     assert found["writes_waited"] == 1
     assert found["waited_seconds"] > 0
+    assert site.ask("report")["collisions"] == found
+    site.end(supervisor)
     assert site.ask("report")["collisions"] == found
 
 

@@ -174,6 +174,9 @@ def test_what_only_the_program_sets_is_no_key_of_the_file(write: Write, name: st
     [
         ("[supervisor]\nmax_sessions = 0", "supervisor.max_sessions must be at least 1, not 0"),
         ("[supervisor]\nmax_sessions = true", "supervisor.max_sessions: true is not a number"),
+        ('[supervisor]\npool = "false"', 'supervisor.pool must be true or false, not "false"'),
+        ('[guard]\nkeep_dumpable = "yes"', 'guard.keep_dumpable must be true or false, not "yes"'),
+        ("[guard]\nkeep_dumpable = 1", "guard.keep_dumpable must be true or false, not 1"),
         ("[supervisor]\nmax_sessions = 2.5", "supervisor.max_sessions must be a whole number, not 2.5"),
         (
             '[supervisor]\non_stop = "leav"',

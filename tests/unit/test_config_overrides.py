@@ -104,3 +104,16 @@ def test_a_wrong_variable_is_told_by_its_name(path: Path) -> None:
         'LEASEHOLD__SUPERVISOR__MAX_SESSIONS: supervisor.max_sessions must be a whole number, not "many"',
         'LEASEHOLD__SUPERVIZOR__POOL: no section [supervizor]; did you mean "supervisor"?',
     )
+
+
+@pytest.mark.parametrize(("text", "meant"), [("false", False), ("True", True), ("0", False), ("yes", True)])
+def test_a_variable_may_say_true_or_false_as_text(path: Path, text: str, *, meant: bool) -> None:
+    assert load(path, {"LEASEHOLD__GUARD__KEEP_DUMPABLE": text}).guard.keep_dumpable is meant
+
+
+def test_a_variable_that_is_neither_true_nor_false_is_refused_by_its_name(path: Path) -> None:
+    variable = "LEASEHOLD__GUARD__KEEP_DUMPABLE"
+
+    assert problems(path, {variable: "maybe"}) == (
+        f'{variable}: guard.keep_dumpable must be true or false, not "maybe"',
+    )

@@ -6,8 +6,10 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel, Strict
 
 from supervisor.core.duration import parse_duration
+from supervisor.world.config import models
 from supervisor.world.config.credentials import pass_through
 from supervisor.world.config.diff import changes
 from supervisor.world.config.effective import as_toml, effective
@@ -168,3 +170,16 @@ def test_a_secret_comes_from_the_environment_or_else_from_a_credential(tmp_path:
     assert passed.values == {"A": "from environment", "B": "kept\nwhole"}
     assert passed.missing == ("C",)
     assert "kept" not in repr(passed)
+
+
+def test_no_key_that_is_true_or_false_takes_a_text() -> None:
+    sections: list[type[BaseModel]] = [Settings, *models.Section.__subclasses__()]
+
+    lax = [
+        f"{section.__name__}.{name}"
+        for section in sections
+        for name, field in section.model_fields.items()
+        if field.annotation is bool and not any(isinstance(mark, Strict) for mark in field.metadata)
+    ]
+
+    assert lax == []

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from supervisor.world.config.complete import complete
 from supervisor.world.config.faults import Fault, Where, from_validation, unknown
@@ -17,6 +17,7 @@ from supervisor.world.config.models import Settings
 from supervisor.world.config.overrides import SECTIONS, Overridden, override
 from supervisor.world.config.places import base_directory, folder_of
 from supervisor.world.config.references import across_sections
+from supervisor.world.config.sections import section_around
 
 _POSITION = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
 
@@ -95,18 +96,6 @@ def place(path: Path, text: str, where: Where) -> str:
     """Return the place of a key as messages begin with it: "config.toml:12"."""
     line = line_of(text, where)
     return f"{path}:{line}" if line else f"{path}"
-
-
-def section_around(where: Where) -> type[BaseModel]:
-    """Return the model of the section that holds the key at `where`."""
-    model: type[BaseModel] = Settings
-    for part in where[:-1]:
-        field = model.model_fields.get(str(part))
-        if field is None:
-            continue  # a name chosen by the user, or a number in a list
-        inside = (field.annotation, *getattr(field.annotation, "__args__", ()))
-        model = next((a for a in inside if isinstance(a, type) and issubclass(a, BaseModel)), model)
-    return model
 
 
 def _lines(path: Path, text: str, merged: Overridden, faults: Iterable[Fault]) -> list[str]:

@@ -13,7 +13,7 @@ from supervisor.core.leases.scope import ScopeError, parse_scopes
 from supervisor.core.pacing.cadence import Cron, ScheduleError
 from supervisor.world.config.faults import fault
 from supervisor.world.config.harness import check_command, check_variable
-from supervisor.world.config.values import Count, Duration, Limit, Name, Place, Size, SizeLimit, Words
+from supervisor.world.config.values import Count, Duration, Flag, Limit, Name, Place, Size, SizeLimit, Words
 
 PREFIX = "LEASEHOLD__"
 _OF_WORKTREES = ("target", "integrate", "integrate_wait", "check", "check_timeout", "check_batch")
@@ -29,7 +29,7 @@ class SupervisorSettings(Section):
     """[supervisor]: the daemon itself. Paths without a value are derived when the file is loaded."""
 
     max_sessions: Count = Field(4, ge=1, le=10_000)
-    pool: bool = True
+    pool: Flag = True
     on_stop: Literal["leave", "drain", "stop"] = "leave"
     drain_timeout: Limit = Field(None, gt=0)
     launcher: Literal["auto", "systemd", "cgroup", "sweep"] = "auto"
@@ -60,7 +60,7 @@ class GuardSettings(Section):
     git_wait: Duration = Field(30.0, ge=0, le=600)
     away: Literal["wait", "closed", "open"] = "wait"
     away_wait: Duration = Field(30.0, ge=0, le=3600)
-    keep_dumpable: bool = True
+    keep_dumpable: Flag = True
     stale_reads: Literal["tell", "refuse", "off"] = "tell"
 
 

@@ -6,12 +6,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
 from pydantic_settings import EnvSettingsSource
 from pydantic_settings.exceptions import SettingsError
 
 from supervisor.world.config.faults import Fault, Where, nearest
 from supervisor.world.config.models import PREFIX, Settings
+from supervisor.world.config.sections import section_around
 
+_TRUTH = TypeAdapter(bool)
 SECTIONS = tuple(name for name, key in Settings.model_fields.items() if not key.exclude)
 
 
@@ -54,7 +57,7 @@ def override(data: dict[str, Any], environ: Mapping[str, str]) -> Overridden:
             continue
         for where, value in _leaves(_as_named(values, result.data)):
             result.origins[where] = variable
-            _put(result.data, where, value)
+            _put(result.data, where, _true_or_false(where, value))
     return result
 
 
@@ -81,6 +84,17 @@ def _leaves(value: Any, where: Where = ()) -> Iterator[tuple[Where, Any]]:
             yield from _leaves(inner, (*where, name))
     else:
         yield where, value
+
+
+def _true_or_false(where: Where, value: Any) -> Any:
+    """Return what a variable's text means where the file has true or false: a variable has nothing but text."""
+    field = section_around(where).model_fields.get(str(where[-1]))
+    if field is None or field.annotation is not bool:
+        return value
+    try:
+        return _TRUTH.validate_python(value)
+    except ValidationError:
+        return value  # to be refused where faults are told
 
 
 def _put(data: dict[str, Any], where: Where, value: Any) -> None:

@@ -8,7 +8,7 @@ import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, Strict
 
 from supervisor.core.duration import DurationError, parse_duration
 
@@ -110,6 +110,8 @@ Limit = Annotated[float | None, BeforeValidator(_seconds), Unit.SECONDS]
 Size = Annotated[int, BeforeValidator(_bytes), Unit.BYTES]
 SizeLimit = Annotated[int | None, BeforeValidator(_bytes), Unit.BYTES]
 Count = Annotated[int, BeforeValidator(_whole)]
+# Left to itself pydantic also takes "no" and "off" in quotes, and 0 and 1.
+Flag = Annotated[bool, Strict()]
 Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
 Place = Annotated[Path, AfterValidator(_place)]
 # Names end up in log lines, file names and unit names.
