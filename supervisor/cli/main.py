@@ -31,6 +31,7 @@ VERBS: dict[str, tuple[str, str, str]] = {
     "explain": ("explain", "explain", "Say why a task would or would not run now."),
     "session": ("session", "session", "List, show, stop, kill, extend and pause sessions."),
     "lease": ("lease", "lease", "List, find, acquire and release leases."),
+    "mcp": ("mcp", "mcp", "Serve a session's leases and task as MCP tools on standard input and output."),
     "salvage": (
         "salvage",
         "salvage",

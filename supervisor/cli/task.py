@@ -1,4 +1,4 @@
-"""leasehold task: add, list, show, hold, release, cancel, retry, priority."""
+"""leasehold task: add, list, show, hold, release, cancel, retry, priority; what sessions say is in task_saying."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 import click
 
 from supervisor.cli.connect import client
-from supervisor.cli.show import json_option, print_json, span, table
+from supervisor.cli.show import ago, json_option, print_json, span, table
+from supervisor.cli.task_saying import block, done, handoff, note
 
 
 @click.group()
@@ -128,6 +129,8 @@ def show(ctx: click.Context, key: str, as_json: bool) -> None:  # noqa: FBT001
         click.echo(f"{'last':<10} {found['last']['outcome']}: {found['last']['sentence']}")
         for name in found["last"].get("salvages", ()):
             click.echo(f"{'salvage':<10} {name}")
+    for entry in found["notes"]:
+        click.echo(f"{'note':<10} {entry['by']}, {ago(entry['at'])}: {entry['text']}")
     if found["body"]:
         click.echo(f"\n{found['body']}")
 
@@ -171,6 +174,8 @@ def _simple(verb: str, help_: str) -> None:
 _simple("release", "Let a held task run again.")
 _simple("cancel", "Call a task off for good.")
 _simple("retry", "Give a task fresh attempts, whatever became of the earlier ones.")
+for _said in (done, block, handoff, note):
+    task.add_command(_said)
 
 
 def _changed(found: dict[str, Any], *, as_json: bool) -> None:

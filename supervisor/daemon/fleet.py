@@ -24,6 +24,7 @@ from supervisor.core.sessions import lifecycle
 from supervisor.core.sessions.lifecycle import ProcessId, WorkerEnded
 from supervisor.core.sessions.outcome import ExitRecord
 from supervisor.core.sessions.roster import Session
+from supervisor.core.sessions.said import spoken
 from supervisor.daemon.authority import Authority
 from supervisor.daemon.news import News
 from supervisor.daemon.places import Places
@@ -247,7 +248,7 @@ class Workers:
         session = self._authority.tables.roster.get(session_id)
         if session is not None:
             failpoint("settle.begun")
-            ending = await self._settler.settle(session)
+            ending = spoken(await self._settler.settle(session), session.said)
             failpoint("settle.judged")
             try:
                 await anyio.to_thread.run_sync(forget_secrets, self._places.folder(session_id))

@@ -304,6 +304,7 @@ def brief_of(
         dirty=inherited,
         last=track.last,
         salvages=salvages,
+        notes=track.notes,
         plateau=plateau_warning(tables),
         branch=branch_of(session.id) if session.intent.target else "",
         target=session.intent.target,

@@ -61,6 +61,7 @@ from supervisor.daemon.verbs.integration import IntegrationVerbs
 from supervisor.daemon.verbs.leases import LeaseVerbs
 from supervisor.daemon.verbs.operator import OperatorVerbs
 from supervisor.daemon.verbs.reading import ReadingVerbs
+from supervisor.daemon.verbs.saying import SayingVerbs
 from supervisor.daemon.verbs.sessions import SessionVerbs
 from supervisor.daemon.verbs.tasks import TaskVerbs
 from supervisor.daemon.watching import watch_sources
@@ -333,6 +334,7 @@ def _methods(daemon: Daemon, group: TaskGroup) -> list[Method[Any]]:
         LeaseVerbs(authority, daemon.shop, daemon.workers, spawn),
         GuardVerbs(authority, daemon.shop, spawn),
         TaskVerbs(authority, daemon.queue, daemon.sources, daemon.journal),
+        SayingVerbs(authority, daemon.workers),
         SessionVerbs(authority, daemon.workers, daemon.journal, daemon.places),
         EndingVerbs(authority, daemon.workers, daemon.journal, daemon.situation, daemon.strays),
         OperatorVerbs(authority, spawn, reloader.reload, reloader.reprioritize),

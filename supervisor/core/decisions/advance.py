@@ -9,6 +9,7 @@ from typing import Any
 from supervisor.core.decisions import intensity
 from supervisor.core.decisions.assign import fill
 from supervisor.core.decisions.effects import Effect, Entrust, Note, SaveSession, SaveTask, Settle, Tell, Wake
+from supervisor.core.decisions.heeding import as_said, counts_as_attempt
 from supervisor.core.decisions.holders import ORPHANS
 from supervisor.core.decisions.tables import SlotRequest, Tables
 from supervisor.core.duration import format_duration
@@ -186,6 +187,7 @@ def _track_after(tables: Tables, session: Session, track: Track, ending: Ending,
         tuple(evidence.get("salvages", ())),
         str(evidence.get("branch", {}).get("branch", "")),
         tuple(evidence.get("branch", {}).get("paths", ())),
+        session.said,
     )
     if (
         ending.outcome is Outcome.UNSPAWNED and track.last is not None
@@ -196,9 +198,9 @@ def _track_after(tables: Tables, session: Session, track: Track, ending: Ending,
             salvages=track.last.salvages,
             branch=last.branch or track.last.branch,
             conflicts=track.last.conflicts,
+            said=track.last.said,
         )
-    weight = retry.weigh(ending.outcome)
-    failures = track.attempts + (weight in {retry.Weight.FAILURE, retry.Weight.BARREN})
+    failures = track.attempts + counts_as_attempt(session, ending)
     standing = _standing_after(tables, session, ending, failures, now)
     starts = tables.policy.retry.lately(track.starts, now.wall)
     if isinstance(standing, Ready | Cooling) and len(starts) >= tables.policy.retry.spawns:
@@ -208,6 +210,8 @@ def _track_after(tables: Tables, session: Session, track: Track, ending: Ending,
 
 
 def _standing_after(tables: Tables, session: Session, ending: Ending, failures: int, now: Moment) -> Standing:
+    if (standing := as_said(session, ending, now)) is not None and _told_to_end(session) is None:
+        return standing
     match ending.outcome:
         case Outcome.FINISHED:
             return Done(session.id, now.wall)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from supervisor.core.duration import format_duration
 from supervisor.core.history.plateau import Plateau
 from supervisor.core.history.recent import Touch
+from supervisor.core.tasks.notes import TaskNote
 from supervisor.core.tasks.standing import LastRun
 from supervisor.core.tasks.task import Expects, Task
 
@@ -28,6 +29,10 @@ _FENCE_RULES = (
         '- a write outside it, into the checkout or another session\'s work tree, fails with "Device or resource busy"; '
         "the file named by $LEASEHOLD_NOTICE says why"
     ),
+)
+_SAY = (
+    "- say how it went before you end: `leasehold task done`, `task block WHY` or `task handoff NOTE`; "
+    "`leasehold task note TEXT` leaves a note for later sessions"
 )
 _SHOWN_STATES = frozenset({"paused", "unkillable"})  # those that last, and in which it gives nothing back
 SHOWN = 12  # lines per list; the rest is counted, so that a brief stays readable
@@ -62,6 +67,7 @@ class Brief:
     dirty: tuple[str, ...] = ()  # now, in its scope
     last: LastRun | None = None
     salvages: tuple[str, ...] = ()  # ids of uncommitted work kept from earlier sessions of the task
+    notes: tuple[TaskNote, ...] = ()
     plateau: Plateau | None = None
     branch: str = ""  # its own, in a work tree of its own; it comes into `target` when the session ends
     target: str = ""
@@ -76,6 +82,7 @@ def render(brief: Brief) -> str:
     parts.append(_paragraph("Others at work now", _neighbour_lines(brief.neighbours)))
     parts.append(_paragraph("Landed in your scope lately", _recent_lines(brief)))
     parts.append(_paragraph("Work that you inherit", _inherited_lines(brief)))
+    parts.append(_paragraph("Notes on this task", _note_lines(brief)))
     if brief.plateau is not None:
         parts.append(_paragraph("Plateau warning", [brief.plateau.sentence()]))
     parts.append(_paragraph("Rules", _rule_lines(brief)))
@@ -132,6 +139,8 @@ def _inherited_lines(brief: Brief) -> list[str]:
     lines = []
     if brief.last is not None:
         lines.append(f"- the last attempt (session {brief.last.session}): {brief.last.sentence}")
+        if brief.last.said is not None and not brief.last.said.fits_a_line():
+            lines.append(_indented(brief.last.said.text))
     lines += [
         f"- work of an earlier session is kept as salvage {name}: look with `leasehold salvage show {name} "
         f"--patch`, put it into the checkout with `leasehold salvage apply {name}`"
@@ -150,6 +159,18 @@ def _inherited_lines(brief: Brief) -> list[str]:
     if brief.dirty:
         lines.append(f"- uncommitted changes in your scope, yours to finish or discard: {_list(brief.dirty)}")
     return lines
+
+
+def _note_lines(brief: Brief) -> list[str]:
+    shown = brief.notes[-SHOWN:]
+    return [
+        f"- {note.by}, {format_duration(max(0.0, brief.now - note.at))} ago: {_indented(note.text).lstrip()}"
+        for note in shown
+    ]
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"  {line}".rstrip() for line in text.strip().splitlines())
 
 
 def _rule_lines(brief: Brief) -> list[str]:
@@ -172,6 +193,7 @@ def _rule_lines(brief: Brief) -> list[str]:
         ]
     if brief.task.expects is Expects.COMMIT and brief.task.repo:
         lines.append("- commit your work before you end; without a commit the task counts as not done")
+    lines.append(_SAY)
     return lines
 
 

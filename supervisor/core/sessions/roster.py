@@ -20,6 +20,7 @@ from supervisor.core.sessions.lifecycle import (
     Unkillable,
 )
 from supervisor.core.sessions.outcome import Ending
+from supervisor.core.sessions.said import Said
 from supervisor.core.tasks.task import Expects, Task
 
 
@@ -65,7 +66,7 @@ class Session:
     `budget` is the intent's, plus extensions. `progress_at` (CLOCK_BOOTTIME seconds) and `fingerprint`
     say when HEAD, tree or log last changed, `probed_at` when that was last looked at. `after_turn` says why it is to be
     stopped after its next commit, `turn_over_at` (CLOCK_BOOTTIME seconds) when, once that has come. `paused_for` are the
-    seconds of its pauses that are over.
+    seconds of its pauses that are over. `said` is its latest word on its task.
     """
 
     intent: Intent
@@ -80,6 +81,7 @@ class Session:
     after_turn: str | None = None
     turn_over_at: float | None = None
     paused_for: float = 0.0
+    said: Said | None = None
 
     @property
     def id(self) -> str:

@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from supervisor.core.sessions.outcome import Outcome
+from supervisor.core.sessions.said import Kind, Said
+from supervisor.core.tasks.notes import TaskNote
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,7 @@ class LastRun:
     """The latest session of a task, as the next one is told about it; `at` is Unix seconds.
 
     `salvages` are the ids of uncommitted work kept from this session and those before it, `branch` has commits of theirs
-    that are not where they belong, and `conflicts` are the paths that keep them from it.
+    that are not where they belong, and `conflicts` are the paths that keep them from it. `said` is its last word on the task.
     """
 
     session: str
@@ -98,6 +100,7 @@ class LastRun:
     salvages: tuple[str, ...] = ()
     branch: str = ""
     conflicts: tuple[str, ...] = ()
+    said: Said | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +108,7 @@ class Track:
     """The record of one task.
 
     `attempts` counts those that failed, `starts` has the instants of the latest starts (Unix seconds), however
-    they ended; `priority` is an operator's override.
+    they ended; `priority` is an operator's override, `notes` what sessions and operators wrote down for later sessions.
     """
 
     standing: Standing = Ready()
@@ -113,6 +116,7 @@ class Track:
     last: LastRun | None = None
     priority: int | None = None
     starts: tuple[float, ...] = ()
+    notes: tuple[TaskNote, ...] = ()
 
     def interrupted(self) -> bool:
         """Tell whether its latest session left work under way.
@@ -124,6 +128,7 @@ class Track:
         return (
             bool(self.last.dirty or self.last.salvages or self.last.branch)
             or self.last.outcome in _INTERRUPTED
+            or (self.last.said is not None and self.last.said.kind is Kind.HANDED_OVER)
         )
 
     def moved(self, standing: Standing) -> Track:
@@ -139,7 +144,10 @@ class Track:
         if self.starts:
             data["starts"] = list(self.starts)
         if self.last is not None:
-            data["last"] = {**asdict(self.last), "outcome": self.last.outcome.value}
+            said = self.last.said.as_json() if self.last.said is not None else None
+            data["last"] = {**asdict(self.last), "outcome": self.last.outcome.value, "said": said}
+        if self.notes:
+            data["notes"] = [note.as_json() for note in self.notes]
         return data
 
     @classmethod
@@ -159,6 +167,7 @@ class Track:
             attempts=int(data.get("attempts", 0)),
             priority=data.get("priority"),
             starts=tuple(data.get("starts", ())),
+            notes=tuple(map(TaskNote.from_json, data.get("notes", ()))),
             last=last
             and LastRun(
                 session=last["session"],
@@ -170,6 +179,7 @@ class Track:
                 salvages=tuple(last.get("salvages", ())),
                 branch=str(last.get("branch", "")),
                 conflicts=tuple(last.get("conflicts", ())),
+                said=Said.from_json(last["said"]) if last.get("said") else None,
             ),
         )
 

@@ -186,6 +186,8 @@ def summary(authority: Authority, session: Session, now: Moment) -> dict[str, An
         found["paused"] = {"by": state.by, "why": state.why, "since": state.since.wall}
     if isinstance(state, Unkillable):
         found["survivors"] = list(state.survivors)
+    if session.said is not None:
+        found["said"] = session.said.as_json()
     if session.intent.schedule:
         found["schedule"] = session.intent.schedule
     if ending is not None:

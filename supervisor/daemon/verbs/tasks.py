@@ -38,6 +38,12 @@ class One(Params, kw_only=True):
     key: str
 
 
+class Show(Params, kw_only=True):
+    """A task by key; a session's own if it is empty."""
+
+    key: str = ""
+
+
 class Hold(One, kw_only=True):
     """A task, and why it is held."""
 
@@ -70,7 +76,7 @@ class TaskVerbs:
         return [
             Method("task.add", Add, self.add),
             Method("task.list", ListTasks, self.list_, Who.ANYONE),
-            Method("task.show", One, self.show, Who.ANYONE),
+            Method("task.show", Show, self.show, Who.ANYONE),
             Method("task.hold", Hold, self.hold),
             Method("task.release", One, self._order(orders.release)),
             Method("task.cancel", One, self._order(orders.cancel)),
@@ -112,20 +118,22 @@ class TaskVerbs:
             "at": now.wall,
         }
 
-    def show(self, caller: Caller, params: One) -> object:
+    def show(self, caller: Caller, params: Show) -> object:
         """Return all that is known of one task."""
+        key = params.key
         if isinstance(caller, SessionCaller):
             session = self._authority.tables.roster.get(caller.session)
-            if session is None or session.key != params.key:
-                raise RpcError(Code.DENIED, "a session may see its own task only", {"task": params.key})
+            if session is None or key not in {"", session.key}:
+                raise RpcError(Code.DENIED, "a session may see its own task only", {"task": key})
+            key = session.key
         tables = self._authority.tables
-        work = self._work(params.key)
-        track = tables.backlog.track(params.key)
+        work = self._work(key)
+        track = tables.backlog.track(key)
         return {
             **self._summary(work),
             "body": work.task.body,
             "requires": list(work.task.requires),
-            "blockers": list(tables.backlog.blockers(params.key)),
+            "blockers": list(tables.backlog.blockers(key)),
             "tags": list(work.task.tags),
             "budget": work.task.budget,
             "expects": work.task.expects.value,
@@ -133,6 +141,7 @@ class TaskVerbs:
             "scopes": [{"scope": w.scope.text, "mode": w.mode.value} for w in work.wants],
             "origin": work.task.origin,
             "last": msgspec.to_builtins(track.last),
+            "notes": [note.as_json() for note in track.notes],
         }
 
     def hold(self, caller: Caller, params: Hold) -> object:

@@ -113,6 +113,16 @@ class Client:
             if "method" in message:
                 yield message["params"]
 
+    def connection(self) -> socket.socket:
+        """Return a connection made anew, for callers with a loop of their own; it is theirs to close.
+
+        Raises:
+            Unreachable: nobody answers there.
+        """
+        self.close()
+        sock, self._sock = self._connected(), None
+        return sock
+
     def close(self) -> None:
         """Close the connection; the next call makes a new one."""
         if self._sock is not None:
