@@ -1,14 +1,39 @@
-"""Locks that a git left when it died: freed when a session is settled, where that is proven."""
+"""Locks that a git left when it died: freed when a session is settled or next has its turn at git, where that is proven."""
 
 from __future__ import annotations
 
+import contextlib
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import anyio
 import anyio.to_thread
 
 from supervisor.world.git.repository import Repository
 from supervisor.world.git.underway import InUse, Present, Removed, free_lock, locks
+
+_SETTLED = 0.25  # seconds; a lock that is younger may be between two steps of a program that is no git
+
+
+def is_locked(repo: Repository) -> bool:
+    """Tell whether something is there that would keep git from committing."""
+    return any(lock.exists() for lock in locks(repo))
+
+
+async def free_at_turn(repo: Repository, began: float) -> list[str]:
+    """Free the locks that a dead git left since `began` (Unix seconds); return their names.
+
+    For when a session has its turn: no other session's git is at work then.
+    """
+    freed = []
+    for lock in locks(repo):
+        with contextlib.suppress(OSError):
+            young = lock.lstat().st_ctime + _SETTLED - time.time()
+            await anyio.sleep(min(_SETTLED, max(0.0, young)))
+        if isinstance(await anyio.to_thread.run_sync(free_lock, repo, lock, began), Removed):
+            freed.append(lock.name)
+    return freed
 
 
 @dataclass(slots=True)

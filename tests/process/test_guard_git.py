@@ -87,6 +87,50 @@ def test_sessions_that_commit_at_once_do_not_fail_on_gits_lock(site):
     assert site.git("fsck", "--no-dangling") == ""
 
 
+def test_a_lock_that_a_killed_git_left_is_gone_when_the_next_git_has_its_turn(site):
+    site.configure(AGENT, retry={"attempts": 1})
+    pipes(site, "killed", "done")
+    script(
+        site,
+        "first",
+        "echo 1 >> README.md; GIT_EDITOR='kill -9 $PPID #' git commit -- README.md; test -e .git/index.lock && echo locked; "
+        "meet killed; await done; git commit -qm One -- README.md; test ! -e .git/index.lock",
+    )
+    script(
+        site,
+        "second",
+        "await killed; echo 2 > b.txt; git add b.txt && git commit -qm Two -- b.txt; meet done",
+    )
+
+    site.until_idle()
+
+    ends = site.events("session.ended")
+    assert [end["data"]["outcome"] for end in ends] == ["finished", "finished"], [
+        output(site, "second"),
+        ends,
+    ]
+    assert "locked" in output(site, "first")
+    (freed,) = site.events("git.unlocked")
+    assert (freed["task"], freed["data"]["lock"]) == ("second", "index.lock")
+    assert site.git("fsck", "--no-dangling") == ""
+
+
+def test_a_lock_of_a_git_that_lives_is_left_alone(site):
+    site.configure(AGENT, retry={"attempts": 1})
+    site.write(
+        ".git/hooks/pre-commit",
+        "#!/bin/sh\ntest -e .git/index.lock && git branch -f seen HEAD && test -e .git/index.lock\n",
+    )
+    (site.root / ".git/hooks/pre-commit").chmod(0o755)
+    script(site, "only", "echo 1 >> README.md; git commit -qam One")
+
+    site.until_idle()
+
+    assert site.events("session.ended")[-1]["data"]["outcome"] == "finished", output(site, "only")
+    assert site.git("rev-parse", "seen") == site.git("rev-parse", "HEAD~1")
+    assert site.events("git.unlocked") == []
+
+
 def test_git_in_another_repository_is_no_business_of_the_guard(site):
     site.configure(AGENT, guard={"wait": "0s"}, retry={"attempts": 1})
     site.write(".git/info/exclude", "inner/\n")

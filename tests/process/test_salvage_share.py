@@ -252,11 +252,14 @@ async def test_a_lock_of_git_is_removed_only_when_nobody_can_own_it(site, name):
 
     assert free_lock(repo, lock, made + 5) == Present("it is older than the session")
     with subprocess.Popen(
-        ["git", "cat-file", "--batch"], cwd=site.root, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        ["git", "hash-object", "--stdin-paths"],
+        cwd=site.root,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
     ) as git:
         assert git.stdin is not None
         assert git.stdout is not None
-        git.stdin.write(b"HEAD\n")
+        git.stdin.write(b".git/HEAD\n")
         git.stdin.flush()
         git.stdout.readline()  # it is git by now, and no longer on its way there
         assert free_lock(repo, lock, 0.0) == InUse(f"process {git.pid} is git, at work in this repository")
@@ -265,6 +268,23 @@ async def test_a_lock_of_git_is_removed_only_when_nobody_can_own_it(site, name):
         git.stdin.close()
     assert free_lock(repo, lock, 0.0) == Removed()
     assert not lock.exists()
+
+
+@pytest.mark.asyncio
+async def test_a_git_that_only_reads_keeps_no_lock_in_place(site):
+    repo = await site.repo()
+    (site.root / ".git/index.lock").touch()
+    with subprocess.Popen(
+        ["git", "-C", str(site.root), "cat-file", "--batch"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as git:
+        assert git.stdin is not None
+        assert git.stdout is not None
+        git.stdin.write(b"HEAD\n")
+        git.stdin.flush()
+        git.stdout.readline()
+
+        assert free_lock(repo, site.root / ".git/index.lock", 0.0) == Removed()
+        git.stdin.close()
 
 
 @pytest.mark.asyncio

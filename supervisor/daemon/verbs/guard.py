@@ -11,11 +11,13 @@ import msgspec
 import structlog
 
 from supervisor.core.decisions import claims, requests, stale
+from supervisor.core.decisions.effects import Note
 from supervisor.core.decisions.requests import LeaseRefusal
 from supervisor.core.leases.lease import Granted, Lease, TimedOut, Waiting, Want, Woken
 from supervisor.core.leases.scope import Kind, Scope, ScopeError, file_scope, path_key
 from supervisor.core.sessions.roster import Session
 from supervisor.daemon.authority import Authority
+from supervisor.daemon.dead_locks import free_at_turn, is_locked
 from supervisor.daemon.preparing import Workshop
 from supervisor.daemon.verbs.answers import lease_error, living
 from supervisor.world.control.caller import Caller
@@ -104,8 +106,12 @@ class GuardVerbs:
                 notices, told = stale.stale_reads(authority.tables, session, asked.files, authority.now())
                 effects = [*effects, *told]
                 answer = _written(leases, notices)
+                if asked.git and repo is not None and is_locked(repo):
+                    later = Later()
+                    self._answer_unlocked(session, repo, later, answer)
+                    answer = later
             case Waiting(waiter=waiter):
-                answer = self._promise(session, waiter, asked, wants)
+                answer = self._promise(session, repo, waiter, asked, wants)
             case LeaseRefusal():
                 authority.do(effects)
                 raise lease_error(verdict)
@@ -171,7 +177,30 @@ class GuardVerbs:
         )
         later.answer(_written(left))
 
-    def _promise(self, session: Session, waiter: int, asked: claims.Claim, wants: tuple[Want, ...]) -> Later:
+    def _answer_unlocked(self, session: Session, repo: Repository, later: Later, answer: object) -> None:
+        """Answer once a lock that a dead git left is gone: else this git, whose turn it is, would fail on it."""
+        authority = self._authority
+        began = min(
+            s.intent.created.wall for s in authority.tables.roster if s.intent.repo == session.intent.repo
+        )
+
+        async def unlock() -> None:
+            try:
+                for name in await free_at_turn(repo, began):
+                    authority.do([Note("git.unlocked", session.id, session.key, {"lock": name})])
+            finally:
+                later.answer(answer)
+
+        self._spawn(unlock)
+
+    def _promise(
+        self,
+        session: Session,
+        repo: Repository | None,
+        waiter: int,
+        asked: claims.Claim,
+        wants: tuple[Want, ...],
+    ) -> Later:
         authority = self._authority
         asked_at = authority.now().mono
 
@@ -189,6 +218,8 @@ class GuardVerbs:
                 authority.do(effects)
                 if notices and stale.refuses(tables):  # it keeps the lease: the next write passes
                     later.refuse(RpcError(Code.REFUSED, "; ".join(notices), {"reason": "stale"}))
+                elif asked.git and repo is not None and session.live() and is_locked(repo):
+                    self._answer_unlocked(session, repo, later, _written(result.leases, notices))
                 else:
                     later.answer(_written(result.leases, notices))
                 return

@@ -10,6 +10,7 @@ from pathlib import Path
 from supervisor.world.clock import boottime
 from supervisor.world.git.repository import Repository
 from supervisor.world.processes import start_ticks
+from workers.guard.gitline import CommandLine
 
 _MARKS = {
     "MERGE_HEAD": "merge",
@@ -20,6 +21,8 @@ _MARKS = {
     "BISECT_LOG": "bisect",
 }
 _LOCK = "index.lock"
+# Commands that are kept running to be asked, and never take a lock; each guard has one.
+_READERS = frozenset({b"check-ignore", b"check-attr", b"cat-file", b"fsmonitor--daemon"})
 _CLEARLY = 1.0  # seconds; the two clocks that are compared are read one after the other, in ticks
 
 
@@ -129,10 +132,13 @@ def began_later(pid: int, age: float) -> bool:
 def _is_git_in(repo: Repository, process: Path) -> bool:
     if not _comm(process).startswith("git"):
         return False
+    line = (process / "cmdline").read_bytes()
+    if CommandLine(line.split(b"\0"), {}).command in _READERS:
+        return False
     at = (process / "cwd").readlink()
     if at.is_relative_to(repo.root) or at.is_relative_to(repo.common_dir):
         return True
-    words = os.fsdecode((process / "cmdline").read_bytes())
+    words = os.fsdecode(line)
     return str(repo.root) in words or str(repo.common_dir) in words
 
 
