@@ -1,0 +1,173 @@
+"""Real agents on a real repository under a real supervisor, with a scripted model. See `rigs.py` and `model/`."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.harness.installs import UnavailableError, installed
+from tests.harness.model.script import Turn
+from tests.harness.model.server import ModelServer
+from tests.harness.rigs import RIGS, Rig, Setting
+from tests.process.conftest import Site, site, tagged
+from tests.process.conftest import _toml as toml
+
+__all__ = ["site", "tagged"]
+
+HERE = Path(__file__).parent
+LIMIT = 240.0  # seconds that a supervisor may take to become idle
+_MISSING = pytest.StashKey[dict[str, str]]()
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.path.is_relative_to(HERE) and item.path.name != "test_model.py":
+            item.add_marker(pytest.mark.harness)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.getgroup("harness").addoption(
+        "--harness-only", default="", help="names of the agents to run, with commas; default: all"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_MISSING] = {}
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    missing = config.stash[_MISSING]
+    if missing:
+        terminalreporter.section("agents that were not run")
+        for name, reason in sorted(missing.items()):
+            terminalreporter.write_line(f"{name}: {reason}")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "rig" in metafunc.fixturenames:
+        chosen = metafunc.config.getoption("--harness-only")
+        names = [name for name in RIGS if not chosen or name in chosen.split(",")]
+        metafunc.parametrize("rig", [RIGS[name] for name in names], ids=names)
+
+
+@dataclass
+class Stage:
+    """A site on which agents work, and the model that tells them what to do."""
+
+    site: Site
+    model: ModelServer
+    request: pytest.FixtureRequest
+    rigs: list[Rig] = field(default_factory=list)
+
+    def task(self, name: str, *turns: Turn, paths: tuple[str, ...] = (), **front: object) -> None:
+        """Write a task whose session the model leads through these turns."""
+        self.site.task(name, *paths, **front)
+        path = self.site.root / f"tasks/{name}.md"
+        path.write_text(f"{path.read_text()}\nscript:{name}\n")
+        self.model.script(name, str(self.site.root), *turns)
+
+    def configure(self, *rigs: Rig, harness: dict[str, object] | None = None, **sections: Any) -> None:
+        """Write a configuration that runs these agents; skip the test where one cannot be had."""
+        self.rigs = list(rigs)
+        text = ["[repos.site]", 'path = "."', "[sources.tasks]", 'kind = "markdown"', 'path = "tasks"']
+        for rig in rigs:
+            common = {"budget": "2m", "warn": "5s", "grace": "5s"}
+            text += [f"[harness.{rig.name}]"]
+            text += [
+                f"{key} = {toml(value)}" for key, value in (self._rig(rig) | common | (harness or {})).items()
+            ]
+        for name, keys in ({"retry": {"attempts": 1}} | sections).items():
+            text += [f"[{name}]", *(f"{key} = {toml(value)}" for key, value in keys.items())]
+        self.site.write(".leasehold/config.toml", "\n".join(text) + "\n")
+        self.site.write(".leasehold/.gitignore", "*\n")
+
+    def _rig(self, rig: Rig) -> dict[str, object]:
+        missing = self.request.config.stash[_MISSING]
+        try:
+            install = installed(rig.package)
+        except UnavailableError as error:
+            missing[rig.name] = str(error)
+            pytest.skip(f"{rig.name}: {error}")
+        home = self.site.root.parent / f"home-{rig.name}"
+        setting = Setting(install, install / rig.package.program, self.model.url, home)
+        for name, content in rig.files(setting).items():
+            (home / name).parent.mkdir(parents=True, exist_ok=True)
+            (home / name).write_text(content)
+        (home / "tmp").mkdir(parents=True, exist_ok=True)
+        own = {"HOME": str(home), "TMPDIR": str(home / "tmp")}
+        return {"command": rig.command(setting), "env": own | rig.env(setting)}
+
+    def until_idle(self, code: int | None = 0) -> str:
+        """Run the supervisor until nothing is left to do; return what it logged."""
+        done = subprocess.run(
+            self.site.command("run", "--until-idle"),
+            cwd=self.site.root,
+            env=self.site.environ,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=LIMIT,
+        )
+        assert code is None or done.returncode == code, (
+            f"{done.returncode}\n{done.stdout}\n{done.stderr}{self.said()}"
+        )
+        assert self.model.strange == []
+        return done.stderr
+
+    def ended(self, task: str) -> dict[str, Any]:
+        """Return the event of the end of a task's last session."""
+        return [event for event in self.site.events("session.ended") if event["task"] == task][-1]
+
+    def folder(self, session: str) -> Path:
+        """Return the folder of a session."""
+        return self.site.root / ".leasehold/state/sessions" / session
+
+    def record(self, session: str) -> dict[str, Any]:
+        """Return a session's exit record."""
+        found: dict[str, Any] = json.loads((self.folder(session) / "exit.json").read_text())
+        return found
+
+    def said(self) -> str:
+        """Return the ends of what all sessions printed, for a failing test's message."""
+        text = ""
+        for path in sorted((self.site.root / ".leasehold/state/sessions").glob("*/*.log")):
+            text += f"\n--- {path.parent.name}/{path.name}\n{path.read_text(errors='replace')[-3000:]}"
+        return text
+
+    def keep(self, name: str) -> None:
+        """Copy what the agents printed to the folder that LEASEHOLD_HARNESS_CAPTURES names, if it names one."""
+        if folder := os.environ.get("LEASEHOLD_HARNESS_CAPTURES"):
+            for rig in self.rigs:
+                for path in (self.site.root / ".leasehold/state/sessions").glob("*/out.log"):
+                    kept = Path(folder, f"{rig.name}-{name}.jsonl")
+                    kept.write_bytes(path.read_bytes())
+
+
+@pytest.fixture
+def model() -> Iterator[ModelServer]:
+    """Return a scripted model server."""
+    with ModelServer() as server:
+        yield server
+
+
+@pytest.fixture
+def stage(site: Site, model: ModelServer, request: pytest.FixtureRequest) -> Iterator[Stage]:
+    """Return a fresh site whose agents speak to the scripted model."""
+    site.environ["PATH"] = f"{Path(sys.executable).parent}:{site.environ['PATH']}"
+    made = Stage(site, model, request)
+    yield made
+    made.keep(request.node.originalname.removeprefix("test_"))
+
+
+def left(find: Callable[[str], list[int]], stage: Stage) -> dict[str, list[int]]:
+    """Return the living processes of all sessions that ended."""
+    found = {event["session"]: find(event["session"]) for event in stage.site.events("session.ended")}
+    return {session: pids for session, pids in found.items() if pids}

@@ -1,0 +1,59 @@
+"""Agents without tool calls: they run the code blocks that the model writes, or apply its edit blocks."""
+
+from __future__ import annotations
+
+from tests.harness.model.asked import Asked
+from tests.harness.model.script import Act, Create, Edit, Read, Say, Shell
+
+FENCE = "```"
+
+
+def speaks(asked: Asked) -> bool:
+    """Say whether this is such an agent, by what its first text tells the model of itself."""
+    return form(asked) != ""
+
+
+def form(asked: Asked) -> str:
+    """Return "gptme", "aider", or an empty text."""
+    first = "\n".join(asked.texts[:1])
+    if "gptme" in first:
+        return "gptme"
+    return "aider" if "SEARCH/REPLACE" in "\n".join(asked.texts[:3]) else ""
+
+
+def results(asked: Asked) -> list[str]:
+    """Return what the agent reported after the task's text."""
+    return asked.texts[-1:]
+
+
+def text_for(turn: Say | Act, asked: Asked) -> str:
+    """Return the text that lets the agent do `turn`."""
+    return _gptme(turn) if form(asked) == "gptme" else _aider(turn)
+
+
+def _gptme(turn: Say | Act) -> str:
+    match turn:
+        case Say(text):
+            return f"{text}\n\n{FENCE}complete\n{FENCE}"
+        case Read(path):
+            return f"{FENCE}shell\ncat {path}\n{FENCE}"
+        case Shell(command):
+            return f"{FENCE}shell\n{command}\n{FENCE}"
+        case Create(path, text):
+            return f"{FENCE}save {path}\n{text.rstrip()}\n{FENCE}"
+        case Edit(path, old, new):
+            block = f"<<<<<<< ORIGINAL\n{old.rstrip()}\n=======\n{new.rstrip()}\n>>>>>>> UPDATED"
+            return f"{FENCE}patch {path}\n{block}\n{FENCE}"
+
+
+def _aider(turn: Say | Act) -> str:
+    match turn:
+        case Create(path, text):
+            return f"{path}\n{FENCE}\n<<<<<<< SEARCH\n=======\n{text.rstrip()}\n>>>>>>> REPLACE\n{FENCE}"
+        case Edit(path, old, new):
+            change = f"<<<<<<< SEARCH\n{old.rstrip()}\n=======\n{new.rstrip()}\n>>>>>>> REPLACE"
+            return f"{path}\n{FENCE}\n{change}\n{FENCE}"
+        case Say(text):
+            return text
+        case _:
+            return "Nothing to do."
