@@ -23,7 +23,9 @@ from supervisor.core.moment import Moment
 from supervisor.core.sessions.budget import Budget
 from supervisor.core.sessions.lifecycle import Event, HarnessStarted, ProcessId, Settled, WorkerEnded
 from supervisor.core.sessions.outcome import ExitRecord, Landed, Remains, judge
+from supervisor.core.sessions.reading import Verdict
 from supervisor.core.sessions.roster import Session
+from supervisor.core.sessions.verdicts import Told
 from supervisor.core.tasks.backlog import Backlog, Offer, Work
 from supervisor.core.tasks.standing import standing_name
 from supervisor.core.tasks.task import Task
@@ -103,14 +105,20 @@ class House:
         self.news(key, HarnessStarted(ProcessId(pid, 1, "boot"), ProcessId(pid + 1, 1, "boot")))
 
     def end(
-        self, key: str, code: int = 0, *, commits: Sequence[str] = (), cause: str = "exited"
+        self,
+        key: str,
+        code: int = 0,
+        *,
+        commits: Sequence[str] = (),
+        cause: str = "exited",
+        verdict: Verdict | None = None,
     ) -> list[str]:
         """Let the session of a task end and settle; return the tasks started thereby."""
         session = self.session(key)
         record = ExitRecord(cause, code=code, ended_at=self.now.wall)
         remains = Remains(tuple(Landed(sha, "subject", self.now.wall) for sha in commits))
         self.news(key, WorkerEnded(record))
-        return self.news(key, Settled(judge(record, remains, session.expects())))
+        return self.news(key, Settled(judge(record, remains, session.expects(), told=Told(verdict))))
 
     def notes(self, kind: str) -> list[Note]:
         """Return the notes of one kind so far."""

@@ -44,7 +44,7 @@ VERBS: dict[str, tuple[str, str, str]] = {
     ),
     "launch": ("launch", "launch", "Start one session now."),
     "pause": ("pause", "pause", "Start nothing new until `resume`."),
-    "resume": ("pause", "resume", "End a pause or a drain."),
+    "resume": ("pause", "resume", "End a pause or a drain, or the rest of a harness."),
     "drain": ("drain", "drain", "Let what runs finish and start nothing new."),
     "reload": ("reload", "reload", "Read configuration and task sources again."),
     "reprioritize": ("reload", "reprioritize", "Re-rank now, and preempt by policy."),

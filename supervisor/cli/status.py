@@ -57,6 +57,11 @@ def lines(found: dict[str, Any]) -> list[str]:
         for schedule in found["schedules"]
     ]
     text += [f"LANES        {told}" for told in found["lanes_told"]]
+    text += [f"HARNESS      {told}" for told in found["harnesses_told"]]
+    for quota in found["quotas"]:
+        unknown = f"; {quota['untold']} sessions did not tell" if quota["untold"] else ""
+        free = f"; used up, free in {span(quota['frees'] - found['at'])}" if quota["frees"] else ""
+        text.append(f"quota        {quota['name']}: {quota['told']}{unknown}{free}")
     if found["disk"]:
         text.append(f"DISK         {found['disk']}")
     for repo, paths in found["orphans"].items():

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, Protocol
 
 import msgspec
@@ -204,7 +204,7 @@ class PacingMemory:
                 rest = msgspec.convert(value, Rest)
                 # Whoever starts the supervisor again may have mended the harness: one try shows it.
                 until = self._now().wall if rest.until is None else rest.until
-                tables.resting[name] = Rest(rest.failures, until, rest.why)
+                tables.resting[name] = replace(rest, until=until)
             case "slots":
                 tables.slot_requests = msgspec.convert(value, list[SlotRequest])
             case "ranking":

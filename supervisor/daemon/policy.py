@@ -80,12 +80,30 @@ def policy_from(settings: Settings, repos: Mapping[str, Repository]) -> Policy:
             undeclared=Undeclared(settings.leases.undeclared),
             stale_reads=StaleReads(settings.guard.stale_reads),
         ),
-        quotas=tuple(
-            Quota(name, quota.sessions, quota.window, tuple(quota.harness) or tuple(settings.harness))
-            for name, quota in settings.quotas.items()
-        ),
+        quotas=_quotas(settings),
         schedules=tuple(map(_planned, settings.schedule)),
     )
+
+
+def _quotas(settings: Settings) -> tuple[Quota, ...]:
+    """Return the quotas as configured, and the daily cap over all harnesses as one more."""
+    every = tuple(settings.harness)
+    found = [
+        Quota(
+            name,
+            quota.sessions,
+            quota.window,
+            tuple(quota.harness) or every,
+            tokens=quota.tokens,
+            cost_usd=quota.cost_usd,
+            account=bool(quota.harness),
+        )
+        for name, quota in settings.quotas.items()
+    ]
+    day = settings.supervisor
+    if day.daily_tokens is not None or day.daily_cost is not None:
+        found.append(Quota("daily", None, 86_400.0, every, tokens=day.daily_tokens, cost_usd=day.daily_cost))
+    return tuple(found)
 
 
 def _integration(repo: RepoSettings, opened: Repository) -> Integration | None:

@@ -200,7 +200,10 @@ def test_what_only_the_program_sets_is_no_key_of_the_file(write: Write, name: st
             "selection.plateau_min: is more than lane_window (3); no plateau is ever seen",
         ),
         ('[retry]\nbackoff = "1h"', "retry.backoff: is longer than backoff_max"),
-        ("[quotas.a]\nsessions = 1", '[quotas.a] needs the key "window"'),
+        (
+            '[quotas.a]\nwindow = "1h"',
+            "quotas.a: limits nothing; give sessions, tokens or cost_usd, or the harness of an account",
+        ),
     ],
 )
 def test_an_impossible_value_is_refused_by_name(write: Write, text: str, sentence: str) -> None:

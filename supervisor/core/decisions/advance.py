@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from supervisor.core.decisions import intensity
+from supervisor.core.decisions import intensity, resting
 from supervisor.core.decisions.assign import fill
 from supervisor.core.decisions.effects import Effect, Entrust, Note, SaveSession, SaveTask, Settle, Tell, Wake
 from supervisor.core.decisions.heeding import as_said, counts_as_attempt
@@ -18,7 +18,6 @@ from supervisor.core.leases.lease import Woken
 from supervisor.core.leases.scope import file_scope
 from supervisor.core.moment import Moment
 from supervisor.core.pacing import retry
-from supervisor.core.pacing.rest import asked_for, held_up, not_started
 from supervisor.core.sessions import lifecycle
 from supervisor.core.sessions.integration import Hitch
 from supervisor.core.sessions.outcome import Ending, Outcome
@@ -41,7 +40,7 @@ def advance(tables: Tables, session_id: str, event: lifecycle.Event, now: Moment
     if isinstance(before.state, lifecycle.Paused) and session.life.state is not before.state:
         _count_pause(tables, session, now.mono - before.state.since.mono, now)
     if session.life.state is not before.state:
-        effects += _note_state(session, before.state, now)
+        effects += _note_state(tables, session, before.state, now)
     elif session.life.wish is not before.wish:
         effects.append(SaveSession(session_id))  # asked for just before a crash, it is carried out after it
     for consequence in consequences:
@@ -90,7 +89,7 @@ def _count_pause(tables: Tables, session: Session, length: float, now: Moment) -
     tables.broker.touch(session.id, now.mono)
 
 
-def _note_state(session: Session, before: lifecycle.State, now: Moment) -> list[Effect]:
+def _note_state(tables: Tables, session: Session, before: lifecycle.State, now: Moment) -> list[Effect]:
     data: dict[str, Any]
     match session.life.state:
         case lifecycle.Running() if isinstance(before, lifecycle.Paused):
@@ -103,7 +102,9 @@ def _note_state(session: Session, before: lifecycle.State, now: Moment) -> list[
             data = {"worker_pid": worker.pid, "pid": harness.pid}
             if isinstance(before, lifecycle.Starting) and before.since == session.intent.created:
                 data["start_delay"] = now.mono - before.since.mono  # else an earlier supervisor started it
-            return [Note("session.running", session.id, session.key, data), SaveSession(session.id)]
+            note = Note("session.running", session.id, session.key, data)
+            lifted = resting.runs(tables, session, now)
+            return [note, SaveSession(session.id), *lifted, *(fill(tables, now) if lifted else [])]
         case lifecycle.Stopping(_, _, cause, why):
             data = {"cause": cause, "why": why, "elapsed": session.elapsed(now)}
             return [Note("session.stopping", session.id, session.key, data), SaveSession(session.id)]
@@ -150,7 +151,7 @@ def _close(tables: Tables, session: Session, ending: Ending, now: Moment) -> lis
     ]
     if isinstance(after.standing, Parked):
         effects.append(Note("task.parked", session.id, session.key, {"why": after.standing.why}))
-    effects += _rest_harness(tables, session, ending, now)
+    effects += resting.ended(tables, session, ending, now)
     effects += _lane_after(tables, session, ending, now)
     effects += intensity.ended(tables, session.id, ending.outcome, now)
     _give_slot_back(tables, session, ending)
@@ -233,7 +234,9 @@ def _standing_after(tables: Tables, session: Session, ending: Ending, failures: 
             # also where it ended otherwise before its worker heard of it
             why = f"its session {session.id} was told to end, and {ending.outcome.value}"
             return Held(teller, why, now.wall)
-        case Outcome.PREEMPTED | Outcome.RATE_LIMITED | Outcome.UNSPAWNED:
+        case Outcome.PREEMPTED | Outcome.OVER_QUOTA | Outcome.RATE_LIMITED:
+            return Ready()
+        case Outcome.UNAVAILABLE | Outcome.UNSPAWNED:
             return Ready()
         case _:
             match retry.after_failure(session.key, failures, tables.policy.retry):
@@ -246,7 +249,7 @@ def _standing_after(tables: Tables, session: Session, ending: Ending, failures: 
 def _give_slot_back(tables: Tables, session: Session, ending: Ending) -> None:
     """Let a schedule's slot wait again whose session never began through no fault of its own."""
     for planned in tables.policy.schedules:
-        if _abandoned(ending) and planned.schedule.name == session.intent.schedule:
+        if resting.abandoned(ending) and planned.schedule.name == session.intent.schedule:
             slot = SlotRequest(
                 planned.schedule.name,
                 session.intent.created.wall,
@@ -281,10 +284,6 @@ def _shut_down(session: Session) -> bool:
             return False
 
 
-def _abandoned(ending: Ending) -> bool:
-    return ending.evidence.get("cause") == "abandoned"
-
-
 def _standing_sentence(track: Track) -> str:
     match track.standing:
         case Done():
@@ -298,26 +297,6 @@ def _standing_sentence(track: Track) -> str:
             return f"tried again in {format_duration(max(0.0, delay))}"
         case _:
             return "ready"
-
-
-def _rest_harness(tables: Tables, session: Session, ending: Ending, now: Moment) -> list[Effect]:
-    """Let the harness rest if it could not be used, and forget its troubles once it could."""
-    name, policy = session.intent.harness, tables.policy.retry
-    before = tables.resting.get(name)
-    if ending.outcome is Outcome.RATE_LIMITED:
-        rest = asked_for(before, policy, session.id, now.wall)
-    elif ending.evidence.get("cause") == "unlaunched":
-        rest = held_up(before, policy, ending.sentence, session.id, now.wall)
-    elif ending.outcome is Outcome.UNSPAWNED and not _abandoned(ending):
-        rest = not_started(before, policy, ending.sentence, session.id, now.wall)
-    else:
-        tables.resting.pop(name, None)
-        return []
-    if rest == before:
-        return []
-    tables.resting[name] = rest
-    data = {"harness": name, "until": rest.until, "failures": rest.failures, "why": rest.why}
-    return [Note("harness.resting", session.id, session.key, data)]
 
 
 def _lane_after(tables: Tables, session: Session, ending: Ending, now: Moment) -> list[Effect]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from supervisor.core.decisions import intensity, room
+from supervisor.core.decisions import intensity, resting, room
 from supervisor.core.decisions.admission import Open
 from supervisor.core.decisions.effects import Effect, Launch, Note, Reread, SaveSession, SaveTask
 from supervisor.core.decisions.selection import Decision, Fit, Reason, counts, decide, explain
@@ -79,9 +79,9 @@ def assign(
         rung=tables.rung,
         target=_target(tables, task.repo),
     )
-    tables.roster.add(
-        Session(intent, Life(Starting(now)), intent.budget, progress_at=now.mono),
-    )
+    session = Session(intent, Life(Starting(now)), intent.budget, progress_at=now.mono)
+    tables.roster.add(session)
+    resting.started(tables, session, now)
     starts = tables.policy.retry.lately((*track.starts, now.wall), now.wall)
     tables.backlog.put(task.key, replace(track, standing=Assigned(session_id), starts=starts))
     intensity.started(tables, session_id, now)

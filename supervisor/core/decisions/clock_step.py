@@ -36,6 +36,13 @@ def step(tables: Tables, seconds: float) -> list[Effect]:
         name: deque((at + seconds for at in starts), maxlen=starts.maxlen)
         for name, starts in tables.starts.by_harness.items()
     }
+    for entries in tables.starts.spent.values():
+        for entry in entries:
+            entry.at += seconds
+    tables.starts.untold = {
+        name: deque((at + seconds for at in ends), maxlen=ends.maxlen)
+        for name, ends in tables.starts.untold.items()
+    }
     return effects
 
 

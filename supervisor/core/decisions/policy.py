@@ -150,3 +150,10 @@ class Policy:
     leases: Leases = Leases()
     quotas: tuple[Quota, ...] = ()
     schedules: tuple[Planned, ...] = ()
+
+    def account(self, harness: str) -> tuple[str, tuple[str, ...]]:
+        """Return the account that a harness runs on, and all harnesses that share it; it alone where none is named."""
+        for quota in self.quotas:
+            if quota.account and harness in quota.harnesses:
+                return quota.name, quota.harnesses
+        return harness, (harness,)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, NamedTuple
 
+from supervisor.core.decisions import resting
 from supervisor.core.decisions.holders import ORPHANS, describe
 from supervisor.core.decisions.tables import Tables
 from supervisor.core.duration import format_duration
@@ -278,13 +279,10 @@ def harness_full(tables: Tables, name: str, now: Moment) -> Skip | None:
     running = sum(session.intent.harness == name for session in tables.roster)
     if harness.max_sessions is not None and running >= harness.max_sessions:
         return Skip("", "", Reason.HARNESS_FULL, f"harness {name} runs {running} sessions, as many as it may")
-    rest = tables.resting.get(name)
-    if rest is not None and rest.until is None:
-        fix = "mend it and `leasehold reload`"
-        return Skip("", "", Reason.NO_HARNESS, f"harness {name} {rest.why} ({rest.failures} times); {fix}")
-    if rest is not None and not rest.over(now.wall):
-        left = format_duration((rest.until or now.wall) - now.wall)
-        return Skip("", "", Reason.QUOTA, f"harness {name} rests for {left} more: {rest.why}", rest.until)
+    if (rest := resting.takes_none(tables, name, now.wall)) is not None:
+        reason = Reason.NO_HARNESS if rest.until is None else Reason.QUOTA
+        until = None if rest.over(now.wall) else rest.until  # a canary is waited for until it is answered
+        return Skip("", "", reason, resting.sentence(name, rest, now.wall), until)
     exhausted = tables.starts.exhausted(name, tables.policy.quotas, now.wall)
     if exhausted is not None:
         quota, until = exhausted

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
+from supervisor.core.decisions import resting
 from supervisor.core.decisions.advance import advance, entrust, woken
 from supervisor.core.decisions.assign import fill
 from supervisor.core.decisions.effects import CheckIdle, Effect, Note, Notify, Probe, SaveTask, TakeBack, Wake
@@ -58,6 +60,11 @@ def next_wake(tables: Tables, now: Moment) -> float | None:
     wall = [until for _, until in tables.backlog.cooling()]
     wall += [
         rest.until for rest in tables.resting.values() if rest.until is not None and not rest.over(now.wall)
+    ]
+    wall += [
+        until
+        for rest in tables.resting.values()
+        if (until := resting.tried_until(tables, rest)) is not None and now.wall < until < math.inf
     ]
     wall += [
         state.until

@@ -1,42 +1,88 @@
 """A harness that cannot be used just now rests: it asked for it, or no session of it could be started.
 
-Sessions that started before the rest began, and end alike, tell no news: they make it no longer.
+Harnesses that share an account rest together. When a rest is over, one session tries, as the canary; once it has got
+an answer from the model, the others follow, a little apart. Sessions that started before the rest began, and end
+alike, tell no news: they make it no longer.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import enum
+from dataclasses import dataclass, replace
 
-from supervisor.core.pacing.retry import RetryPolicy, backoff
+from supervisor.core.pacing.retry import RetryPolicy, backoff, unit_hash
+
+LONGEST = 8 * 86_400.0  # seconds; what is told as a later reset than that is a mistake
+_APART = 15.0  # seconds within which the others follow the canary
+_LATE_SHARE = (
+    0.1  # of a wait that was told; so much later at most is tried, since others wait for the same instant
+)
+_LATE_MOST = 60.0
+
+
+class Trouble(enum.Enum):
+    """What kept a harness from working."""
+
+    START = "start"  # over once its program runs
+    ACCOUNT = "account"  # over once the model answers
 
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """No session of the harness starts before `until` (Unix seconds; `None`: before a reload).
+    """No session of the harness starts before `until` (Unix seconds; `None`: before an operator's word).
 
-    `failures` counts the endings in a row that led here.
+    `failures` counts the endings in a row that led here; none are left once a canary came through. `canary` is the
+    session that tries, after `until`, whether it works again.
     """
 
     failures: int
     until: float | None
     why: str
+    canary: str = ""
+    trouble: Trouble = Trouble.START
 
     def over(self, now: float) -> bool:
         """Tell whether a session may try again."""
         return self.until is not None and self.until <= now
 
+    def proved(self) -> bool:
+        """Tell whether a canary came through, so that the others only follow a little apart."""
+        return self.failures == 0
 
-def asked_for(before: Rest | None, policy: RetryPolicy, seed: str, now: float) -> Rest:
-    """Return the rest of a harness that asked to be tried later; it grows each time in a row."""
-    return held_up(before, policy, "it asked to be tried later", seed, now)
+
+def asked_for(
+    before: Rest | None, policy: RetryPolicy, seed: str, now: float, *, why: str = "", at: float | None = None
+) -> Rest:
+    """Return the rest of a harness that asked to be tried later: `at` (Unix seconds) if it told when.
+
+    Without such an hour it grows each time in a row.
+    """
+    why = why or "it asked to be tried later"
+    if at is None or at <= now:
+        return held_up(before, policy, why, seed, now, Trouble.ACCOUNT)
+    wait = min(at - now, LONGEST)
+    until = now + wait + min(wait * _LATE_SHARE, _LATE_MOST) * unit_hash(seed)
+    if before is not None and not before.over(now):
+        if before.until is None or before.until >= now + wait:
+            return before
+        return Rest(before.failures, until, why, trouble=Trouble.ACCOUNT)
+    return Rest(before.failures + 1 if before else 1, until, why, trouble=Trouble.ACCOUNT)
 
 
-def held_up(before: Rest | None, policy: RetryPolicy, why: str, seed: str, now: float) -> Rest:
-    """Return the rest after a start that the host had no means for; it is tried again for ever."""
+def held_up(
+    before: Rest | None,
+    policy: RetryPolicy,
+    why: str,
+    seed: str,
+    now: float,
+    trouble: Trouble = Trouble.START,
+) -> Rest:
+    """Return the rest after what may be over at any time; it is tried again for ever."""
     if before is not None and not before.over(now):
         return before
     failures = before.failures + 1 if before else 1
-    return Rest(failures, now + backoff(failures, policy.base, policy.cap, policy.jitter_share, seed), why)
+    until = now + backoff(failures, policy.base, policy.cap, policy.jitter_share, seed)
+    return Rest(failures, until, why, trouble=trouble)
 
 
 def not_started(before: Rest | None, policy: RetryPolicy, why: str, seed: str, now: float) -> Rest:
@@ -47,3 +93,20 @@ def not_started(before: Rest | None, policy: RetryPolicy, why: str, seed: str, n
     """
     rest = held_up(before, policy, why, seed, now)
     return rest if rest is before or rest.failures < policy.attempts else Rest(rest.failures, None, why)
+
+
+def turned_away(before: Rest | None, why: str) -> Rest:
+    """Return the rest of a harness whose account was refused: trying again helps nobody, an operator must look."""
+    if before is not None and before.until is None:
+        return before
+    return Rest(before.failures + 1 if before else 1, None, why, trouble=Trouble.ACCOUNT)
+
+
+def probing(rest: Rest, session: str) -> Rest:
+    """Return the rest while `session` tries whether it works again."""
+    return replace(rest, canary=session)
+
+
+def came_through(why: str, seed: str, now: float) -> Rest:
+    """Return what is left of a rest once its canary was answered: the others follow a little apart."""
+    return Rest(0, now + _APART * unit_hash(seed), why)

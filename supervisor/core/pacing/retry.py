@@ -42,7 +42,11 @@ def weigh(outcome: Outcome) -> Weight:
             return Weight.FAILURE
         case Outcome.STOPPED | Outcome.KILLED | Outcome.PREEMPTED | Outcome.UNINTEGRATED:
             return Weight.NEUTRAL
-        case Outcome.RATE_LIMITED | Outcome.UNSPAWNED:  # the harness is at fault; see `rest`
+        case Outcome.OVER_QUOTA:
+            return Weight.NEUTRAL
+        case (
+            Outcome.RATE_LIMITED | Outcome.UNAVAILABLE | Outcome.UNSPAWNED
+        ):  # the harness is at fault; see `rest`
             return Weight.NEUTRAL
         case _:
             assert_never(outcome)

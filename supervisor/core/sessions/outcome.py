@@ -9,7 +9,9 @@ from typing import Any
 
 from supervisor.core.duration import format_duration
 from supervisor.core.sessions.integration import Hitch, Integrated, Unintegrated
+from supervisor.core.sessions.reading import Verdict, VerdictKind
 from supervisor.core.sessions.salvage import Salvage, Unsalvaged
+from supervisor.core.sessions.verdicts import Told, comment, holds_up
 from supervisor.core.tasks.task import Expects
 
 
@@ -26,6 +28,8 @@ class Outcome(enum.Enum):
     KILLED = "killed"
     PREEMPTED = "preempted"
     RATE_LIMITED = "rate_limited"
+    UNAVAILABLE = "unavailable"  # the account was refused, or its model server could not be reached
+    OVER_QUOTA = "over_quota"
     LOST = "lost"
     UNSPAWNED = "unspawned"
 
@@ -38,7 +42,7 @@ class ExitRecord:
     """What the worker wrote about the end of its harness; times are Unix seconds, `elapsed` seconds.
 
     `cause` says what began the end: "exited" (by itself), "unspawned", "unlaunched", "abandoned", "budget", "startup",
-    "resident", "stall", "stop", "shutdown", "kill" or "preempt". Exactly one of `code` and `signal` is set once
+    "resident", "stall", "stop", "shutdown", "kill", "preempt" or "quota". Exactly one of `code` and `signal` is set once
     the harness was started. `leaked` are descendants that outlived the harness and were killed,
     `survivors` those that could not be, `unkillable` those of them that are gone since. `paused` are the seconds that it stood still, `limits` how often
     the kernel held it to a limit of its cgroup, `guard` the level of enforcement that it ran at, and what the guard did.
@@ -153,39 +157,58 @@ _BY_CAUSE = {
     "shutdown": Outcome.STOPPED,  # the supervisor ended, by its configuration or an impatient signal
     "kill": Outcome.KILLED,
     "preempt": Outcome.PREEMPTED,
+    "quota": Outcome.OVER_QUOTA,
+}
+_HELD_UP = {
+    VerdictKind.RATE_LIMITED: Outcome.RATE_LIMITED,
+    VerdictKind.AUTH: Outcome.UNAVAILABLE,
+    VerdictKind.UNREACHABLE: Outcome.UNAVAILABLE,
 }
 
 
-def judge(record: ExitRecord, remains: Remains, expects: Expects, *, refused: int = 0) -> Ending:
+def judge(
+    record: ExitRecord, remains: Remains, expects: Expects, *, refused: int = 0, told: Told | None = None
+) -> Ending:
     """Name the ending of a session from the worker's record and what it left in the repository.
 
-    `refused` counts its commits that the gate refused.
+    `refused` counts its commits that the gate refused, `told` is what its harness said of the end.
     """
-    outcome = _BY_CAUSE.get(record.cause) or _judge_exit(record, remains, expects)
+    verdict = told.verdict if told is not None else None
+    held_up = holds_up(record, verdict)
+    outcome = (
+        _HELD_UP[held_up]
+        if held_up is not None
+        else _BY_CAUSE.get(record.cause) or _judge_exit(record, remains, expects, verdict)
+    )
     if outcome is Outcome.FINISHED and isinstance(remains.integration, Unintegrated):
         outcome = _unlanded(remains.integration)
-    sentence = _sentence(outcome, record, remains)
+    sentence = _sentence(outcome, record, remains, verdict)
     if refused:
         sentence += f"; {refused} commit{'s' * (refused > 1)} refused"
-    return Ending(outcome, sentence, _evidence(record, remains))
+    return Ending(outcome, sentence, {**_evidence(record, remains), **(told.evidence() if told else {})})
 
 
-def judge_lost(why: str, remains: Remains) -> Ending:
+def judge_lost(why: str, remains: Remains, told: Told | None = None) -> Ending:
     """Name the ending of a session whose worker died without writing a record."""
     left = f"; {_left(remains)}" if remains != Remains() else ""
-    return Ending(Outcome.LOST, f"lost: {why}{left}", {"why": why, **_repository_evidence(remains)})
+    evidence = {"why": why, **_repository_evidence(remains), **(told.evidence() if told else {})}
+    return Ending(Outcome.LOST, f"lost: {why}{left}", evidence)
 
 
-def _judge_exit(record: ExitRecord, remains: Remains, expects: Expects) -> Outcome:
+def _judge_exit(record: ExitRecord, remains: Remains, expects: Expects, verdict: Verdict | None) -> Outcome:
     if record.cause == "resident":  # the harness had said that it finished; only its process stayed
         return Outcome.FINISHED if remains.commits or expects is Expects.NOTHING else Outcome.NO_CHANGE
+    delivered = bool(remains.commits) or expects is Expects.NOTHING
+    if verdict is not None:
+        if verdict.kind is not VerdictKind.SUCCESS:
+            return Outcome.FAILED
+        if record.code != 0:  # what it did after its last word is no part of the task, if the work is there
+            return Outcome.FINISHED if delivered else Outcome.FAILED
     if record.code == TRY_LATER:
         return Outcome.RATE_LIMITED
     if record.code != 0:
         return Outcome.FAILED
-    if remains.commits or expects is Expects.NOTHING:
-        return Outcome.FINISHED
-    return Outcome.NO_CHANGE
+    return Outcome.FINISHED if delivered else Outcome.NO_CHANGE
 
 
 def _unlanded(kept: Unintegrated) -> Outcome:
@@ -235,7 +258,7 @@ def _where(remains: Remains) -> str:
             return kept.sentence()
 
 
-def _sentence(outcome: Outcome, record: ExitRecord, remains: Remains) -> str:
+def _sentence(outcome: Outcome, record: ExitRecord, remains: Remains, verdict: Verdict | None) -> str:
     after = f" after {format_duration(max(0.0, record.elapsed - record.paused))}"
     if record.paused:
         after += f" (and {format_duration(record.paused)} paused)"
@@ -251,12 +274,16 @@ def _sentence(outcome: Outcome, record: ExitRecord, remains: Remains) -> str:
         case Outcome.STOPPED | Outcome.KILLED | Outcome.PREEMPTED:
             reason = f": {record.why}" if record.why else ""
             text = f"{outcome.value}{by}{after}{reason}; {_how_it_exited(record)}"
-        case Outcome.RATE_LIMITED:
+        case Outcome.OVER_QUOTA:
+            text = f"stopped{by}{after}: {record.why}; {_how_it_exited(record)}"
+        case Outcome.RATE_LIMITED if verdict is None:
             text = f"the harness asked to be tried later (exit code {TRY_LATER}){after}"
         case Outcome.FINISHED if record.cause == "resident":
             text = f"finished, but its process stayed and was stopped{after}"
         case _:
             text = f"{_how_it_exited(record)}{after}"
+    if said := comment(record, verdict):
+        text += f", {said}" if said.startswith("although") else f": {said}"
     text += f"; {_left(remains)}"
     if killed := record.limits.get("oom_kills"):
         text += f"; {killed} of its processes killed by the kernel for want of memory"

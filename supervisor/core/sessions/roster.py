@@ -20,6 +20,7 @@ from supervisor.core.sessions.lifecycle import (
     Unkillable,
 )
 from supervisor.core.sessions.outcome import Ending
+from supervisor.core.sessions.reading import Reading
 from supervisor.core.sessions.said import Said
 from supervisor.core.tasks.task import Expects, Task
 
@@ -66,7 +67,8 @@ class Session:
     `budget` is the intent's, plus extensions. `progress_at` (CLOCK_BOOTTIME seconds) and `fingerprint`
     say when HEAD, tree or log last changed, `probed_at` when that was last looked at. `after_turn` says why it is to be
     stopped after its next commit, `turn_over_at` (CLOCK_BOOTTIME seconds) when, once that has come. `paused_for` are the
-    seconds of its pauses that are over. `said` is its latest word on its task.
+    seconds of its pauses that are over. `said` is its latest word on its task, `heard` what its harness told so far, where
+    that is understood.
     """
 
     intent: Intent
@@ -82,6 +84,7 @@ class Session:
     turn_over_at: float | None = None
     paused_for: float = 0.0
     said: Said | None = None
+    heard: Reading | None = None
 
     @property
     def id(self) -> str:

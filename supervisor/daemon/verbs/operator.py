@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
-from supervisor.core.decisions import orders
+from supervisor.core.decisions import orders, resting
 from supervisor.core.decisions.admission import Admission, Closing, Draining, Open, Paused, admission_name
 from supervisor.core.decisions.assign import launch
 from supervisor.core.decisions.effects import Effect, Launch, Note
@@ -36,6 +36,13 @@ class PauseParams(Params, kw_only=True):
 
     why: str = ""
     lane: str | None = None
+
+
+class ResumeParams(Params, kw_only=True):
+    """A lane, or a harness, to let only that go on; without either, the supervisor."""
+
+    lane: str | None = None
+    harness: str | None = None
 
 
 class DrainParams(Params, kw_only=True):
@@ -73,7 +80,7 @@ class OperatorVerbs:
         return [
             Method("launch", LaunchParams, self.launch),
             Method("pause", PauseParams, self.pause),
-            Method("resume", PauseParams, self.resume),
+            Method("resume", ResumeParams, self.resume),
             Method("drain", DrainParams, self.drain),
             Method("reload", Params, self._done_later(self._reload)),
             Method("reprioritize", Params, self._done_later(self._reprioritize)),
@@ -111,9 +118,11 @@ class OperatorVerbs:
         self._admit(Paused(who(caller), params.why, now.wall), caller)
         return answered_once_durable(authority, {"admission": admission_name(authority.tables.admission)})
 
-    def resume(self, caller: Caller, params: PauseParams) -> object:
-        """End a pause or a drain, or the pause of one lane."""
+    def resume(self, caller: Caller, params: ResumeParams) -> object:
+        """End a pause or a drain, the pause of one lane, or the rest of a harness and its account."""
         authority = self._authority
+        if params.harness is not None:
+            return self._harness(params.harness, who(caller))
         if params.lane is not None:
             known = _lanes(authority.tables)
             if params.lane not in known:
@@ -152,6 +161,17 @@ class OperatorVerbs:
         tables, by, now = authority.tables, who(caller), authority.now()
         opened = isinstance(admission, Open)
         authority.do(orders.resume(tables, by, now) if opened else orders.admit(tables, admission, by, now))
+
+    def _harness(self, name: str, by: str) -> object:
+        authority = self._authority
+        tables = authority.tables
+        if name not in tables.policy.harnesses:
+            known = ", ".join(tables.policy.harnesses) or "none"
+            raise not_found("harness", name, f"there are: {known}")
+        effects = resting.lift(tables, name, by)
+        authority.do(effects or [])
+        authority.tick()
+        return answered_once_durable(authority, {"harness": name, "rested": effects is not None})
 
     def _lane(self, lane: str, event: retry.Hold | retry.Resume) -> object:
         authority, now = self._authority, self._authority.now()

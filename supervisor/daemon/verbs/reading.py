@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 from supervisor import __version__
-from supervisor.core.decisions import intensity
+from supervisor.core.decisions import intensity, resting
 from supervisor.core.decisions.admission import admission_name
 from supervisor.core.decisions.selection import (
     Decision,
@@ -23,6 +23,7 @@ from supervisor.core.decisions.tables import Tables
 from supervisor.core.moment import Moment
 from supervisor.core.pacing import retry
 from supervisor.core.tasks.standing import standing_name
+from supervisor.daemon.accounts import quotas_json
 from supervisor.daemon.authority import Authority
 from supervisor.daemon.outcomes import by_harness
 from supervisor.daemon.ownership import misplaced
@@ -132,6 +133,8 @@ class ReadingVerbs:
                 if type(state).__name__ != "Flowing"
             },
             "lanes_told": _lanes_told(tables, now),
+            "harnesses_told": resting.told(tables, now.wall),
+            "quotas": quotas_json(tables, now.wall),
             "disk": self._short(),
             "standstill": standstill(tables, now),
             "schedules": situation.schedules(now),

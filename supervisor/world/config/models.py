@@ -41,6 +41,8 @@ class SupervisorSettings(Section):
     retain_days: Count = Field(90, ge=1, le=36_500)
     journal_max: Size = Field(1 << 30, ge=1 << 20)
     logs_max: Size = Field(10 << 30, ge=1 << 20)
+    daily_tokens: Count | None = Field(None, ge=1)
+    daily_cost: float | None = Field(None, gt=0)
 
 
 class LeaseSettings(Section):
@@ -242,11 +244,19 @@ class ScheduleSettings(Section):
 
 
 class QuotaSettings(Section):
-    """[quotas.NAME]: how often these harnesses may start within a window; no harness named means all."""
+    """[quotas.NAME]: an account: what these harnesses may use within a window; no harness named means all."""
 
-    sessions: Count = Field(ge=1)
-    window: Duration = Field(gt=0)
+    sessions: Count | None = Field(None, ge=1)
+    tokens: Count | None = Field(None, ge=1)
+    cost_usd: float | None = Field(None, gt=0)
+    window: Duration = Field(86_400.0, gt=0)
     harness: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _limits_something(self) -> QuotaSettings:
+        if not self.harness and (self.sessions, self.tokens, self.cost_usd) == (None, None, None):
+            raise fault("", "limits nothing; give sessions, tokens or cost_usd, or the harness of an account")
+        return self
 
 
 class SystemdSettings(Section):

@@ -1,0 +1,98 @@
+"""What follows from what harnesses tell: quotas that are used up, canaries that were answered, the model's name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from supervisor.core.decisions import resting
+from supervisor.core.decisions.advance import advance
+from supervisor.core.decisions.assign import fill
+from supervisor.core.decisions.effects import Effect, Note
+from supervisor.core.decisions.tables import Tables
+from supervisor.core.history.quota import Quota, Used, limits_of
+from supervisor.core.moment import Moment
+from supervisor.core.sessions.lifecycle import Run, Stop, Wanted
+from supervisor.core.sessions.reading import Reading
+from supervisor.core.sessions.roster import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """How far a reading had come when it was last looked at: what came since is news."""
+
+    model: str = ""
+    tokens: int = 0
+    cost_usd: float = 0.0
+    answered: bool = False
+
+    @classmethod
+    def of(cls, reading: Reading) -> Mark:
+        """Return where a reading is now."""
+        tokens = (reading.tokens_in or 0) + (reading.tokens_out or 0)
+        return cls(reading.model, tokens, reading.cost_usd or 0.0, any(reading.progress()))
+
+
+def heard(tables: Tables, session: Session, before: Mark, after: Mark, now: Moment) -> list[Effect]:
+    """Take in what a session's harness told between two looks."""
+    effects: list[Effect] = []
+    if after.model and after.model != before.model:
+        data = {"harness": session.intent.harness, "model": after.model}
+        effects.append(Note("session.model", session.id, session.key, data))
+    if after.answered and not before.answered:
+        lifted = resting.answered(tables, session, now)
+        effects += lifted
+        effects += fill(tables, now) if lifted else []
+    tokens, cost = after.tokens - before.tokens, after.cost_usd - before.cost_usd
+    if tokens > 0 or cost > 0:
+        tables.starts.spend(session.intent.harness, now.wall, max(0, tokens), max(0.0, cost))
+        effects += keep_quotas(tables, session.intent.harness, now)
+    return effects
+
+
+def keep_quotas(tables: Tables, harness: str, now: Moment) -> list[Effect]:
+    """End the sessions of each quota over this harness whose tokens or cost are used up."""
+    effects: list[Effect] = []
+    for quota in tables.policy.quotas:
+        if harness not in quota.harnesses or (quota.tokens is None and quota.cost_usd is None):
+            continue
+        used = tables.starts.used(quota, now.wall)
+        if used.overspent:
+            effects += _end(tables, quota, used, now)
+    return effects
+
+
+def _end(tables: Tables, quota: Quota, used: Used, now: Moment) -> list[Effect]:
+    ending = [
+        session
+        for session in tables.roster
+        if session.intent.harness in quota.harnesses and isinstance(session.life.wish, Run)
+    ]
+    if not ending:
+        return []
+    why = f"quota {quota.name} is used up: {limits_of(quota, used)}"
+    data = {"quota": quota.name, "why": why, "until": used.frees, "sessions": [s.id for s in ending]}
+    effects: list[Effect] = [Note("quota.used_up", data=data)]
+    for session in ending:
+        effects += advance(tables, session.id, Wanted(Stop("quota", "supervisor", why)), now)
+    return effects
+
+
+def ended(tables: Tables, session: Session, reading: Reading | None, now: Moment) -> list[Effect]:
+    """Note what a session used in all, as far as its harness told."""
+    if reading is None or (
+        reading.tokens_in is None and reading.tokens_out is None and reading.cost_usd is None
+    ):
+        tables.starts.told_nothing(session.intent.harness, now.wall)
+    if reading is None:
+        return []
+    data = {
+        "harness": session.intent.harness,
+        "model": reading.model or session.intent.model,
+        "turns": reading.turns,
+        "tool_calls": reading.tool_calls,
+        "tokens_in": reading.tokens_in,
+        "tokens_out": reading.tokens_out,
+        "tokens_cached": reading.tokens_cached,
+        "cost_usd": reading.cost_usd,
+    }
+    return [Note("session.usage", session.id, session.key, data)]

@@ -1,0 +1,98 @@
+"""What a harness said of its end, weighed against how its process ended and what it left in the repository.
+
+An exit code alone is no verdict: harnesses exit with 0 after an error, and with something else after a success.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, assert_never
+
+from supervisor.core.sessions.reading import Reading, Verdict, VerdictKind
+
+if TYPE_CHECKING:
+    from supervisor.core.sessions.outcome import ExitRecord
+
+# Troubles of the account or its server: the task is not at fault, and any other would fare alike.
+HELD_UP = frozenset({VerdictKind.RATE_LIMITED, VerdictKind.AUTH, VerdictKind.UNREACHABLE})
+_STOOD_STILL = frozenset({"stall", "startup"})
+_QUESTION_ENDS = ("?", "[y/n]", "(y/n)", "[y/n]:", "(y/n):", "[yes/no]", "(yes/no)", "password:", "?:")
+_QUESTION_LIMIT = 200  # characters of a question that are shown
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """The last word of a session's harness: its verdict, and the facts as they are shown and kept."""
+
+    verdict: Verdict | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def evidence(self) -> dict[str, Any]:
+        """Return what an ending carries of this."""
+        found: dict[str, Any] = {}
+        if self.verdict is not None:
+            found["verdict"] = {"kind": self.verdict.kind.value, "sentence": self.verdict.sentence}
+            if self.verdict.retry_at is not None:
+                found["verdict"]["retry_at"] = self.verdict.retry_at
+        if self.facts:
+            found["heard"] = dict(self.facts)
+        return found
+
+
+def is_question(line: str) -> bool:
+    """Tell whether the last line that a program printed looks as if it waited for an answer."""
+    text = line.strip().lower()
+    return text.endswith(_QUESTION_ENDS)
+
+
+def weigh_end(
+    record: ExitRecord, reading: Reading, verdict: Verdict | None, last_line: str
+) -> Verdict | None:
+    """Return the verdict that holds, given also why the session was ended.
+
+    A session that stood still while its harness tried again and again was held up by what it met there. One whose last
+    line was a question waited for somebody who is not there.
+    """
+    if record.cause not in _STOOD_STILL:
+        return verdict
+    if reading.error in HELD_UP and not reading.final:
+        return Verdict(reading.error, reading.error_text or reading.error.value, reading.retry_at)
+    if is_question(last_line):
+        asked = last_line.strip()[-_QUESTION_LIMIT:]
+        return Verdict(VerdictKind.WAITING_FOR_HUMAN, f'it seems to wait for an answer to "{asked}"')
+    return verdict
+
+
+def holds_up(record: ExitRecord, verdict: Verdict | None) -> VerdictKind | None:
+    """Return the trouble of the account that this session ended by, if it did."""
+    if verdict is None or verdict.kind not in HELD_UP:
+        return None
+    return verdict.kind if record.cause == "exited" or record.cause in _STOOD_STILL else None
+
+
+def comment(record: ExitRecord, verdict: Verdict | None) -> str:
+    """Return what the verdict adds to the sentence of an ending; empty where it adds nothing."""
+    if verdict is None:
+        return ""
+    match verdict.kind:
+        case VerdictKind.SUCCESS:
+            if record.cause == "exited" and record.code != 0:
+                return "although it had said that it was done"
+            return ""
+        case (
+            VerdictKind.RATE_LIMITED
+            | VerdictKind.AUTH
+            | VerdictKind.UNREACHABLE
+            | VerdictKind.CONTEXT_EXHAUSTED
+            | VerdictKind.REFUSED
+            | VerdictKind.WAITING_FOR_HUMAN
+            | VerdictKind.BUDGET
+            | VerdictKind.MAX_TURNS
+            | VerdictKind.ABORTED
+            | VerdictKind.ERROR
+            | VerdictKind.INCOMPLETE
+        ):
+            return verdict.sentence if record.cause in {"exited", "resident", *_STOOD_STILL} else ""
+        case _:
+            assert_never(verdict.kind)

@@ -1,0 +1,195 @@
+"""Harnesses that share an account rest, stop and go on together; quotas of tokens and cost end their sessions."""
+
+from __future__ import annotations
+
+import pytest
+
+from supervisor.core.decisions import hearing, resting
+from supervisor.core.decisions.hearing import Mark
+from supervisor.core.decisions.policy import Harness
+from supervisor.core.decisions.selection import Skip, explain
+from supervisor.core.history.quota import Quota, Starts
+from supervisor.core.pacing.retry import RetryPolicy
+from supervisor.core.sessions.budget import Budget
+from supervisor.core.sessions.lifecycle import Stop
+from supervisor.core.sessions.outcome import Outcome
+from supervisor.core.sessions.reading import Reading, Verdict, VerdictKind
+
+BUDGET = Budget(wall=3000.0, warn=300.0, grace=10.0)
+TWO = {"opus": Harness("opus", BUDGET), "haiku": Harness("haiku", BUDGET)}
+ACCOUNT = Quota("anthropic", None, 86_400.0, ("opus", "haiku"), account=True)
+RETRY = RetryPolicy(3, 30.0, 1800.0, 0.0)
+REFUSED = Verdict(VerdictKind.AUTH, "401 invalid x-api-key")
+
+
+@pytest.fixture
+def shared(new_house, work):
+    house = new_house(harnesses=TWO, quotas=(ACCOUNT,), retry=RETRY)
+    house.offer(
+        *(work(key, key, harness=name) for key, name in (("a", "opus"), ("b", "haiku"), ("c", "opus")))
+    )
+    return house
+
+
+def limited(at: float | None = None) -> Verdict:
+    return Verdict(VerdictKind.RATE_LIMITED, "429 rate_limit_error", at)
+
+
+def answer(house, key):
+    """Let the model answer the session of a task for the first time."""
+    session = house.session(key)
+    session.heard = session.heard or Reading()
+    return house.take(hearing.heard(house.tables, session, Mark(), Mark(answered=True), house.now))
+
+
+def test_a_rate_limit_of_one_harness_rests_all_of_its_account_until_the_hour_that_was_told(shared):
+    shared.fill()
+    shared.started("a")
+    reset = shared.now.wall + 500
+    shared.end("a", 1, verdict=limited(reset))
+
+    assert set(shared.tables.resting) == {"opus", "haiku"}
+    assert all(reset <= rest.until <= reset + 50 for rest in shared.tables.resting.values())
+    (note,) = shared.notes("harness.resting")
+    assert note.data["harnesses"] == ["opus", "haiku"]
+    assert shared.standing("a") == "ready"
+    assert shared.tables.backlog.track("a").attempts == 0
+
+
+def test_after_a_rate_limit_one_session_tries_and_the_others_follow_once_it_is_answered(shared):
+    for key in shared.fill():
+        shared.started(key)
+    for key in ("a", "b", "c"):
+        shared.end(key, 1, verdict=limited(shared.now.wall + 100))
+    assert shared.pass_time(99) == []
+
+    (canary,) = shared.pass_time(12)
+    assert shared.pass_time(5) == []
+    assert answer(shared, canary) == []
+
+    assert sorted([canary, *shared.pass_time(15)]) == ["a", "b", "c"]
+
+
+def test_a_canary_that_meets_the_limit_again_makes_the_rest_longer(shared):
+    shared.fill()
+    shared.started("a")
+    shared.end("a", 1, verdict=limited())
+    first = shared.tables.resting["opus"].until - shared.now.wall
+    for key in ("b", "c"):
+        shared.end(key, 1, verdict=limited())
+    assert shared.tables.resting["opus"].failures == 1  # they tell no news
+
+    (canary,) = shared.pass_time(first)
+    shared.end(canary, 1, verdict=limited())
+
+    assert shared.tables.resting["opus"].until - shared.now.wall == 2 * first
+
+
+def test_a_canary_that_an_operator_ended_proves_nothing_and_the_next_session_tries(shared):
+    shared.fill()
+    for key in ("a", "b", "c"):
+        shared.end(key, 1, verdict=limited())
+    (canary,) = shared.pass_time(31)
+    (second,) = shared.end(canary, cause="stop")
+
+    assert shared.tables.resting["opus"].canary == shared.session(second).id
+
+
+def test_a_refused_account_is_stopped_and_said_once_until_an_operator_says_so(shared):
+    for key in shared.fill():
+        shared.started(key)
+    for key in ("a", "b", "c"):
+        shared.end(key, 1, verdict=REFUSED)
+
+    assert len(shared.notes("harness.stopped")) == 1
+    assert shared.pass_time(86_400 * 30) == []
+    skip = explain(shared.tables, shared.tables.backlog.work("b"), shared.now)
+    assert isinstance(skip, Skip)
+    assert "401 invalid x-api-key" in skip.sentence
+    assert "`leasehold resume --harness haiku`" in skip.sentence
+
+    shared.take(resting.lift(shared.tables, "haiku", "operator"))
+    assert shared.fill() == ["a", "b", "c"]
+
+
+def test_an_unreachable_model_server_is_tried_again_and_is_no_failure_of_the_task(shared):
+    shared.fill()
+    shared.end("a", 1, verdict=Verdict(VerdictKind.UNREACHABLE, "ECONNREFUSED"))
+
+    assert shared.tables.backlog.track("a").last.outcome is Outcome.UNAVAILABLE
+    assert shared.tables.backlog.track("a").attempts == 0
+    assert "ECONNREFUSED" in shared.tables.resting["haiku"].why
+    assert shared.tables.resting["haiku"].until == shared.now.wall + 30
+
+
+def test_a_harness_without_an_account_rests_alone(new_house, work):
+    every = Quota("plan", 100, 3600.0, ("opus", "haiku"))
+    house = new_house(harnesses=TWO, quotas=(every,), retry=RETRY)
+    house.offer(work("a", "a", harness="opus"), work("b", "b", harness="haiku"))
+    house.fill()
+    house.end("a", 1, verdict=limited())
+
+    assert set(house.tables.resting) == {"opus"}
+
+
+# --- quotas -----------------------------------------------------------------------------------------
+
+
+def test_used_up_tokens_end_every_session_of_the_account_and_let_none_start_before_they_are_old(
+    new_house, work
+):
+    quota = Quota("anthropic", None, 3600.0, ("opus", "haiku"), tokens=1000, account=True)
+    house = new_house(harnesses=TWO, quotas=(quota,), retry=RETRY)
+    house.offer(work("a", "a", harness="opus"), work("b", "b", harness="haiku"))
+    for key in house.fill():
+        house.started(key)
+    house.take(hearing.heard(house.tables, house.session("a"), Mark(), Mark(tokens=999), house.now))
+    assert house.notes("quota.used_up") == []
+
+    house.take(
+        hearing.heard(house.tables, house.session("a"), Mark(tokens=999), Mark(tokens=1001), house.now)
+    )
+    for key in ("a", "b"):
+        wish = house.session(key).life.wish
+        assert isinstance(wish, Stop)
+        assert wish.cause == "quota"
+        assert "1001 of 1000 tokens within 1h" in wish.why
+        house.end(key, cause="quota")
+
+    assert len(house.notes("quota.used_up")) == 1
+    assert house.standing("a") == "ready"
+    assert house.tables.backlog.track("a").last.outcome is Outcome.OVER_QUOTA
+    assert house.fill() == []
+    assert house.pass_time(3599) == []
+    assert house.pass_time(1) == ["a", "b"]
+
+
+def test_cost_is_limited_like_tokens(new_house, work):
+    quota = Quota("daily", None, 86_400.0, ("sh",), cost_usd=2.0)
+    house = new_house(quotas=(quota,))
+    house.offer(work("a", "a"))
+    house.fill()
+    house.started("a")
+    house.take(hearing.heard(house.tables, house.session("a"), Mark(), Mark(cost_usd=2.5), house.now))
+
+    assert "2.50 of 2.00 USD within 1d" in house.session("a").life.wish.why
+
+
+def test_a_session_that_tells_nothing_of_its_use_is_counted_as_unknown_and_not_as_nothing():
+    starts = Starts()
+    quota = Quota("daily", None, 100.0, ("sh",), tokens=10)
+    starts.told_nothing("sh", 1000.0)
+
+    assert starts.used(quota, 1050.0).tokens == 0
+    assert starts.untold_of(quota, 1050.0) == 1
+    assert starts.untold_of(quota, 1101.0) == 0
+
+
+def test_a_quota_is_free_again_when_enough_of_the_use_is_older_than_its_window():
+    starts = Starts()
+    quota = Quota("daily", None, 1000.0, ("sh",), tokens=100)
+    for at, tokens in ((0.0, 50), (100.0, 30), (200.0, 60)):
+        starts.spend("sh", at, tokens, 0.0)
+
+    assert starts.used(quota, 300.0).frees == 1000.0
+    assert starts.used(quota, 1000.5).frees is None
