@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from supervisor.world.control.client import Client
 
 _RUNNER = Path(__file__).parent / "guard_runner.py"
 _LIMIT = 600.0  # seconds for one order
+_YESTERDAY = time.time() - 86_400
 GUARDED = ("one", "two", "three")
 BARE = ("bare", "bare-two", "bare-three")
 
@@ -129,6 +131,8 @@ def _checkout(root: Path, files: int, environ: dict[str, str]) -> None:
         path = root / f"src/d{number % 50}/f{number}.txt"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"file {number}\n" * 40, encoding="utf-8")
+        # An index of the same second as its files makes git read them all again at each status.
+        os.utime(path, (_YESTERDAY, _YESTERDAY))
     (root / ".gitignore").write_text("node_modules/\n*.log\n", encoding="utf-8")
     for number in range(8):
         (root / f"counter{number}").write_text("0", encoding="utf-8")

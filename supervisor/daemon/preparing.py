@@ -85,6 +85,10 @@ class Workshop:
         if not (self.hooks / "bin" / "git").exists():
             install_turns(self.hooks / "bin")
 
+    def turn_lock(self, repo: str) -> Path:
+        """Return the file that sessions without a guard lock while a git command of theirs writes."""
+        return self.hooks / f"{repo}.git-lock"
+
     def forget_paths(self) -> None:
         """Resolve every path anew: links and folders may have changed."""
         self._resolved.clear()
@@ -169,7 +173,7 @@ async def session_spec(shop: Workshop, tables: Tables, session: Session) -> Sess
         base = dict(env)
         env.update(gate_environment(repo, shop.hooks, env, target=intent.target))
     if repo is not None and not intent.target:
-        env.update(turns_environment(shop.hooks / "bin", shop.hooks / f"{intent.repo}.git-lock", env))
+        env.update(turns_environment(shop.hooks / "bin", shop.turn_lock(intent.repo), env))
     return SessionSpec(
         session=session.id,
         task=session.key,

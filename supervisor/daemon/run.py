@@ -38,11 +38,12 @@ from supervisor.daemon.ownership import claim, misplaced
 from supervisor.daemon.pacing_memory import PacingMemory
 from supervisor.daemon.places import Places
 from supervisor.daemon.policy import policy_from
-from supervisor.daemon.preparing import Workshop, session_spec
+from supervisor.daemon.preparing import Workshop
 from supervisor.daemon.queue import Queue
 from supervisor.daemon.quota_memory import remember_starts
 from supervisor.daemon.reconciling import Reconciler
 from supervisor.daemon.recorder import Recorder, fresh_id
+from supervisor.daemon.refreshing import prepare
 from supervisor.daemon.reload import Reloader, open_repositories
 from supervisor.daemon.retention import TODAY, Retention
 from supervisor.daemon.salvaging import Salvager
@@ -262,7 +263,7 @@ def _build(
         authority,
         group,
         places,
-        lambda session: session_spec(shop, tables, session),
+        lambda session: prepare(authority, shop, session),
         settler,
         footing.ladder,
     )

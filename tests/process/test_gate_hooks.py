@@ -73,11 +73,18 @@ def test_the_environment_adds_to_the_operators_configuration(tmp_path: Path) -> 
         "GIT_CONFIG_VALUE_3": "/hooks/gitconfig",
         "GIT_CONFIG_KEY_4": f"includeIf.gitdir:{pattern}/worktrees/**.path",
         "GIT_CONFIG_VALUE_4": "/hooks/gitconfig",
-        "GIT_OPTIONAL_LOCKS": "0",
         "LEASEHOLD_REPO_GIT": str(git_dir),
         "LEASEHOLD_REPO_HOOKS": str(git_dir / "hooks"),
         "LEASEHOLD_TARGET": "refs/heads/main",
     }
+
+
+def test_only_sessions_that_share_a_checkout_leave_gits_optional_locks_alone(tmp_path: Path) -> None:
+    git_dir = tmp_path / ".git"
+    repo = Repository(tmp_path, git_dir, git_dir, "main", False, git_dir / "hooks", tmp_path)
+
+    assert environment(repo, Path("/hooks"), {})["GIT_OPTIONAL_LOCKS"] == "0"
+    assert "GIT_OPTIONAL_LOCKS" not in environment(repo, Path("/hooks"), {}, target="main")
 
 
 @settings(deadline=None)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from tests.process.test_guard_session import AGENT, output, pipes, record, script
@@ -129,6 +131,46 @@ def test_a_lock_of_a_git_that_lives_is_left_alone(site):
     assert site.events("session.ended")[-1]["data"]["outcome"] == "finished", output(site, "only")
     assert site.git("rev-parse", "seen") == site.git("rev-parse", "HEAD~1")
     assert site.events("git.unlocked") == []
+
+
+def test_a_checkout_whose_files_were_only_touched_is_noted_so_before_a_session_reads_it(site):
+    """Sessions may not take git's optional locks, so each `git status` of theirs would read such files anew."""
+    for number in range(3):
+        site.write(f"f{number}.txt", "same\n")
+    site.git("add", "-A")
+    site.git("commit", "-qm", "Files")
+    for number in range(3):
+        os.utime(site.root / f"f{number}.txt", (1_000_000_000, 1_000_000_000))
+    site.configure(AGENT, retry={"attempts": 1})
+    script(site, "only", "git diff-files --name-only; echo seen; exit 75")
+
+    site.start()
+    site.wait_for("session.ended", task="only")
+
+    assert output(site, "only") == "seen\n"
+
+
+def test_the_index_is_left_alone_while_a_git_command_of_another_session_is_at_it(site):
+    site.configure(AGENT, retry={"attempts": 1})
+    site.write(
+        ".git/hooks/pre-commit", "#!/bin/sh\necho > .leasehold/held; read -r _ < .leasehold/tried\n"
+    ).chmod(0o755)
+    pipes(site, "held", "tried")
+    os.utime(site.root / "README.md", (1_000_000_000, 1_000_000_000))
+    script(
+        site, "first", "echo mine >> new.txt; git add new.txt; git commit -qm One -- new.txt || echo FAILED"
+    )
+    site.start()
+    (site.root / ".leasehold/held").read_text()
+
+    script(site, "second", "echo ran; exit 75")
+    site.wait_for("session.ended", task="second")
+    (site.root / ".leasehold/tried").write_text("\n")
+    first = site.wait_for("session.ended", task="first")
+
+    assert first["data"]["outcome"] == "finished"
+    assert output(site, "first") == ""
+    assert "ran" in output(site, "second")
 
 
 def test_git_in_another_repository_is_no_business_of_the_guard(site):

@@ -134,12 +134,17 @@ def timed_out(
     return told, _refused(tables, session, told)
 
 
+def turn(repo: str) -> Want:
+    """Return the lease under which one session at a time runs git commands that take its locks."""
+    return Want(parse_scopes(f"resource:git/{repo}", "")[0], Mode.EXCLUSIVE)
+
+
 def _for_git(deed: str, repo: str) -> tuple[Want, ...]:
     """Return the leases of a git command: its turn, and for one that sweeps the whole work tree."""
     if not deed:
         return ()
-    turn = Want(parse_scopes(f"resource:git/{repo}", "")[0], Mode.EXCLUSIVE)
-    return (turn, Want(tree_scope("", repo), Mode.EXCLUSIVE)) if deed == "sweeps" else (turn,)
+    ours = turn(repo)
+    return (ours, Want(tree_scope("", repo), Mode.EXCLUSIVE)) if deed == "sweeps" else (ours,)
 
 
 def _sweep_refusal(refusal: LeaseRefusal, asked: Claim) -> LeaseRefusal:

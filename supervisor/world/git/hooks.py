@@ -105,14 +105,15 @@ def environment(
     shared = _literal(str(repo.common_dir))
     variables = {
         "GIT_CONFIG_COUNT": str(place + 2),
-        "GIT_OPTIONAL_LOCKS": "0",
         "LEASEHOLD_REPO_GIT": str(repo.common_dir),
         "LEASEHOLD_REPO_HOOKS": str(repo.hooks),
     }
     for at, pattern in enumerate((shared, f"{shared}/worktrees/**"), place):
         variables[f"GIT_CONFIG_KEY_{at}"] = f"{condition}{pattern}.path"
         variables[f"GIT_CONFIG_VALUE_{at}"] = str(folder / _CONFIG)
-    if target:
+    if not target:
+        variables["GIT_OPTIONAL_LOCKS"] = "0"  # in its own work tree nobody else's commit can fail by them
+    else:
         variables["LEASEHOLD_TARGET"] = HEADS + target.removeprefix(HEADS)
     return variables
 
