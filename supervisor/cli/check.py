@@ -62,6 +62,7 @@ def check(ctx: click.Context, config: str | None, show: bool, as_json: bool) -> 
 def _summary(settings: Settings, host: HostReport) -> dict[str, list[str]]:
     from supervisor.core.duration import format_duration
     from supervisor.world.config.discover import socket_path
+    from supervisor.world.config.harness_program import first_program
 
     return {
         "repos": [
@@ -69,7 +70,7 @@ def _summary(settings: Settings, host: HostReport) -> dict[str, list[str]]:
             for name, repository in host.repositories.items()
         ],
         "harness": [
-            f"{name}: {harness.command[0]}, budget {format_duration(harness.budget)}"
+            f"{name}: {first_program(harness)[0]}, budget {format_duration(harness.budget)}"
             for name, harness in settings.harness.items()
         ],
         "sources": [

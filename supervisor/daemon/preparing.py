@@ -21,6 +21,7 @@ from supervisor.core.sessions.integration import branch_of
 from supervisor.core.sessions.roster import Intent, Session
 from supervisor.core.tasks.backlog import Work
 from supervisor.core.tasks.task import Problem, Task
+from supervisor.daemon.equipping import equip
 from supervisor.daemon.harness_limits import limits_of
 from supervisor.daemon.worktrees import Worktrees
 from supervisor.world import clock
@@ -174,10 +175,16 @@ async def session_spec(shop: Workshop, tables: Tables, session: Session) -> Sess
         env.update(gate_environment(repo, shop.hooks, env, target=intent.target))
     if repo is not None and not intent.target:
         env.update(turns_environment(shop.hooks / "bin", shop.turn_lock(intent.repo), env))
+    last = tables.backlog.track(session.key).last
+    equipment = equip(session, harness, folder, env, last, same_place=not intent.target)
+    chosen = {*harness.env, *passed.values}  # by the operator: that outranks the adapter's
+    env.update({name: value for name, value in equipment.prepared.env.items() if name not in chosen})
+    if equipment.resumed:
+        log.info("session.goes_on", session=session.id, earlier=equipment.resumed)
     return SessionSpec(
         session=session.id,
         task=session.key,
-        command=harness.command,
+        command=equipment.prepared.argv,
         prompt=render(
             brief_of(tables, session, await _dirty_in_scope(tables, session, repo), salvages, shop)
         ),
@@ -189,6 +196,9 @@ async def session_spec(shop: Workshop, tables: Tables, session: Session) -> Sess
         model=intent.model,
         repo=repo.root if repo is not None else None,
         limits=limits_of(harness),
+        files=equipment.prepared.files,
+        links=equipment.prepared.links,
+        stop=equipment.stop,
         guard=await _guard(shop, tables, intent, repo, checkout, base) if repo is not None else None,
     )
 

@@ -259,7 +259,20 @@ def test_a_repository_may_not_ask_for_what_is_not_there(write: Write, text: str,
         ('command = "x"\nlog_limit = "1B"', 'harness.b.log_limit must be at least "64KiB", not "1B"'),
         ('command = "x"\nmodel = 3', "harness.b.model must be a text in quotes, not 3"),
         ('command = ["x", 3]', "harness.b.command must be a text in quotes, not 3"),
-        ("", '[harness.b] needs the key "command"'),
+        (
+            "",
+            'harness.b.command: is missing, and adapter too; write adapter = "claude", or the command of another program',
+        ),
+        (
+            'adapter = "claude"\ncommand = "x"',
+            (
+                "harness.b.adapter: and command exclude each other: a command is run as it is written, "
+                "an adapter writes its own"
+            ),
+        ),
+        ('adapter = "cladue"', 'harness.b.adapter: no adapter "cladue"; did you mean "claude"?'),
+        ('command = "x"\nargs = ["y"]', "harness.b.args: is for a harness with a key adapter"),
+        ('adapter = "claude"\nparse = "claude"', "harness.b.parse: is for a harness with a key command"),
     ],
 )
 def test_a_harness_that_cannot_run_is_refused(write: Write, text: str, sentence: str) -> None:
@@ -269,7 +282,7 @@ def test_a_harness_that_cannot_run_is_refused(write: Write, text: str, sentence:
 def test_braces_of_a_command_s_own_are_left_alone(write: Write) -> None:
     path = write(GOOD + '[harness.b]\ncommand = ["x", "{\\"a\\": {b}}", "{print}", "{prompt_file}"]\n')
 
-    assert load(path, {}).harness["b"].command[1:3] == ('{"a": {b}}', "{print}")
+    assert (load(path, {}).harness["b"].command or ())[1:3] == ('{"a": {b}}', "{print}")
 
 
 @pytest.mark.parametrize(
@@ -325,7 +338,7 @@ def test_no_harness_at_all_is_an_error(write: Write) -> None:
     assert problems(write('[repos.app]\npath = "."\n')) == [
         (
             "config.toml: no [harness.NAME], so nothing can be started; "
-            'add [harness.agent] with command = ["claude", "-p", "{prompt}"]'
+            'add [harness.agent] with adapter = "claude"'
         )
     ]
 

@@ -108,11 +108,11 @@ def test_a_value_in_the_shipped_file_is_the_default(section: str) -> None:
     assert set(known) - set(values) <= DERIVED | {"drain_timeout", "daily_tokens", "daily_cost"}  # no limit
 
 
-def test_the_harness_of_the_shipped_file_differs_from_the_defaults_in_its_command_only() -> None:
+def test_the_harness_of_the_shipped_file_differs_from_the_defaults_in_its_adapter_only() -> None:
     known = defaults(HarnessSettings)
     values = shipped_keys(optional=False)["[harness.NAME]"]
 
-    assert {name for name in values if values[name] != known[name]} == {"command"}
+    assert {name for name in values if values[name] != known[name]} == {"adapter"}
 
 
 def test_the_file_at_the_top_is_the_shipped_one() -> None:

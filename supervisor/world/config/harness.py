@@ -30,6 +30,18 @@ def check_command(words: tuple[str, ...]) -> tuple[str, ...]:
     return words
 
 
+def check_adapter(name: str) -> str:
+    """Return the name of an adapter that there is.
+
+    Raises:
+        ValueError: there is none of that name, or it cannot be loaded.
+    """
+    from supervisor.world.harness.registry import find  # noqa: PLC0415  - a file without one need not load them
+
+    find(name)
+    return name
+
+
 _SETTABLE = frozenset(
     {"LEASEHOLD_GATE_WAIT"}
 )  # how long a commit waits for a supervisor is the operator's affair

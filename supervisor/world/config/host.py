@@ -11,6 +11,7 @@ from pathlib import Path
 from supervisor.world.config.credentials import pass_through
 from supervisor.world.config.effective import looks_secret
 from supervisor.world.config.faults import Fault
+from supervisor.world.config.harness_program import first_program
 from supervisor.world.config.models import Settings
 from supervisor.world.git.repository import Repository, RepositoryError, open_repository
 
@@ -51,9 +52,10 @@ def _programs(settings: Settings, environ: Mapping[str, str]) -> Iterator[Fault]
     folders = [repo.path for repo in settings.repos.values()] or [settings.directory]
     for name, harness in settings.harness.items():
         path = harness.env.get("PATH", environ.get("PATH", os.defpath))
-        lack = _lack(harness.command[0], path, folders)
+        program, key = first_program(harness)
+        lack = _lack(program, path, folders)
         if lack:
-            yield Fault(("harness", name, "command"), f"harness.{name}.command: {lack}")
+            yield Fault(("harness", name, key), f"harness.{name}.{key}: {lack}")
     for name, source in settings.sources.items():
         if source.command:
             repo = settings.repos.get(source.repo or "")

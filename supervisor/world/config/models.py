@@ -12,10 +12,12 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from supervisor.core.leases.scope import ScopeError, parse_scopes
 from supervisor.core.pacing.cadence import Cron, ScheduleError
 from supervisor.world.config.faults import fault
-from supervisor.world.config.harness import check_command, check_variable
+from supervisor.world.config.harness import check_adapter, check_command, check_variable
 from supervisor.world.config.values import Count, Duration, Flag, Limit, Name, Place, Size, SizeLimit, Words
 
 PREFIX = "LEASEHOLD__"
+_OF_ADAPTERS = ("program", "args", "home", "mcp", "resume")
+_OF_COMMANDS = ("parse",)
 _OF_WORKTREES = ("target", "integrate", "integrate_wait", "check", "check_timeout", "check_batch")
 
 
@@ -107,9 +109,16 @@ class RepoSettings(Section):
 
 
 class HarnessSettings(Section):
-    """[harness.NAME]: a way to run an agent."""
+    """[harness.NAME]: a way to run an agent: one that an adapter knows, or any command."""
 
-    command: Words
+    adapter: str | None = Field(None, min_length=1)
+    command: Words | None = None
+    program: Words | None = None
+    args: Words = ()
+    parse: str | None = Field(None, min_length=1)
+    home: Literal["user", "own"] = "user"
+    mcp: Flag = True
+    resume: Flag = True
     model: str = ""
     tier: str = ""
     max_sessions: Count | None = Field(None, ge=1)
@@ -124,10 +133,15 @@ class HarnessSettings(Section):
     memory: SizeLimit = Field(None, ge=16 << 20)
     processes: Count | None = Field(None, ge=1, le=4_000_000)
 
-    @field_validator("command")
+    @field_validator("command", "program")
     @classmethod
-    def _can_be_run(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        return check_command(value)
+    def _can_be_run(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        return None if value is None else check_command(value)
+
+    @field_validator("adapter", "parse")
+    @classmethod
+    def _is_an_adapter(cls, value: str | None) -> str | None:
+        return None if value is None else check_adapter(value)
 
     @field_validator("env", "env_from")
     @classmethod
@@ -135,6 +149,23 @@ class HarnessSettings(Section):
         for name in value:
             check_variable(name)
         return value
+
+    @model_validator(mode="after")
+    def _is_one_kind(self) -> HarnessSettings:
+        if (self.adapter is None) == (self.command is None):
+            both = "adapter" if self.command is not None else ""
+            raise fault(
+                both or "command",
+                "and command exclude each other: a command is run as it is written, an adapter writes its own"
+                if both
+                else 'is missing, and adapter too; write adapter = "claude", or the command of another program',
+            )
+        other = _OF_COMMANDS if self.adapter is not None else _OF_ADAPTERS
+        for key in other:
+            if getattr(self, key) != type(self).model_fields[key].default:
+                needs = "command" if self.adapter is not None else "adapter"
+                raise fault(key, f"is for a harness with a key {needs}")
+        return self
 
     @model_validator(mode="after")
     def _grace_fits(self) -> HarnessSettings:

@@ -11,7 +11,7 @@ from supervisor.world.config.complete import entries, tables
 from supervisor.world.config.faults import Fault, Where, nearest
 from supervisor.world.config.places import SOCKET, too_long
 
-_EXAMPLE = '[harness.agent] with command = ["claude", "-p", "{prompt}"]'
+_EXAMPLE = '[harness.agent] with adapter = "claude"'
 
 
 def across_sections(data: Mapping[str, Any]) -> Iterator[Fault]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from supervisor.world.launch.rung import Rung
 SCHEMA = 1
 PROMPT = "prompt.md"
 NOTICE = "notice"
+HOME = "home"
 OWN_CGROUP = "own"
 
 
@@ -97,7 +98,8 @@ class SessionSpec:
 
     `cgroup` is the launcher's to fill in: `None` for none, `OWN_CGROUP` for the one in which the worker is
     started, or the directory of one that was made for the session and that the worker is to enter. `limits`
-    hold where the launcher's rung can hold them. `rung` is the one on which the session is started.
+    hold where the launcher's rung can hold them. `rung` is the one on which the session is started. `files`
+    and `links` (to what is there) are made below the folder `HOME`, the harness's own. `stop` is the signal that ends it kindly.
     """
 
     session: str
@@ -115,6 +117,9 @@ class SessionSpec:
     limits: Limits = Limits()
     rung: Rung = Rung.SWEEP
     guard: GuardSpec | None = None
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    links: Mapping[str, Path] = field(default_factory=dict)
+    stop: str = "TERM"
 
 
 def fill_command(spec: SessionSpec, folder: Path) -> tuple[list[str], bool]:
@@ -143,6 +148,7 @@ def write_session_folder(spec: SessionSpec, folder: Path) -> None:
     """
     folder.mkdir(mode=0o700, parents=True)
     argv, takes_prompt = fill_command(spec, folder)
+    _make_home(spec, folder / HOME)
     (folder / PROMPT).write_text(spec.prompt, encoding="utf-8", errors="surrogateescape")
     content: dict[str, Any] = {
         "schema": SCHEMA,
@@ -155,7 +161,7 @@ def write_session_folder(spec: SessionSpec, folder: Path) -> None:
         "budget": spec.budget.as_spec(),
         "log_limit": spec.log_limit,
         "socket": str(spec.socket),
-        "soft_signal": "TERM",
+        "soft_signal": spec.stop,
         "guard": spec.guard.as_spec() if spec.guard is not None else None,
         "cgroup": spec.cgroup,
         "rung": spec.rung.value,
@@ -164,6 +170,20 @@ def write_session_folder(spec: SessionSpec, folder: Path) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         json.dump(content, file)
+
+
+def _make_home(spec: SessionSpec, home: Path) -> None:
+    home.mkdir(mode=0o700)
+    for name, content in spec.files.items():
+        path = home / name
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.write_bytes(content)
+        path.chmod(0o600)
+    for name, target in spec.links.items():
+        if target.exists():
+            path = home / name
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path.symlink_to(target)
 
 
 def _filled(word: str, values: Mapping[str, str]) -> str:

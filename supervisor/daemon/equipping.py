@@ -1,0 +1,131 @@
+"""What a session's harness is started with: its command line, its own home, its hooks and its MCP server."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from supervisor.core.sessions.outcome import Outcome
+from supervisor.core.sessions.reading import Reading
+from supervisor.core.sessions.roster import Session
+from supervisor.core.tasks.standing import LastRun
+from supervisor.world.config.harness_program import adapter_of
+from supervisor.world.config.models import HarnessSettings
+from supervisor.world.harness.adapter import Adapter, Prepared, Start
+from supervisor.world.harness.registry import AdapterError
+from supervisor.world.launch.launcher import LaunchError
+from supervisor.world.launch.spec import HOME
+from supervisor.world.mcp_command import mcp_command
+
+log = structlog.get_logger("leasehold")
+
+_GOES_ON = frozenset(
+    {
+        Outcome.TIMED_OUT,
+        Outcome.STALLED,
+        Outcome.STOPPED,
+        Outcome.KILLED,
+        Outcome.PREEMPTED,
+        Outcome.RATE_LIMITED,
+        Outcome.LOST,
+    }
+)
+_HEAD = 1 << 18  # bytes of an earlier session's output in which the harness names its own session
+_WHICH = "harness"  # in a session's folder: the name of its adapter
+
+
+@dataclass(frozen=True, slots=True)
+class Equipment:
+    """What the worker's specification needs of the harness; `resumed` is the session that goes on, or ""."""
+
+    prepared: Prepared
+    stop: str
+    resumed: str = ""
+
+
+def equip(
+    session: Session,
+    harness: HarnessSettings,
+    folder: Path,
+    env: Mapping[str, str],
+    last: LastRun | None,
+    *,
+    same_place: bool,
+) -> Equipment:
+    """Return what a session of this harness is started with.
+
+    `folder` is the session's own, `env` its environment so far. An earlier session of the task that was interrupted goes on where the harness
+    can do that and works in the same folder as before (`same_place`).
+
+    Raises:
+        LaunchError: the adapter is gone, or its program is not in PATH.
+    """
+    try:
+        adapter = adapter_of(harness)
+    except AdapterError as error:
+        raise LaunchError(str(error)) from error
+    if harness.command is not None:
+        return Equipment(Prepared(harness.command), adapter.stop)
+    before = folder.parent / last.session if last is not None else None
+    resume = ""
+    if harness.resume and same_place and last is not None and last.outcome in _GOES_ON and before is not None:
+        resume = _native(adapter, before)
+    home = folder / HOME
+    start = Start(
+        program=_program(adapter, harness, env),
+        session=session.id,
+        native=str(uuid.uuid4()),
+        home=home,
+        user=Path(env.get("HOME") or "/"),
+        model=session.intent.model,
+        resume=resume,
+        before=before / HOME if before is not None and resume else None,
+        own=harness.home == "own",
+        mcp=(mcp_command() or ()) if harness.mcp and "mcp" in adapter.can else (),
+        args=harness.args,
+        env=env,
+    )
+    try:
+        prepared = adapter.prepare(start)
+    except Exception as error:  # another package's adapter may raise anything; it must not end the supervisor
+        raise LaunchError(f'adapter "{adapter.name}" failed: {type(error).__name__}: {error}') from error
+    files = {**prepared.files, _WHICH: adapter.name.encode()}
+    return Equipment(
+        Prepared(prepared.argv, prepared.env, files, prepared.links),
+        adapter.stop,
+        last.session if resume and last is not None else "",
+    )
+
+
+def _program(adapter: Adapter, harness: HarnessSettings, env: Mapping[str, str]) -> tuple[str, ...]:
+    if harness.program is not None:
+        return harness.program
+    found = shutil.which(adapter.program, path=env.get("PATH", os.defpath))
+    if found is None:
+        raise LaunchError(f'no program "{adapter.program}" in PATH; install {adapter.package}')
+    return adapter.real(Path(found))
+
+
+def _native(adapter: Adapter, before: Path) -> str:
+    """Return the id under which the harness knows an earlier session, from what that printed; "" if it cannot go on."""
+    if "resume" not in adapter.can:
+        return ""
+    reading = Reading()
+    try:
+        if (before / HOME / _WHICH).read_text() != adapter.name:
+            return ""
+        with (before / "out.log").open("rb") as file:
+            head = file.read(_HEAD)
+    except OSError:
+        return ""
+    for line in head.splitlines():
+        adapter.hear(line, reading)
+        if reading.native_session:
+            return reading.native_session
+    return ""

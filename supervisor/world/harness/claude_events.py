@@ -1,0 +1,122 @@
+"""The stream of Claude Code (`--output-format stream-json`), and of those that print the like."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from supervisor.core.sessions.reading import Reading, VerdictKind
+from supervisor.world.harness.failures import fail, kind_of
+from supervisor.world.harness.lines import about, event, items, number, table, text, texts
+
+_EDITS = frozenset({"Edit", "Write", "MultiEdit", "NotebookEdit", "edit", "write_file", "replace"})
+_ENDS = {
+    "error_max_turns": VerdictKind.MAX_TURNS,
+    "error_max_budget_usd": VerdictKind.BUDGET,
+    "error_max_structured_output_retries": VerdictKind.ERROR,
+}
+
+
+def hear(line: bytes, reading: Reading) -> None:
+    """Take in one line."""
+    found = event(line, reading)
+    if found is None:
+        return
+    match found.get("type"):
+        case "assistant":
+            _assistant(found, reading)
+        case "user":
+            _results(found, reading)
+        case "system":
+            _system(found, reading)
+        case "result":
+            _result(found, reading)
+        case "rate_limit_event":
+            reading.note("note", "rate limit", table(found, "rate_limit_info"))
+
+
+def _system(found: dict[str, Any], reading: Reading) -> None:
+    match found.get("subtype"):
+        case "init":
+            reading.native_session = text(found, "session_id") or reading.native_session
+            reading.model = text(found, "model") or reading.model
+            reading.note("start", reading.model)
+        case "api_retry" | "retry":
+            status = number(found, "error_status", "status")
+            words = text(found, "error", "message") or f"status {status}"
+            reading.note(
+                "retry",
+                f"{words}, attempt {found.get('attempt')} of {found.get('max_retries')}",
+                {"kind": kind_of(status, words).value},
+            )
+
+
+def _assistant(found: dict[str, Any], reading: Reading) -> None:
+    message = table(found, "message")
+    if number(table(message, "usage"), "output_tokens") is not None:
+        _usage(message, reading)
+    if not found.get("parent_tool_use_id"):
+        model = text(message, "model")
+        reading.model = model if model and not model.startswith("<") else reading.model
+    turn = text(message, "id")
+    if turn != reading.own.get("turn"):
+        reading.own["turn"] = turn
+        reading.turns += 1
+    for block in items(message, "content"):
+        match block.get("type"):
+            case "text":
+                reading.say(text(block, "text"))
+            case "tool_use":
+                given = block.get("input")
+                reading.call(text(block, "name"), about(given))
+                if block.get("name") in _EDITS:
+                    path = text(given, "file_path", "notebook_path", "path")
+                    if path:
+                        reading.touch(path)
+
+
+def _usage(message: dict[str, Any], reading: Reading) -> None:
+    """Count one model call; one that comes in several lines carries the same usage in each."""
+    usage = table(message, "usage")
+    seen = text(message, "id")
+    if seen and seen == reading.own.get("counted"):
+        return
+    reading.own["counted"] = seen
+    cached = number(usage, "cache_read_input_tokens") or 0
+    made = number(usage, "cache_creation_input_tokens") or 0
+    fresh = number(usage, "input_tokens") or 0
+    reading.used(fresh + cached + made, number(usage, "output_tokens"), cached)
+
+
+def _results(found: dict[str, Any], reading: Reading) -> None:
+    for block in items(table(found, "message"), "content"):
+        if block.get("type") == "tool_result" and block.get("is_error"):
+            said = block.get("content")
+            reading.note("tool_error", said if isinstance(said, str) else str(said)[:400])
+
+
+def _result(found: dict[str, Any], reading: Reading) -> None:
+    reading.native_session = text(found, "session_id") or reading.native_session
+    usage = table(found, "usage")
+    if usage:
+        cached = number(usage, "cache_read_input_tokens") or 0
+        made = number(usage, "cache_creation_input_tokens") or 0
+        reading.total(
+            (number(usage, "input_tokens") or 0) + cached + made, number(usage, "output_tokens"), cached
+        )
+    reading.costs(found.get("total_cost_usd"))
+    reading.turns = max(reading.turns, number(found, "num_turns") or 0)
+    subtype = text(found, "subtype")
+    said = text(found, "result") or text(table(found, "error"), "message") or text(found, "error")
+    if subtype in _ENDS:
+        reading.fail(_ENDS[subtype], said or subtype.replace("_", " "))
+    elif text(found, "terminal_reason").startswith("aborted"):
+        reading.fail(VerdictKind.ABORTED, said or f"interrupted: {text(found, 'terminal_reason')}")
+    elif found.get("is_error") or subtype.startswith("error"):
+        fail(
+            reading,
+            said or texts(found, "errors") or subtype,
+            number(found, "api_error_status"),
+        )
+    else:
+        reading.recovered()
+    reading.conclude(text(found, "result"))

@@ -1,0 +1,112 @@
+"""What an error of a model server amounts to, from its HTTP status or its words."""
+
+from __future__ import annotations
+
+import re
+
+from supervisor.core.sessions.reading import Reading, Verdict, VerdictKind
+
+_STATUS = re.compile(
+    r"\b(?:status(?: code)?|error(?: code)?|HTTP|API Error)[\"':=\s]*(\d{3})\b", re.IGNORECASE
+)
+_BARE = re.compile(r"^\s*(\d{3})\b|\((\d{3})\)")
+_WORDS = (
+    (
+        VerdictKind.CONTEXT_EXHAUSTED,
+        re.compile(
+            r"context[ _](?:length|window)|prompt is too long|maximum context|too many tokens|token limit|input (?:is )?too long",
+            re.IGNORECASE,
+        ),
+    ),
+    (
+        VerdictKind.RATE_LIMITED,
+        re.compile(
+            r"rate[ _-]?limit|too many requests|overloaded|usage limit|quota (?:was )?exceeded|exceeded your.*quota|RESOURCE_EXHAUSTED",
+            re.IGNORECASE,
+        ),
+    ),
+    (
+        VerdictKind.AUTH,
+        re.compile(
+            r"unauthori[sz]ed|authentication|invalid (?:x-)?api[ _-]?key|incorrect api key|api key not valid|not logged in|please run /login|permission[ _]denied.*api|credit balance",
+            re.IGNORECASE,
+        ),
+    ),
+    (
+        VerdictKind.UNREACHABLE,
+        re.compile(
+            r"ECONNREFUSED|ECONNRESET|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|unable to connect|connection (?:error|refused|reset)|fetch failed|stream disconnected|error sending request|network error|socket hang up|APIConnectionError|timed? ?out",
+            re.IGNORECASE,
+        ),
+    ),
+    (
+        VerdictKind.REFUSED,
+        re.compile(
+            r"content[ _]filter|content policy|usage policy|safety|\brefus(?:al|ed by)", re.IGNORECASE
+        ),
+    ),
+    (
+        VerdictKind.WAITING_FOR_HUMAN,
+        re.compile(
+            r"requires? (?:user )?(?:approval|confirmation|a terminal|an interactive)|not a (?:tty|terminal)|waiting for (?:user )?input",
+            re.IGNORECASE,
+        ),
+    ),
+)
+
+
+def kind_of(status: int | None, words: str = "") -> VerdictKind:
+    """Return what an error amounts to; a status says more than words, but for 400, which says nothing."""
+    match status:
+        case 401 | 402 | 403 | 407:
+            return VerdictKind.AUTH
+        case 429 | 529:
+            return VerdictKind.RATE_LIMITED
+        case 413:
+            return VerdictKind.CONTEXT_EXHAUSTED
+        case 404:
+            return VerdictKind.ERROR
+        case int() if 500 <= status < 600 or status == 408:
+            return VerdictKind.UNREACHABLE
+        case _:
+            pass
+    for kind, pattern in _WORDS:
+        if pattern.search(words):
+            return kind
+    return VerdictKind.ERROR
+
+
+def status_in(words: str) -> int | None:
+    """Return the HTTP status that a message names, `None` when it names none."""
+    found = _STATUS.search(words) or _BARE.search(words[:200])
+    if found is None:
+        return None
+    status = int(next(group for group in found.groups() if group))
+    return status if 400 <= status < 600 else None
+
+
+def fail(reading: Reading, words: str, status: int | None = None, retry_after: float | None = None) -> None:
+    """Take note of an error in words; `retry_after` in seconds from now."""
+    status = status or status_in(words)
+    at = reading.now + retry_after if retry_after is not None and retry_after >= 0 else None
+    reading.fail(kind_of(status, words), words, at)
+
+
+def judge(
+    reading: Reading, code: int | None, signal: int | None, *, final: bool = True, name: str = "the harness"
+) -> Verdict:
+    """Return the verdict that most harnesses end with: an error that stands, the last event, or its absence.
+
+    `final` tells whether this harness always ends with an event of its own.
+    """
+    said = reading.error_text.strip().splitlines()
+    if reading.error is not None:
+        sentence = f"{name}: {said[0][:300]}" if said else f"{name} ended with an error"
+        return Verdict(reading.error, sentence, reading.retry_at)
+    if signal is not None:
+        return Verdict(VerdictKind.ABORTED, f"{name} was ended by signal {signal}")
+    if final and not reading.final:
+        return Verdict(VerdictKind.INCOMPLETE, f"{name} ended (exit code {code}) without its last event")
+    if code:
+        return Verdict(VerdictKind.ERROR, f"{name} exited with code {code} and named no error")
+    return Verdict(VerdictKind.SUCCESS, f"{name} ended as it should")
