@@ -19,35 +19,43 @@ if TYPE_CHECKING:
 @json_option
 @click.pass_context
 def report(ctx: click.Context, since: float | None, as_json: bool) -> None:  # noqa: FBT001
-    """Count outcomes by harness, model and lane, and show the collision account."""
+    """Show outcomes and grades by harness, model, tier, lane and schedule, and the collision account.
+
+    A grade is a number from 0 to 1 for what a session's end is worth; one of 0.5 or more passes. In the form
+    [sonnet=0.61/86%(n=88)] stand the mean, the share that passed, and how many were graded.
+    """
     began = time.time() - since if since else 0.0
     found = ask_or_read(ctx, "report", lambda reader: _from_journal(reader, began), since=began)
     if as_json:
         print_json(found)
         return
-    columns = ("n", "finished", "mean time", "outcomes")
-
-    def cells(row: dict[str, object]) -> tuple[object, ...]:
-        outcomes = row["outcomes"]
-        assert isinstance(outcomes, dict)  # noqa: S101  - the supervisor's own answer
-        told = ", ".join(f"{count} {name}" for name, count in outcomes.items())
-        return row["n"], f"{row['finished_share']:.0%}", span(row["mean_seconds"]), told  # type: ignore[arg-type]
-
     table(
-        ("harness", "model", *columns),
-        [(row["harness"], row["model"], *cells(row)) for row in found["by_harness"]],
+        ("harness", *_COLUMNS, "grades by tier"),
+        [(row["harness"], *_cells(row), row["told"]) for row in found["by_harness"]],
         "no session has ended yet",
     )
-    if found["by_lane"]:
-        table(("lane", *columns), [(row["lane"], *cells(row)) for row in found["by_lane"]], "")
+    for name in ("model", "tier", "lane", "schedule"):
+        rows = found[f"by_{name}"]
+        if any(row[name] for row in rows):
+            table((name, *_COLUMNS), [(row[name], *_cells(row)) for row in rows], "")
     if found["collisions"]:
         click.echo(f"collisions so far: {collisions(found['collisions'])}")
 
 
+_COLUMNS = ("n", "finished", "grade", "passed", "mean time", "outcomes")
+
+
+def _cells(row: dict[str, Any]) -> tuple[object, ...]:
+    grade = row["grade"]
+    graded = (f"{grade['mean']:.2f}", f"{grade['pass_share']:.0%}") if grade["n"] else ("-", "-")
+    outcomes = ", ".join(f"{count} {name}" for name, count in row["outcomes"].items())
+    return row["n"], f"{row['finished_share']:.0%}", *graded, span(row["mean_seconds"]), outcomes
+
+
 def _from_journal(reader: Reader, since: float) -> dict[str, Any]:
-    from supervisor.daemon.outcomes import by_harness
+    from supervisor.daemon import outcomes
     from supervisor.daemon.pacing_memory import collisions_in
 
     rows = reader.sessions(100_000, since_wall=since or None)
     account = collisions_in(reader.load().pacing).as_json()
-    return {**by_harness(rows), "collisions": account, "since": since, "at": time.time()}
+    return {**outcomes.report(rows), "collisions": account, "since": since, "at": time.time()}

@@ -175,6 +175,8 @@ class Ending:
             or tables.rereading
             or tables.wait_for_reports
             or tables.slot_requests
+            or tables.to_look_after
+            or tables.being_graded
             or tables.policy.schedules
             or any(True for _ in tables.backlog.cooling())
         ):

@@ -173,6 +173,7 @@ def session_row(session: Session) -> SessionRow:
         ended_at=state.at.wall if isinstance(state, Ended) else None,
         outcome=ending.outcome.value if ending else None,
         ending=_spelled({"sentence": ending.sentence, "evidence": ending.evidence}) if ending else None,
+        grade=session.grade.as_json() if ending and session.grade else None,
     )
 
 

@@ -30,6 +30,7 @@ from supervisor.daemon.ending import Ending, Plan, Serve, UntilIdle
 from supervisor.daemon.feeds import Sources
 from supervisor.daemon.fleet import Workers
 from supervisor.daemon.footing import find_footing
+from supervisor.daemon.grading import Grading
 from supervisor.daemon.insisting import Insistence
 from supervisor.daemon.integrating import Integrator
 from supervisor.daemon.journal_watch import JournalWatch
@@ -270,6 +271,7 @@ def _build(
     footing.ladder.recorded = tables.rung_of
     reconciler = Reconciler(authority, workers, places, footing.ladder, group)
     Insistence(authority, workers.worker)
+    Grading(authority, journal, group, places, lambda: shop.repos, lambda: shop.settings)
     sources = Sources(authority, group, shop.work)
     queue = Queue(tables, recorder, shop.work, snapshot.queue, snapshot.meta)
     sources.configure(*make_sources(settings, queue))

@@ -9,6 +9,7 @@ from typing import Any
 from supervisor.core.decisions import intensity, resting
 from supervisor.core.decisions.assign import fill
 from supervisor.core.decisions.effects import Effect, Entrust, Note, SaveSession, SaveTask, Settle, Tell, Wake
+from supervisor.core.decisions.grading import graded_by_evidence
 from supervisor.core.decisions.heeding import as_said, counts_as_attempt
 from supervisor.core.decisions.holders import ORPHANS
 from supervisor.core.decisions.tables import SlotRequest, Tables
@@ -129,6 +130,7 @@ def _close(tables: Tables, session: Session, ending: Ending, now: Moment) -> lis
     track = tables.backlog.track(session.key)
     after = _track_after(tables, session, track, ending, now)
     tables.backlog.put(session.key, after)
+    graded = graded_by_evidence(tables, session, ending, now)
     data = {
         "outcome": ending.outcome.value,
         "sentence": ending.sentence,
@@ -141,6 +143,7 @@ def _close(tables: Tables, session: Session, ending: Ending, now: Moment) -> lis
         "commits_refused": session.refused,
         "evidence": dict(ending.evidence),
         "task_standing": _standing_sentence(after),
+        "grade": graded.value if graded is not None else None,
     }
     effects: list[Effect] = [
         *_note_salvage(session, ending),

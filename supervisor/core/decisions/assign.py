@@ -78,6 +78,7 @@ def assign(
         attempt=track.attempts + 1,
         rung=tables.rung,
         target=_target(tables, task.repo),
+        tier=tables.policy.harnesses[fit.harness].tier,
     )
     session = Session(intent, Life(Starting(now)), intent.budget, progress_at=now.mono)
     tables.roster.add(session)

@@ -10,6 +10,7 @@ from supervisor.core.decisions.admission import Admission, Open
 from supervisor.core.decisions.collisions import Collisions
 from supervisor.core.decisions.policy import Policy
 from supervisor.core.decisions.room import Room, Shortage, plenty
+from supervisor.core.history.grades import Grades
 from supervisor.core.history.quota import Starts
 from supervisor.core.history.recent import Recent
 from supervisor.core.leases.broker import Broker
@@ -44,6 +45,7 @@ class Tables:
     and which lease kept it back, so that the same is not tested again while that lease is held. `ranking` grows with
     each re-ranking that an operator asked for. `closing` has the tokens of leases that are being taken back: their
     holder's guard is told, and nothing new is granted under them until it is known that nothing is open any more. `rung` names what holds the processes of new sessions together.
+    `to_look_after` has the sessions that ended and whose grade may still change, `being_graded` those that a grader is asked about.
     """
 
     policy: Policy
@@ -68,6 +70,9 @@ class Tables:
     rung: str = ""
     closing: set[int] = field(default_factory=set)
     wait_for_reports: set[str] = field(default_factory=set)
+    grades: Grades = field(default_factory=Grades)
+    to_look_after: deque[str] = field(default_factory=deque)
+    being_graded: set[str] = field(default_factory=set)
 
     def remember_lane(self, lane: str) -> None:
         """Take note of an assignment for the plateau warning."""

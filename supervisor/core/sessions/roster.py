@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from supervisor.core.history.grade import Grade
 from supervisor.core.leases.lease import Lease
 from supervisor.core.moment import Moment
 from supervisor.core.sessions.budget import Budget
@@ -30,7 +31,7 @@ class Intent:
     """Why a session exists; written to the journal before anything is started, never changed.
 
     `capability` is the secret that its processes show to the control socket; `leases` are those it
-    started with, `model` is the task's or its harness's. `schedule` names the schedule that asked for it. `rung` is
+    started with, `model` is the task's or its harness's, `tier` the harness's label for what it costs. `schedule` names the schedule that asked for it. `rung` is
     what held its processes together. `target` is the branch that its own branch is integrated into; empty when it works in
     the checkout itself.
     """
@@ -48,6 +49,7 @@ class Intent:
     attempt: int = 1
     rung: str = ""
     target: str = ""
+    tier: str = ""
 
     @property
     def fence(self) -> int:
@@ -68,7 +70,7 @@ class Session:
     say when HEAD, tree or log last changed, `probed_at` when that was last looked at. `after_turn` says why it is to be
     stopped after its next commit, `turn_over_at` (CLOCK_BOOTTIME seconds) when, once that has come. `paused_for` are the
     seconds of its pauses that are over. `said` is its latest word on its task, `heard` what its harness told so far, where
-    that is understood.
+    that is understood, and `grade` what its end is worth.
     """
 
     intent: Intent
@@ -85,6 +87,7 @@ class Session:
     paused_for: float = 0.0
     said: Said | None = None
     heard: Reading | None = None
+    grade: Grade | None = None
 
     @property
     def id(self) -> str:

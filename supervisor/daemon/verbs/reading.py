@@ -25,7 +25,7 @@ from supervisor.core.pacing import retry
 from supervisor.core.tasks.standing import standing_name
 from supervisor.daemon.accounts import quotas_json
 from supervisor.daemon.authority import Authority
-from supervisor.daemon.outcomes import by_harness
+from supervisor.daemon.outcomes import report
 from supervisor.daemon.ownership import misplaced
 from supervisor.daemon.recorder import event_json
 from supervisor.daemon.situation import Situation
@@ -214,7 +214,7 @@ class ReadingVerbs:
         """Return outcomes by harness, model and lane."""
         rows = self._journal.sessions(100_000, since_wall=params.since or None)
         return {
-            **by_harness(rows),
+            **report(rows),
             "collisions": self._authority.tables.collisions.as_json(),
             "since": params.since,
             "at": time.time(),

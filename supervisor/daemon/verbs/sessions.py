@@ -193,6 +193,7 @@ def summary(authority: Authority, session: Session, now: Moment) -> dict[str, An
     if ending is not None:
         found["outcome"] = ending.outcome.value
         found["sentence"] = ending.sentence
+        found["grade"] = session.grade.as_json() if session.grade is not None else None
         found["evidence"] = msgspec.to_builtins(dict(ending.evidence))
         found["elapsed"] = _lasted(found["evidence"], found["elapsed"])
     return found
@@ -231,6 +232,7 @@ def row_summary(row: SessionRow) -> dict[str, Any]:
         "fence": max((lease.token for lease in leases), default=0),
         "outcome": row.outcome,
         "sentence": (row.ending or {}).get("sentence"),
+        "grade": row.grade,
     }
 
 

@@ -220,6 +220,18 @@ class SelectionSettings(Section):
         return self
 
 
+class GradingSettings(Section):
+    """[grading]: a program that says what a session's work is worth, instead of the table."""
+
+    command: Words | None = None
+    timeout: Duration = Field(60.0, gt=0)
+
+    @field_validator("command")
+    @classmethod
+    def _can_be_run(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        return None if value is None else check_command(value)
+
+
 class RetrySettings(Section):
     """[retry]: what follows a failure, for the task and for its lane."""
 
@@ -318,6 +330,7 @@ class Settings(BaseSettings):
     sources: dict[Name, SourceSettings] = {}
     selection: SelectionSettings = SelectionSettings()
     retry: RetrySettings = RetrySettings()
+    grading: GradingSettings = GradingSettings()
     schedule: tuple[ScheduleSettings, ...] = ()
     quotas: dict[Name, QuotaSettings] = {}
     systemd: SystemdSettings = SystemdSettings()

@@ -41,10 +41,19 @@ class SessionRow:
     ended_at: float | None = None
     outcome: str | None = None
     ending: Mapping[str, Any] | None = None
+    grade: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         if (self.ended_at is None) is not (self.outcome is None):
             raise ValueError(f"session {self.id}: an ending has both a time and an outcome")
+
+
+@dataclass(frozen=True, slots=True)
+class GradeRow:
+    """Another grade for a session that has ended: the one part of its row that may still change."""
+
+    session: str
+    grade: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +126,7 @@ class PacingDrop:
 Entry = (
     Event
     | SessionRow
+    | GradeRow
     | TaskRow
     | TaskDrop
     | QueueRow

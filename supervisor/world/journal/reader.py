@@ -16,7 +16,7 @@ from supervisor.world.journal import schema
 from supervisor.world.journal.entries import Event, PacingRow, QueueRow, ScheduleRow, SessionRow, TaskRow
 from supervisor.world.journal.errors import JournalCorruptError, JournalError, JournalTooNewError, explain
 
-_SESSION = "SELECT id, task, intent, state, started_at, ended_at, outcome, ending FROM sessions"
+_SESSION = "SELECT id, task, intent, state, started_at, ended_at, outcome, ending, grade FROM sessions"
 _EVENT = "SELECT seq, at, kind, session, task, data FROM events"
 
 
@@ -235,9 +235,10 @@ def _recorded(row: tuple[Any, ...]) -> Recorded:
 
 
 def _session(row: tuple[Any, ...]) -> SessionRow:
-    id_, task, intent, state, started_at, ended_at, outcome, ending = row
+    id_, task, intent, state, started_at, ended_at, outcome, ending, grade = row
     told = None if ending is None else json.loads(ending)
-    return SessionRow(id_, task, json.loads(intent), state, started_at, ended_at, outcome, told)
+    graded = None if grade is None else json.loads(grade)
+    return SessionRow(id_, task, json.loads(intent), state, started_at, ended_at, outcome, told, graded)
 
 
 def _schedule(row: tuple[Any, ...]) -> ScheduleRow:

@@ -41,6 +41,7 @@ MIGRATIONS: Sequence[Sequence[str]] = (
             FROM meta WHERE key = 'supervisor.paused' AND value <> 'null'""",
         "DELETE FROM meta WHERE key = 'supervisor.paused'",
     ),
+    ("ALTER TABLE sessions ADD COLUMN grade TEXT",),
 )
 LATEST = len(MIGRATIONS)
 

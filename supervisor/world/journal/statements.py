@@ -8,6 +8,7 @@ from typing import Any, assert_never
 from supervisor.world.journal.entries import (
     Entry,
     Event,
+    GradeRow,
     Meta,
     PacingDrop,
     PacingRow,
@@ -21,12 +22,13 @@ from supervisor.world.journal.entries import (
 
 Statement = tuple[str, tuple[str | float | int | None, ...]]
 
-SESSION_UPSERT = """INSERT INTO sessions (id, task, intent, state, started_at, ended_at, outcome, ending)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+SESSION_UPSERT = """INSERT INTO sessions (id, task, intent, state, started_at, ended_at, outcome, ending, grade)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET task = excluded.task, intent = excluded.intent, state = excluded.state,
     started_at = excluded.started_at, ended_at = excluded.ended_at, outcome = excluded.outcome,
-    ending = excluded.ending
+    ending = excluded.ending, grade = excluded.grade
 WHERE sessions.ended_at IS NULL"""
+_GRADE = "UPDATE sessions SET grade = ? WHERE id = ?"
 _EVENT = "INSERT INTO events (seq, at, kind, session, task, data) VALUES (?, ?, ?, ?, ?, ?)"
 _TASK = "INSERT INTO tasks VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET disposition = excluded.disposition"
 _TASK_DROP = "DELETE FROM tasks WHERE key = ?"
@@ -61,8 +63,11 @@ def _statement(entry: Entry) -> Statement:
             return _EVENT, (seq, at, kind, session, task, _json(data))
         case SessionRow():
             ending = None if entry.ending is None else _json(entry.ending)
+            grade = None if entry.grade is None else _json(entry.grade)
             known = (entry.id, entry.task, _json(entry.intent), entry.state, entry.started_at)
-            return SESSION_UPSERT, (*known, entry.ended_at, entry.outcome, ending)
+            return SESSION_UPSERT, (*known, entry.ended_at, entry.outcome, ending, grade)
+        case GradeRow(session, graded):
+            return _GRADE, (_json(graded), session)
         case TaskRow(key, disposition):
             return _TASK, (key, _json(disposition))
         case TaskDrop(key):
