@@ -242,6 +242,12 @@ async def _guard(
     )
 
 
+_GATE_FILES = (
+    "GIT_CONFIG_VALUE_",
+    "GIT_CONFIG_PARAMETERS",
+)  # the variables that name the folder of the hooks
+
+
 def _under_guard(repo: Repository, hooks: Path, base: Mapping[str, str]) -> dict[str, str]:
     """Return what is different for a session once its guard is in place.
 
@@ -251,7 +257,7 @@ def _under_guard(repo: Repository, hooks: Path, base: Mapping[str, str]) -> dict
     if not (repo.common_dir / "reftable").exists():
         env["LEASEHOLD_GATE"] = "guard"
         ours = gate_environment(repo, hooks, base)
-        env |= {name: value for name, value in ours.items() if name.startswith("GIT_CONFIG_VALUE_")}
+        env |= {name: value for name, value in ours.items() if name.startswith(_GATE_FILES)}
     return env
 
 

@@ -167,6 +167,12 @@ def stage(site: Site, model: ModelServer, request: pytest.FixtureRequest) -> Ite
     made.keep(request.node.originalname.removeprefix("test_"))
 
 
+def needs(rig: Rig, scenario: str) -> None:
+    """Skip a scenario that an agent cannot do, with the reason."""
+    if reason := rig.cannot.get(scenario):
+        pytest.skip(f"{rig.name}: {reason}")
+
+
 def left(find: Callable[[str], list[int]], stage: Stage) -> dict[str, list[int]]:
     """Return the living processes of all sessions that ended."""
     found = {event["session"]: find(event["session"]) for event in stage.site.events("session.ended")}

@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
-from tests.harness.conftest import left
-from tests.harness.model.script import Create, Edit, Read, Say, Shell
+import os
+import signal
+
+from tests.harness.conftest import left, needs
+from tests.harness.model.script import (
+    Create,
+    Drop,
+    Edit,
+    Fail,
+    Read,
+    Say,
+    Shell,
+    Silence,
+    Stall,
+)
+
+COMMIT = Shell("git add new.txt && git commit -qm New -- new.txt")
+WRITE = (Create("new.txt", "fresh\n"), COMMIT, Say("All done."))
+
+
+def app(stage) -> None:
+    """Commit a file that sessions edit."""
+    stage.site.write("app.txt", "one\ntwo\n")
+    stage.site.git("add", "app.txt")
+    stage.site.git("commit", "-qm", "App")
 
 
 def test_edit_and_commit(stage, rig, tagged):
     stage.configure(rig)
-    stage.site.write("app.txt", "one\ntwo\n")
-    stage.site.git("add", "app.txt")
-    stage.site.git("commit", "-qm", "App")
+    app(stage)
     stage.task(
         "edit",
         Read("app.txt"),
@@ -29,3 +50,130 @@ def test_edit_and_commit(stage, rig, tagged):
     assert ended["session"] in stage.site.git("log", "-1", "--format=%(trailers:key=Leasehold-Session)")
     assert stage.record(ended["session"])["guard"]["level"] == "kernel"
     assert left(tagged, stage) == {}
+
+
+def test_an_edit_of_a_leased_file_is_refused_the_model_is_told_and_works_around_it(stage, rig, tagged):
+    needs(rig, "refused")
+    stage.configure(rig, supervisor={"pool": False}, guard={"wait": "0s"})
+    app(stage)
+    stage.task(
+        "around",
+        Read("app.txt"),
+        Edit("app.txt", "two", "zwei"),
+        Shell("echo overwritten > app.txt"),
+        Shell('cat "$LEASEHOLD_NOTICE"'),
+        *WRITE,
+    )
+    stage.site.start()
+    stage.site.run("lease", "acquire", "app.txt")
+
+    stage.site.run("launch", "--task", "around")
+    ended = stage.site.wait_for("session.ended", task="around")
+
+    assert (stage.site.root / "app.txt").read_text() == "one\ntwo\n"
+    assert stage.site.git("show", "HEAD:new.txt").strip() == "fresh"
+    assert ended["data"]["outcome"] == "finished"
+    told = stage.model.told("around")
+    assert "app.txt: Device or resource busy" in told  # the shell's words
+    assert "app.txt is held by" in told  # the notice's
+    assert len(stage.site.events("write.refused")) >= 2
+    assert left(tagged, stage) == {}
+
+
+def test_a_session_killed_in_the_middle_of_a_tool_leaves_no_process(stage, rig, tagged):
+    needs(rig, "shell")
+    stage.configure(rig)
+    stage.task("kill", Shell("echo $$ > .leasehold/up; exec sleep 1000 > .leasehold/out 2>&1"), Say("Slept."))
+    stage.site.start()
+    up = stage.site.root / ".leasehold/up"
+    stage.site.until(lambda: up.exists() and up.read_text().endswith("\n"))
+    session = stage.site.ask("ps")["sessions"][0]["id"]
+    harness = stage.site.wait_for("session.running")["data"]["pid"]
+    assert len(tagged(session)) >= 2
+
+    os.kill(harness, signal.SIGKILL)
+    ended = stage.site.wait_for("session.ended", session=session)
+
+    assert ended["data"]["evidence"]["signal"] == signal.SIGKILL
+    assert tagged(session) == []
+
+
+def test_a_session_that_is_stopped_in_the_middle_of_a_tool_leaves_no_process(stage, rig, tagged):
+    needs(rig, "shell")
+    stage.configure(rig)
+    stage.task("stop", Shell("echo $$ > .leasehold/up; exec sleep 1000 > .leasehold/out 2>&1"), Say("Slept."))
+    stage.site.start()
+    up = stage.site.root / ".leasehold/up"
+    stage.site.until(lambda: up.exists() and up.read_text().endswith("\n"))
+    session = stage.site.ask("ps")["sessions"][0]["id"]
+
+    answer = stage.site.ask("session", "stop", session)
+
+    assert answer["outcome"] in {"stopped", "killed"}
+    assert tagged(session) == []
+
+
+def test_a_429_and_then_success_is_a_finished_session(stage, rig):
+    needs(rig, "429")
+    stage.configure(rig)
+    stage.task("limited", Fail(429, (("retry-after", "1"),)), *WRITE)
+
+    stage.until_idle()
+
+    assert stage.ended("limited")["data"]["outcome"] == "finished"
+    assert stage.site.git("show", "HEAD:new.txt").strip() == "fresh"
+
+
+def test_a_401_is_no_finished_session(stage, rig, tagged):
+    stage.configure(rig)
+    stage.task("denied", Fail(401, times=0))
+
+    stage.until_idle(code=1)
+
+    assert stage.ended("denied")["data"]["outcome"] not in {"finished", "timed_out"}
+    assert left(tagged, stage) == {}
+
+
+def test_a_server_that_is_gone_is_no_finished_session(stage, rig, tagged):
+    stage.configure(rig, harness={"budget": "20s", "warn": "0s"})
+    stage.task("gone", *WRITE)
+    stage.model.close()
+
+    stage.until_idle(code=1)
+
+    assert stage.ended("gone")["data"]["outcome"] != "finished"
+    assert left(tagged, stage) == {}
+
+
+def test_a_model_that_never_answers_is_stopped_by_the_stall_clock(stage, rig, tagged):
+    stage.configure(rig, harness={"stall": "8s"})
+    stage.task("hang", Create("new.txt", "fresh\n"), Silence())
+
+    stage.until_idle(code=1)
+
+    assert stage.ended("hang")["data"]["outcome"] == "stalled"
+    assert left(tagged, stage) == {}
+
+
+def test_a_stream_that_stands_still_ends_with_the_budget(stage, rig, tagged):
+    stage.configure(rig, harness={"budget": "12s", "warn": "0s"})
+    stage.task("budget", Create("new.txt", "fresh\n"), *[Stall()] * 9)
+
+    stage.until_idle(code=1)
+
+    ended = stage.ended("budget")
+    assert ended["data"]["outcome"] == "timed_out"
+    (salvage,) = stage.site.ask("salvage", "list")["salvages"]
+    assert salvage["session"] == ended["session"]
+    assert left(tagged, stage) == {}
+
+
+def test_a_stream_that_is_cut_is_asked_for_again_or_told_as_no_finish(stage, rig):
+    stage.configure(rig)
+    stage.task("cut", Drop(), *WRITE)
+
+    stage.until_idle(code=None)
+
+    outcome = stage.ended("cut")["data"]["outcome"]
+    landed = "new.txt" in stage.site.git("ls-tree", "--name-only", "HEAD")
+    assert (outcome == "finished") == landed

@@ -553,6 +553,28 @@ class TestOtherRepositories:
         session.commit("mine/b")
         assert trailers(session) == BOTH
 
+    def test_a_harness_that_gives_its_shell_an_empty_hook_folder_does_not_switch_the_gate_off(
+        self, session: Checkout
+    ) -> None:
+        count = int(session.env["GIT_CONFIG_COUNT"])
+        emptied = {
+            "GIT_CONFIG_COUNT": str(count + 1),
+            f"GIT_CONFIG_KEY_{count}": "core.hooksPath",
+            f"GIT_CONFIG_VALUE_{count}": "",
+        }
+        within = Checkout(session.root, session.env | emptied)
+
+        within.commit("mine/b")
+
+        assert trailers(within) == BOTH
+
+    def test_a_path_with_quotes_and_exclamation_marks_is_gated(self, tmp_path: Path, enter: Enter) -> None:
+        session = enter(Checkout.init(tmp_path / "it's! a=b"))
+
+        session.commit("mine/x")
+
+        assert trailers(session) == BOTH
+
 
 class TestTheClient:
     def test_a_supervisor_that_is_gone_refuses_in_one_clear_line(

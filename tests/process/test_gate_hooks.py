@@ -73,6 +73,10 @@ def test_the_environment_adds_to_the_operators_configuration(tmp_path: Path) -> 
         "GIT_CONFIG_VALUE_3": "/hooks/gitconfig",
         "GIT_CONFIG_KEY_4": f"includeIf.gitdir:{pattern}/worktrees/**.path",
         "GIT_CONFIG_VALUE_4": "/hooks/gitconfig",
+        "GIT_CONFIG_PARAMETERS": (
+            f"'includeIf.gitdir:{pattern}.path'='/hooks/gitconfig' "
+            f"'includeIf.gitdir:{pattern}/worktrees/**.path'='/hooks/gitconfig'"
+        ),
         "LEASEHOLD_REPO_GIT": str(git_dir),
         "LEASEHOLD_REPO_HOOKS": str(git_dir / "hooks"),
         "LEASEHOLD_TARGET": "refs/heads/main",

@@ -93,8 +93,9 @@ def environment(
 
     They hold for the repository and its worktrees; any other repository that the session works in keeps
     its own hooks, untouched. `inherited` is the environment that the session gets otherwise:
-    configuration which the operator passes through GIT_CONFIG_COUNT stays, ours is added behind it. A
-    GIT_CONFIG_PARAMETERS in it would win over ours, so do not hand that one on.
+    configuration which the operator passes through GIT_CONFIG_COUNT stays, ours is added behind it, and said
+    again in GIT_CONFIG_PARAMETERS, which wins: some harnesses give their shell more pairs, with an empty
+    core.hooksPath among them. A GIT_CONFIG_PARAMETERS of the operator is not handed on.
 
     `target` is the branch that the session's own branch will be integrated into, where it has one: what
     the target or a remote has already is then not held against the session.
@@ -108,9 +109,12 @@ def environment(
         "LEASEHOLD_REPO_GIT": str(repo.common_dir),
         "LEASEHOLD_REPO_HOOKS": str(repo.hooks),
     }
-    for at, pattern in enumerate((shared, f"{shared}/worktrees/**"), place):
-        variables[f"GIT_CONFIG_KEY_{at}"] = f"{condition}{pattern}.path"
-        variables[f"GIT_CONFIG_VALUE_{at}"] = str(folder / _CONFIG)
+    names = [f"{condition}{pattern}.path" for pattern in (shared, f"{shared}/worktrees/**")]
+    file = str(folder / _CONFIG)
+    for at, name in enumerate(names, place):
+        variables[f"GIT_CONFIG_KEY_{at}"] = name
+        variables[f"GIT_CONFIG_VALUE_{at}"] = file
+    variables["GIT_CONFIG_PARAMETERS"] = " ".join(f"{_shell(name)}={_shell(file)}" for name in names)
     if not target:
         variables["GIT_OPTIONAL_LOCKS"] = "0"  # in its own work tree nobody else's commit can fail by them
     else:
@@ -147,6 +151,11 @@ def _quoted(value: str) -> str:
     """Return `value` as git's configuration files write it."""
     escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t")
     return f'"{escaped}"'
+
+
+def _shell(value: str) -> str:
+    """Return `value` as git quotes it for GIT_CONFIG_PARAMETERS, exclamation marks included."""
+    return "'" + value.replace("'", "'\\''").replace("!", "'\\!'") + "'"
 
 
 def _literal(path: str) -> str:
