@@ -76,14 +76,14 @@ class Fleet:
 
 
 @contextlib.contextmanager
-def fleet(folder: Path, files: int) -> Iterator[Fleet]:
-    """Start it over two checkouts with so many files each."""
+def fleet(folder: Path, files: int, *, guard: bool = True) -> Iterator[Fleet]:
+    """Start it over two checkouts with so many files each; without a `guard`, sessions have git's hooks alone."""
     environ = _environ(folder)
     root, bare_root = folder / "guarded", folder / "bare"
     for place in (root, bare_root):
         _checkout(place, files, environ)
     ear = folder / "ear"
-    _configure(folder, root, ear)
+    _configure(folder, root, ear, guard=guard)
     with socket.socket(socket.AF_UNIX) as listener, (folder / "supervisor.log").open("wb") as log:
         listener.bind(str(ear))
         listener.listen()
@@ -140,14 +140,15 @@ def _checkout(root: Path, files: int, environ: dict[str, str]) -> None:
         subprocess.run(["git", *words], cwd=root, env=environ, check=True)
 
 
-def _configure(folder: Path, root: Path, ear: Path) -> None:
+def _configure(folder: Path, root: Path, ear: Path, *, guard: bool) -> None:
     (folder / "tasks").mkdir()
     for name in GUARDED:
         (folder / f"tasks/{name}.md").write_text(f"---\nstate: backlog\n---\n# {name}\n", encoding="utf-8")
     words = json.dumps([sys.executable, str(_RUNNER), str(ear), "{task}"])
     (folder / "config.toml").write_text(
         f"[supervisor]\nmax_sessions = {len(GUARDED)}\non_stop = 'stop'\nstate_dir = {json.dumps(str(folder / 'state'))}\n"
-        f"[leases]\nrequired_level = 'kernel'\n[guard]\nwait = '0s'\n[repos.bench]\npath = {json.dumps(str(root))}\n"
+        f"[leases]\nrequired_level = '{'kernel' if guard else 'hooks'}'\n"
+        f"[guard]\nwait = '0s'\nmode = '{'auto' if guard else 'off'}'\n[repos.bench]\npath = {json.dumps(str(root))}\n"
         f"[sources.tasks]\nkind = 'markdown'\npath = {json.dumps(str(folder / 'tasks'))}\n"
         f"[harness.runner]\ncommand = {words}\nbudget = '1h'\ngrace = '1s'\n",
         encoding="utf-8",

@@ -56,6 +56,12 @@ def opens(path: str, count: int, *, new: bool = False) -> Deed:
     }
 
 
+def write(path: str, text: str) -> Deed:
+    """Write a file whole."""
+    Path(path).write_text(text, encoding="utf-8")
+    return {}
+
+
 def count_up(files: list[str], seconds: float) -> Deed:
     """Add one to random files, read, think and write, as an edit does; how often it was acknowledged, how often refused."""
     done = refused = 0
@@ -102,7 +108,7 @@ def commits(name: str, rounds: int) -> Deed:
     return {"seconds": time.perf_counter() - began, "failed": failed, "commands": 3 * rounds, "said": said}
 
 
-DEEDS = {deed.__name__: deed for deed in (run, opens, count_up, storm, commits)}
+DEEDS = {deed.__name__: deed for deed in (run, opens, write, count_up, storm, commits)}
 
 
 def main() -> None:

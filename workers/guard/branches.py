@@ -1,7 +1,8 @@
 """The commit gate inside the guard: a branch moves when git renames its lock file, and that call is held too.
 
 So the gate does not depend on hooks: neither core.hooksPath nor a program that knows no hooks goes around it.
-A fork of the worker asks git what changes and the supervisor whether it may, while the loop goes on.
+Of an ordinary commit, a git that stays says what changes, and the supervisor is asked over the session's own line.
+Of all else, and when either does not answer, a fork of the worker asks as a hook would. The loop goes on meanwhile.
 """
 
 from __future__ import annotations
@@ -11,13 +12,16 @@ import posix
 import select
 
 from workers.gate.main import verdict
+from workers.gate.wire import text_of
 from workers.session import kernel
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from workers.gate.differ import Differ
     from workers.guard.calls import Target
+    from workers.guard.line import Answer, Line
     from workers.session.loop import Loop
 
 _ZERO = b"0" * 40
@@ -25,21 +29,31 @@ _LOCK = b".lock"
 
 
 class Move:
-    """A branch about to move, as a line of git's reference transactions: "OLD NEW REF"."""
+    """A branch about to move."""
 
-    __slots__ = ("line",)
+    __slots__ = ("new", "old", "ref")
 
-    def __init__(self, line: bytes) -> None:
-        self.line = line
+    def __init__(self, old: bytes, new: bytes, ref: bytes) -> None:
+        self.old = old
+        self.new = new
+        self.ref = ref
+
+    def line(self) -> bytes:
+        """Return it as git's reference transactions have it."""
+        return b"%s %s %s" % (self.old, self.new, self.ref)
 
 
 class Branches:
     """Judges moves of branches in one repository. `environ` has what the gate's client goes by."""
 
-    __slots__ = ("_environ", "_heads", "_loop", "_refs")
+    __slots__ = ("_differ", "_environ", "_heads", "_line", "_loop", "_refs")
 
-    def __init__(self, loop: Loop, git_dir: bytes, environ: dict[bytes, bytes]) -> None:
+    def __init__(
+        self, loop: Loop, git_dir: bytes, environ: dict[bytes, bytes], differ: Differ, line: Line
+    ) -> None:
         self._loop = loop
+        self._differ = differ
+        self._line = line
         self._heads = git_dir + b"/refs/heads/"
         self._refs = git_dir + b"/"
         self._environ = environ | {b"GIT_DIR": git_dir}
@@ -54,10 +68,34 @@ class Branches:
         old = _value(named[1].path) or _ZERO
         if old == new:
             return None
-        return Move(old + b" " + new + b" " + named[1].path[len(self._refs) :])
+        return Move(old, new, named[1].path[len(self._refs) :])
 
     def judge(self, move: Move, judged: Callable[[list[str]], None]) -> None:
         """Ask; `judged` hears why the branch may not move, in lines, or nothing when it may."""
+        if move.old == _ZERO or self._environ.get(b"LEASEHOLD_TARGET", move.ref) != move.ref:
+            self._ask_apart(move, judged)
+            return
+
+        def heard(answer: Answer) -> None:
+            lines = _lines(answer)
+            if lines is None:
+                self._ask_apart(move, judged)
+            else:
+                judged(lines)
+
+        def found(paths: list[bytes] | None) -> None:
+            if paths is None:
+                self._ask_apart(move, judged)
+            else:
+                self._line.ask("gate.check", {"updates": [_update(move, paths)]}, heard)
+
+        self._differ.ask(move.old, move.new, found)
+
+    def rest(self) -> None:
+        """End the process that answers about commits."""
+        self._differ.close()
+
+    def _ask_apart(self, move: Move, judged: Callable[[list[str]], None]) -> None:
         reader, writer = os.pipe2(os.O_CLOEXEC)
         worker = os.getpid()
         if os.fork() == 0:
@@ -90,6 +128,29 @@ def _value(path: bytes) -> bytes | None:
     return content if content and not content.startswith(b"ref:") and content.isalnum() else None
 
 
+def _update(move: Move, paths: list[bytes]) -> dict[str, object]:
+    return {
+        "ref": text_of(move.ref),
+        "old": text_of(move.old),
+        "new": text_of(move.new),
+        "kind": "update",
+        "paths": [text_of(path) for path in paths],
+    }
+
+
+def _lines(answer: Answer) -> list[str] | None:
+    """Return why the supervisor refuses, nothing when it does not, and `None` when it did not answer."""
+    match answer:
+        case {"result": {"ok": True}}:
+            return []
+        case {"error": {"message": str(message), **rest}} if message:
+            data = rest.get("data")
+            lines = data.get("lines") if isinstance(data, dict) else None
+            return [message, *(f"  {line}" for line in lines or ())]
+        case _:
+            return None
+
+
 def _ask(move: Move, writer: int, worker: int, environ: dict[bytes, bytes]) -> None:
     """Ask in the forked process, which holds nothing that outlives its one question."""
     try:
@@ -98,7 +159,7 @@ def _ask(move: Move, writer: int, worker: int, environ: dict[bytes, bytes]) -> N
             os.closerange(3, writer)
             os.closerange(writer + 1, os.sysconf("SC_OPEN_MAX"))
             posix.environ.update(environ)
-            lines = "\n".join(verdict(move.line)).encode(errors="replace")
+            lines = "\n".join(verdict(move.line())).encode(errors="replace")
             os.write(writer, lines[:60_000] + b"\0")
     finally:
         os._exit(0)

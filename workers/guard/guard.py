@@ -144,8 +144,9 @@ class Guard:
         self._fleeting.look()
 
     def rest(self) -> None:
-        """End the process that answers about ignored paths, before the tree is swept."""
+        """End the processes that answer about ignored paths and commits, before the tree is swept."""
         self._ignored.close()
+        self._branches.rest()
         if self._fence is not None:
             self._fence.close()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from workers.gate.differ import Differ
 from workers.guard.branches import Branches
 from workers.guard.claims import Claims
 from workers.guard.fence import Fence
@@ -27,14 +28,16 @@ def make(listener: int, spec: GuardSpec, loop: Loop, rights: Rights, told: Calla
     """Return the guard that answers on the descriptor `listener`, which becomes its own."""
     os.set_inheritable(listener, False)
     root = os.fsencode(spec.root)
+    git_dir = os.fsencode(spec.git_dir)
+    line = Line(loop, spec.control, spec.token, spec.patience)
     return Guard(
         loop,
         Listener(listener),
         Ground(root),
-        Ignored(root, spec.git, os.fsencode(spec.git_dir)),
+        Ignored(root, spec.git, git_dir),
         rights,
-        Claims(Line(loop, spec.control, spec.token, spec.patience)),
-        Branches(loop, os.fsencode(spec.git_dir), _gate(spec)),
+        Claims(line),
+        Branches(loop, git_dir, _gate(spec), Differ(loop, spec.git, git_dir), line),
         SpareHooks(spec.hooks, spec.spare_hooks, spec.git_dir),
         told,
         Rules(spec.wait, spec.git_wait, spec.aliases, open_when_away=spec.open_when_away),
