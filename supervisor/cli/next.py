@@ -24,6 +24,8 @@ def next_(ctx: click.Context, as_json: bool) -> None:  # noqa: FBT001
     else:
         scopes = ", ".join(chosen["scopes"]) or "no declared scope"
         click.echo(f"next: {chosen['id']} ({chosen['title']}) on {chosen['harness']}; {scopes}")
+        if chosen["choice"]:
+            click.echo(f"  {chosen['choice']['sentence']}")
     if "not_now" in found:
         click.echo(f"not now: {found['not_now']}")
     if found["plateau_warning"]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from zoneinfo import ZoneInfo
 
 from supervisor.core.decisions.policy import (
+    Choose,
     Harness,
     Integration,
     Leases,
@@ -63,6 +64,8 @@ def policy_from(settings: Settings, repos: Mapping[str, Repository]) -> Policy:
             recent_window=settings.selection.recent_commit_minutes * 60.0,
             preempt=Preempt(settings.selection.preempt),
             min_runtime=settings.selection.min_runtime,
+            choose=Choose(settings.selection.choose),
+            explore=settings.selection.explore,
         ),
         retry=RetryPolicy(
             attempts=settings.retry.attempts,

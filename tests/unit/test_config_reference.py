@@ -10,15 +10,14 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
+from supervisor.world.config.choosing import RetrySettings, SelectionSettings
 from supervisor.world.config.effective import effective
 from supervisor.world.config.models import (
     HarnessSettings,
     LeaseSettings,
     QuotaSettings,
     RepoSettings,
-    RetrySettings,
     ScheduleSettings,
-    SelectionSettings,
     SourceSettings,
     SupervisorSettings,
 )

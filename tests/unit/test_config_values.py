@@ -9,13 +9,13 @@ import pytest
 from pydantic import BaseModel, Strict
 
 from supervisor.core.duration import parse_duration
-from supervisor.world.config import models
 from supervisor.world.config.credentials import pass_through
 from supervisor.world.config.diff import changes
 from supervisor.world.config.effective import as_toml, effective
 from supervisor.world.config.lines import line_of
 from supervisor.world.config.load import load
 from supervisor.world.config.models import Settings
+from supervisor.world.config.section import Section
 from supervisor.world.config.values import duration_text, parse_size, size_text
 
 TEXT = """\
@@ -173,7 +173,7 @@ def test_a_secret_comes_from_the_environment_or_else_from_a_credential(tmp_path:
 
 
 def test_no_key_that_is_true_or_false_takes_a_text() -> None:
-    sections: list[type[BaseModel]] = [Settings, *models.Section.__subclasses__()]
+    sections: list[type[BaseModel]] = [Settings, *Section.__subclasses__()]
 
     lax = [
         f"{section.__name__}.{name}"

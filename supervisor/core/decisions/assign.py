@@ -108,6 +108,8 @@ def assign(
     }
     if schedule is not None:
         data["schedule"] = schedule
+    if fit.choice is not None:
+        data["choice"] = fit.choice.as_json()
     if decision is not None:
         data["passed_over"] = counts(decision.skipped)
         deferred = sum(skip.reason is Reason.LEASED for skip in decision.skipped)

@@ -21,6 +21,13 @@ class Preempt(enum.Enum):
     NOW = "now"
 
 
+class Choose(enum.Enum):
+    """Which harness runs a task that names none."""
+
+    ORDER = "order"  # the first that has room, as they stand in the configuration
+    THOMPSON = "thompson"  # one that has room, by draws from what their sessions were worth so far
+
+
 class Undeclared(enum.Enum):
     """Whether a task that declares no paths may take free paths when it commits."""
 
@@ -102,7 +109,10 @@ class Repo:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """How tasks are chosen; windows and runtimes in seconds, the lane window in assignments."""
+    """How tasks are chosen; windows and runtimes in seconds, the lane window in assignments.
+
+    `explore` is the share of choices that are made blindly, so that no harness is given up for good.
+    """
 
     lane_window: int = 20
     plateau_share: float = 0.6
@@ -110,6 +120,8 @@ class Selection:
     recent_window: float = 600.0
     preempt: Preempt = Preempt.NEVER
     min_runtime: float = 120.0
+    choose: Choose = Choose.ORDER
+    explore: float = 0.1
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, NamedTuple
 
-from supervisor.core.decisions import resting
+from supervisor.core.decisions import choosing, resting
+from supervisor.core.decisions.choosing import Choice
 from supervisor.core.decisions.holders import ORPHANS, describe
+from supervisor.core.decisions.policy import Choose
 from supervisor.core.decisions.tables import Tables
 from supervisor.core.duration import format_duration
 from supervisor.core.history import plateau
@@ -66,10 +68,11 @@ class Skip(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """A task that may run now, and the harness that would run it."""
+    """A task that may run now, the harness that would run it, and why this one where that was chosen by draws."""
 
     work: Work
     harness: str
+    choice: Choice | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +91,7 @@ class _Pass:
 
     tables: Tables
     now: Moment
-    harness_of: dict[str | None, str | Skip] = field(default_factory=dict)
+    harness_of: dict[str | None, tuple[str, ...] | Skip] = field(default_factory=dict)
     lane_of: dict[str, retry.MustWait | None] = field(default_factory=dict)
     reread: set[str] = field(default_factory=set)
     conflicts: dict[int, Conflict | None] = field(default_factory=dict)
@@ -198,7 +201,10 @@ def _check_ranked(walk: _Pass, work: Work, harness: str) -> Fit | Skip:
     if (recent := _recent(walk, work)) is not None:
         return recent
     tables.conflict_of.pop(task.key, None)
-    return Fit(work, runs_on)
+    if tables.policy.selection.choose is Choose.ORDER or len(runs_on) == 1:
+        return Fit(work, runs_on[0])
+    choice = choosing.choose(tables, task, runs_on)
+    return Fit(work, choice.harness, choice)
 
 
 def _conflict(walk: _Pass, work: Work) -> Conflict | None:
@@ -250,27 +256,25 @@ def _recent(walk: _Pass, work: Work) -> Skip | None:
     )
 
 
-def _harness(walk: _Pass, name: str | None) -> str | Skip:
+def _harness(walk: _Pass, name: str | None) -> tuple[str, ...] | Skip:
     if name not in walk.harness_of:
         walk.harness_of[name] = _find_harness(walk, name)
     return walk.harness_of[name]
 
 
-def _find_harness(walk: _Pass, name: str | None) -> str | Skip:
+def _find_harness(walk: _Pass, name: str | None) -> tuple[str, ...] | Skip:
+    """Return the harnesses that have room now, in the order of the configuration."""
     harnesses = walk.tables.policy.harnesses
     if name is not None and name not in harnesses:
         known = ", ".join(harnesses) or "none"
         return Skip("", "", Reason.NO_HARNESS, f'no harness "{name}" is configured (there are: {known})')
     if not harnesses:
         return Skip("", "", Reason.NO_HARNESS, "no harness is configured; add a [harness.NAME] section")
-    first: Skip | None = None
-    for candidate in harnesses if name is None else (name,):
-        full = harness_full(walk.tables, candidate, walk.now)
-        if full is None:
-            return candidate
-        first = first or full
-    assert first is not None  # noqa: S101  - there was at least one candidate
-    return first
+    candidates = harnesses if name is None else (name,)
+    full = {candidate: harness_full(walk.tables, candidate, walk.now) for candidate in candidates}
+    if free := tuple(candidate for candidate, skip in full.items() if skip is None):
+        return free
+    return next(skip for skip in full.values() if skip is not None)
 
 
 def harness_full(tables: Tables, name: str, now: Moment) -> Skip | None:

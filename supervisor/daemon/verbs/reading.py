@@ -174,6 +174,7 @@ class ReadingVerbs:
             answer |= {
                 "runs_now": True,
                 "harness": found.harness,
+                "choice": found.choice.as_json() if found.choice is not None else None,
                 "sentence": f"{would_run(tables, now)}; it is number {place(tables, params.key)} in the ranking",
             }
         else:
@@ -241,6 +242,7 @@ def decision_json(decision: Decision) -> dict[str, Any]:
             "harness": chosen.harness,
             "lane": chosen.work.task.lane,
             "scopes": [want.scope.text for want in chosen.work.wants],
+            "choice": chosen.choice.as_json() if chosen.choice is not None else None,
         },
         "skipped": [skip.as_json() for skip in decision.skipped[:_SHOWN]],
         "skipped_counts": counts(decision.skipped),

@@ -6,25 +6,21 @@ from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from supervisor.core.leases.scope import ScopeError, parse_scopes
 from supervisor.core.pacing.cadence import Cron, ScheduleError
+from supervisor.world.config.choosing import GradingSettings, RetrySettings, SelectionSettings
 from supervisor.world.config.faults import fault
 from supervisor.world.config.harness import check_adapter, check_command, check_variable
+from supervisor.world.config.section import Section
 from supervisor.world.config.values import Count, Duration, Flag, Limit, Name, Place, Size, SizeLimit, Words
 
 PREFIX = "LEASEHOLD__"
 _OF_ADAPTERS = ("program", "args", "home", "mcp", "resume")
 _OF_COMMANDS = ("parse",)
 _OF_WORKTREES = ("target", "integrate", "integrate_wait", "check", "check_timeout", "check_batch")
-
-
-class Section(BaseModel):
-    """A table of the file: frozen, and with no key that is not named here."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class SupervisorSettings(Section):
@@ -198,57 +194,6 @@ class SourceSettings(Section):
         for key, kind in owner.items():
             if key in self.model_fields_set and self.kind != kind:
                 raise fault(key, f'belongs to sources of kind "{kind}"; this one is "{self.kind}"')
-        return self
-
-
-class SelectionSettings(Section):
-    """[selection]: how the next task is chosen."""
-
-    lane_window: Count = Field(20, ge=1)
-    plateau_share: float = Field(0.6, gt=0, le=1)
-    plateau_min: Count = Field(5, ge=1)
-    recent_commit_minutes: float = Field(10.0, ge=0, le=525_600)
-    preempt: Literal["never", "after-turn", "now"] = "never"
-    min_runtime: Duration = Field(120.0, ge=0)
-
-    @model_validator(mode="after")
-    def _warning_can_be_reached(self) -> SelectionSettings:
-        if self.plateau_min > self.lane_window:
-            raise fault(
-                "plateau_min", f"is more than lane_window ({self.lane_window}); no plateau is ever seen"
-            )
-        return self
-
-
-class GradingSettings(Section):
-    """[grading]: a program that says what a session's work is worth, instead of the table."""
-
-    command: Words | None = None
-    timeout: Duration = Field(60.0, gt=0)
-
-    @field_validator("command")
-    @classmethod
-    def _can_be_run(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        return None if value is None else check_command(value)
-
-
-class RetrySettings(Section):
-    """[retry]: what follows a failure, for the task and for its lane."""
-
-    attempts: Count = Field(3, ge=1)
-    backoff: Duration = Field(30.0, ge=0)
-    backoff_max: Duration = Field(1800.0, ge=0)
-    jitter: float = Field(0.25, ge=0, le=1)
-    intensity: Count = Field(5, ge=1)
-    window: Duration = Field(600.0, gt=0)
-    intensity_all: Count = Field(20, ge=1)
-    spawns: Count = Field(30, ge=1)
-    spawn_window: Duration = Field(21_600.0, gt=0)
-
-    @model_validator(mode="after")
-    def _backoff_fits(self) -> RetrySettings:
-        if self.backoff > self.backoff_max:
-            raise fault("backoff", "is longer than backoff_max")
         return self
 
 
