@@ -1,7 +1,7 @@
 """Start what runs beside or inside a session: `python -I -S DIR COMMAND`, DIR being the folder of this package.
 
 `session SESSION_DIR [--listen-fd N] [--lock-fd N]` is the worker of one session; `guard-probe` says whether the
-lease guard bites on this host. Each sub-program is imported only when it is asked for, so that
+lease guard bites on this host, `confine-probe` whether Landlock holds. Each sub-program is imported only when it is asked for, so that
 one does not pay for the start of another.
 """
 
@@ -31,6 +31,10 @@ def main(argv: list[str]) -> int:
             from workers.guard.probe import main as probe
 
             return probe()
+        case ["confine-probe"]:
+            from workers.guard.confine_probe import main as confine_probe
+
+            return confine_probe()
         case _:
             sys.stderr.write("usage: python -I -S DIR session SESSION_DIR [--listen-fd N] [--lock-fd N]\n")
             return 2

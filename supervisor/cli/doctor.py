@@ -23,7 +23,7 @@ def doctor(ctx: click.Context, canary: bool, as_json: bool) -> None:  # noqa: FB
     """Say what this host can enforce, and what it cannot.
 
     Tries a commit that must be refused in a throw-away repository, and each way to hold a session's processes
-    together. Exit code 1 when the gate, or the launcher that is configured, does not hold.
+    together, and what a confined session could write. Exit code 1 when the gate, or the launcher that is configured, does not hold.
 
     With --canary a supervisor runs two sessions in a throw-away repository, the second of which writes to a file
     that the first has written to; it takes a few seconds. Exit code 1 when the file was changed.
@@ -43,7 +43,7 @@ def doctor(ctx: click.Context, canary: bool, as_json: bool) -> None:  # noqa: FB
     configure_logs("console", "warning", sys.stderr)
     settings = _settings(ctx)
     try:
-        ladder, level, seen, strays = anyio.run(_try_all, settings)
+        ladder, level, seen, tried = anyio.run(_try_all, settings)
     except LadderError as error:
         raise click.ClickException(str(error)) from error
     findings = [
@@ -52,7 +52,7 @@ def doctor(ctx: click.Context, canary: bool, as_json: bool) -> None:  # noqa: FB
         *_limits(settings, ladder),
         *look_at_systemd(os.environ),
         *look_at_stock(settings),
-        *strays,
+        *tried,
     ]
     if as_json:
         print_json(
@@ -120,13 +120,15 @@ def _settings(ctx: click.Context) -> Settings | None:
 
 async def _try_all(settings: Settings | None) -> tuple[Ladder, Level, str, list[Finding]]:
     """Try everything in one event loop: a rung's connection to its service manager belongs to the loop it was made in."""
+    from supervisor.daemon.confine_findings import look_at_confinement
     from supervisor.daemon.self_test import probe_level
     from supervisor.daemon.stray_findings import look_for_strays
 
     ladder = await _climb(settings)
     guard = settings is None or settings.guard.mode != "off"
     level, seen = await probe_level(guard=guard, below=ladder.bite)
-    return ladder, level, seen, list(await look_for_strays(settings, ladder))
+    findings = [*await look_at_confinement(settings), *await look_for_strays(settings, ladder)]
+    return ladder, level, seen, findings
 
 
 async def _climb(settings: Settings | None) -> Ladder:

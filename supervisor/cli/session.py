@@ -77,7 +77,8 @@ def show(ctx: click.Context, session_id: str, as_json: bool) -> None:  # noqa: F
         "level",
     ):
         if found.get(name) not in (None, ""):
-            click.echo(f"{name:<12} {found[name]}")
+            more = ", confined" if name == "level" and found.get("confined") else ""
+            click.echo(f"{name:<12} {found[name]}{more}")
     click.echo(f"{'started':<12} {clock(found['started_at'])}")
     if paused := found.get("paused"):
         click.echo(f"{'paused':<12} {ago(paused['since'])} by {paused['by']}: {paused['why']}")

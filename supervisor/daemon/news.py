@@ -86,6 +86,7 @@ class News:
                 self._greeted(session, worker, message)
             case "started":
                 failpoint("start.told")
+                self._confined(session, message)
                 tell(session, HarnessStarted(worker, _process(message, worker)))
                 failpoint("start.queued")
             case "guard":
@@ -110,6 +111,7 @@ class News:
         state, harness = hello.get("state"), hello.get("harness")
         self._take_clocks(session, hello)
         self._guarded(session, hello.get("guard") or {})
+        self._confined(session, hello)
         if state in _UNDER_WAY and isinstance(harness, dict):
             self._hearer.event(session, HarnessStarted(worker, _process(harness, worker)))
         if state == "paused":
@@ -143,6 +145,11 @@ class News:
         session.level = level
         data = {"level": level, "why": str(guard.get("why") or "")}
         self._authority.do([Note("session.level", session.id, session.key, data)])
+
+    def _confined(self, session_id: str, message: Mapping[str, Any]) -> None:
+        session = self._authority.tables.roster.get(session_id)
+        if session is not None and message.get("confined") is True:
+            session.confined = True
 
     def _exited(self, session_id: str, message: Mapping[str, Any]) -> None:
         session = self._authority.tables.roster.get(session_id)

@@ -27,7 +27,8 @@ from supervisor.core.pacing.cadence import Cron, Every
 from supervisor.core.pacing.retry import Intensity, RetryPolicy
 from supervisor.core.pacing.schedule import Misfire, Overlap, Schedule
 from supervisor.core.sessions.budget import Budget
-from supervisor.world.config.models import HarnessSettings, RepoSettings, ScheduleSettings, Settings
+from supervisor.world.config.models import HarnessSettings, ScheduleSettings, Settings
+from supervisor.world.config.repos import RepoSettings
 from supervisor.world.git.repository import Repository
 
 

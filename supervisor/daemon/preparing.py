@@ -21,6 +21,7 @@ from supervisor.core.sessions.integration import branch_of
 from supervisor.core.sessions.roster import Intent, Session
 from supervisor.core.tasks.backlog import Work
 from supervisor.core.tasks.task import Problem, Task
+from supervisor.daemon.confining import confinement
 from supervisor.daemon.equipping import equip
 from supervisor.daemon.harness_limits import limits_of
 from supervisor.daemon.worktrees import Worktrees
@@ -181,12 +182,13 @@ async def session_spec(shop: Workshop, tables: Tables, session: Session) -> Sess
     env.update({name: value for name, value in equipment.prepared.env.items() if name not in chosen})
     if equipment.resumed:
         log.info("session.goes_on", session=session.id, earlier=equipment.resumed)
+    confine = confinement(shop.settings, intent, repo, checkout, folder, env)
     return SessionSpec(
         session=session.id,
         task=session.key,
         command=equipment.prepared.argv,
         prompt=render(
-            brief_of(tables, session, await _dirty_in_scope(tables, session, repo), salvages, shop)
+            brief_of(tables, session, await _dirty_in_scope(tables, session, repo), salvages, shop, confine)
         ),
         env=env,
         cwd=repo.root if repo is not None else Path(env.get("HOME", "/")),
@@ -200,6 +202,7 @@ async def session_spec(shop: Workshop, tables: Tables, session: Session) -> Sess
         links=equipment.prepared.links,
         stop=equipment.stop,
         guard=await _guard(shop, tables, intent, repo, checkout, base) if repo is not None else None,
+        confine=confine,
     )
 
 
@@ -286,7 +289,12 @@ def _way(tables: Tables, name: str) -> str:
 
 
 def brief_of(
-    tables: Tables, session: Session, inherited: tuple[str, ...], salvages: tuple[str, ...], shop: Workshop
+    tables: Tables,
+    session: Session,
+    inherited: tuple[str, ...],
+    salvages: tuple[str, ...],
+    shop: Workshop,
+    confine: tuple[Path, ...] | None,
 ) -> Brief:
     """Return the facts that a session is told, as they are now."""
     now = clock.now()
@@ -329,4 +337,5 @@ def brief_of(
         branch=branch_of(session.id) if session.intent.target else "",
         target=session.intent.target,
         way=_way(tables, session.intent.repo),
+        writable=tuple(map(str, confine or ())),
     )

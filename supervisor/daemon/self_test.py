@@ -46,7 +46,7 @@ async def probe_level(*, guard: bool = True, below: Bite | None = None) -> tuple
         return level, seen
     if not guard:
         return level, f"{seen}; the guard is switched off by guard.mode"
-    bite = below or await _try_a_write()
+    bite = below or await _ask_probe("guard-probe")
     return (
         (Level.KERNEL, f"{seen}, and {bite.told}")
         if bite.holds
@@ -54,8 +54,13 @@ async def probe_level(*, guard: bool = True, below: Bite | None = None) -> tuple
     )
 
 
-async def _try_a_write() -> Bite:
-    command = [sys.executable, "-I", "-S", str(Path(workers.__file__).parent), "guard-probe"]
+async def probe_confinement() -> Bite:
+    """Return whether Landlock holds a session back from what is not in its folders, and what was seen."""
+    return await _ask_probe("confine-probe")
+
+
+async def _ask_probe(name: str) -> Bite:
+    command = [sys.executable, "-I", "-S", str(Path(workers.__file__).parent), name]
     try:
         with anyio.fail_after(_PROBE_LIMIT):
             done = await anyio.run_process(command, check=False, stdin=subprocess.DEVNULL)

@@ -216,6 +216,7 @@ def test_an_impossible_value_is_refused_by_name(write: Write, text: str, sentenc
     ("text", "sentence"),
     [
         ('check = "make test"', 'is for isolation = "worktree"; here all sessions share the checkout'),
+        ("confine = true", 'is for isolation = "worktree"; here all sessions share the checkout'),
         ('exclude = ["../x"]', 'scope "../x" leaves the repository; name a path inside it'),
     ],
 )
@@ -390,3 +391,49 @@ def test_the_least_memory_of_units_is_told_as_a_size(write: Write, key: str) -> 
     assert faults(write, f'[systemd]\n{key} = "1MiB"\n') == [
         f'systemd.{key} must be at least "64MiB", not "1MiB"'
     ]
+
+
+def test_what_confined_sessions_may_write_is_a_list_of_real_paths(write: Write) -> None:
+    path = write(confining('["cache", "~/.npm"]'))
+
+    repo = load(path, {"HOME": str(path.parent / "home")}).repos["app"]
+
+    assert repo.confine
+    assert repo.confine_writable == (path.parent / "cache", path.parent / "home/.npm")
+
+
+def test_what_has_the_checkout_in_it_cannot_be_writable(write: Write) -> None:
+    path = write(confining('[".."]'))
+
+    assert problems(path) == [
+        (
+            f"config.toml:3: repos.app.confine_writable: {path.parents[1]} has {path.parent} in it, which no "
+            "confined session may write; name folders beside it"
+        )
+    ]
+
+
+def test_what_has_the_state_directory_in_it_cannot_be_writable(write: Write) -> None:
+    path = write('[supervisor]\nstate_dir = "../state/of"\n' + confining('["../state"]'))
+
+    state = path.parents[1] / "state"
+    assert problems(path) == [
+        (
+            f"config.toml:5: repos.app.confine_writable: {state} has {state}/of in it, which no "
+            "confined session may write; name folders beside it"
+        )
+    ]
+
+
+def test_places_to_write_are_for_repositories_that_confine(write: Write) -> None:
+    path = write(confining('["x"]').replace("confine = true\n", ""))
+
+    assert problems(path) == [
+        "config.toml:3: repos.app.confine_writable: is for confine = true; here sessions may write everywhere"
+    ]
+
+
+def confining(places: str) -> str:
+    """Return a file whose repository confines its sessions, with the places in its third line."""
+    keys = f'confine_writable = {places}\nisolation = "worktree"\nconfine = true\n'
+    return GOOD.replace('path = "."\n', f'path = "."\n{keys}')

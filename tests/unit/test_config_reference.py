@@ -16,11 +16,11 @@ from supervisor.world.config.models import (
     HarnessSettings,
     LeaseSettings,
     QuotaSettings,
-    RepoSettings,
     ScheduleSettings,
     SourceSettings,
     SupervisorSettings,
 )
+from supervisor.world.config.repos import RepoSettings
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = ROOT / "supervisor/world/config/config.toml"

@@ -14,6 +14,14 @@ _GUARD = {
     errno.EACCES: "a sandbox around the worker forbids it",
 }
 
+_CONFINE = {
+    errno.ENOSYS: "this kernel was built without Landlock",
+    errno.EOPNOTSUPP: "this kernel was started without Landlock (landlock is not in its lsm= list)",
+    errno.EPERM: "a sandbox around the worker forbids it",
+    errno.EACCES: "a sandbox around the worker forbids it",
+    errno.E2BIG: "it is inside as many confinements as the kernel bears",
+}
+
 
 class Command:
     """A program's absolute path, its words, its environment, and the directory it starts in."""
@@ -59,6 +67,18 @@ def guard_refused(number: int) -> str:
     return f"the guard cannot be put in place: {_GUARD.get(number) or _reason(number)}"
 
 
+def unconfinable(number: int, path: str | None = None) -> str:
+    """Return why nothing can be confined, from the errno and the path that it is about, if any."""
+    why = f'"{path}" cannot be looked at ({_reason(number)})' if path else _CONFINE.get(number)
+    return why or _reason(number)
+
+
+def confine_refused(number: int, path: str | None = None) -> str:
+    """Return why a session that is to be confined cannot be."""
+    why = unconfinable(number, path)
+    return f"the session cannot be confined, which its repository's confine asks for: {why}"
+
+
 def _checked(path: str) -> str:
     try:
         mode = os.stat(path).st_mode
@@ -75,6 +95,8 @@ def explain(command: Command, stage: str, number: int) -> str:
     """Return the sentence for a step between fork and exec that failed with errno `number`."""
     if stage == "chdir":
         return f'the working directory "{command.cwd}" cannot be entered: {_reason(number)}'
+    if stage == "confine":
+        return confine_refused(number)
     if stage == "guard":
         return f'{guard_refused(number)}, and leases.required_level is "kernel"'
     if stage != "exec":

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 class End:
     """What is left to do when it is decided that a session ends, and who waits for it."""
 
-    __slots__ = ("_logs", "_loop", "_record", "_spec", "_started", "_waiting", "_wire")
+    __slots__ = ("_logs", "_loop", "_record", "_spec", "_started", "_waiting", "_wire", "confined")
 
     def __init__(self, spec: Spec, started: tuple[float, float], loop: Loop, wire: Wire, logs: Logs) -> None:
         self._spec = spec
@@ -43,6 +43,7 @@ class End:
         self._logs = logs
         self._record: dict[str, object] = {}
         self._waiting: list[tuple[Client, object]] = []
+        self.confined = False  # until the harness runs under its rules
 
     def reserve(self) -> None:
         """Set room aside for the exit record, before the session can fill the disk."""
@@ -62,8 +63,9 @@ class End:
         self._wire.tell({"event": "exited", "code": ended.code, "signal": ended.signal})
 
     def report(self) -> dict[str, object]:
-        """Return the exit record under its name, once there is one."""
-        return {"record": self._record} if self._record else {}
+        """Return whether the session is confined, and the exit record under its name, once there is one."""
+        record = {"record": self._record} if self._record else {}
+        return {"confined": self.confined, **record}
 
     def conclude(
         self,
@@ -102,6 +104,7 @@ class End:
                 "paused": paused_for,
                 "limits": limits,
                 "guard": guard.report(),
+                "confined": self.confined,
                 "log": self._logs.report(),
             }
 

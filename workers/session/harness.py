@@ -115,18 +115,20 @@ def launch(
     mask: int,
     joining: int | None = None,
     guard: Pending | None = None,
+    rules: int | None = None,
 ) -> Launch:
     """Fork the harness; must be called from the main thread, before any other exists.
 
     The death signal that ties it to the worker belongs to the forking thread. `stdio` are open
     descriptors for 0, 1 and 2; `mask` is the umask it gets; `joining` is open on the cgroup.procs
-    that it enters, and the caller looks whether it could; `guard` is the filter that it puts itself under.
+    that it enters, and the caller looks whether it could; `guard` is the filter that it puts itself under,
+    and `rules` are open on those of Landlock that it does.
     """
     outcome, report = os.pipe2(os.O_CLOEXEC)
     worker = os.getpid()
     pid = os.fork()
     if pid == 0:
-        _become(command, stdio, mask, report, worker, joining, guard)
+        _become(command, stdio, mask, report, worker, joining, guard, rules)
     os.close(report)
     try:
         return Launch(Harness(pid), outcome)
@@ -144,6 +146,7 @@ def _become(
     worker: int,
     joining: int | None,
     guard: Pending | None,
+    rules: int | None,
 ) -> None:
     stage = "prepare"
     try:
@@ -158,10 +161,16 @@ def _become(
             os._exit(127)  # the worker died before the death signal was asked for
         for number, fd in enumerate(stdio):
             os.dup2(fd, number)
-        _close_all_but(report, *((guard.theirs.fileno(),) if guard is not None else ()))
+        line = None if guard is None else guard.theirs.fileno()
+        _close_all_but(*(fd for fd in (report, line, rules) if fd is not None))
         os.umask(mask)
         stage = "chdir"
         os.chdir(command.cwd)
+        if rules is not None:
+            from workers.guard.landlock import enter  # there already: it made the rules
+
+            stage = "confine"
+            enter(rules)
         if guard is not None:
             # From here until the worker serves the listener, nothing may be opened for writing.
             stage = "guard"

@@ -97,6 +97,7 @@ class Spec:
         "argv",
         "budget",
         "cgroup",
+        "confine",
         "cwd",
         "env",
         "folder",
@@ -125,6 +126,7 @@ class Spec:
         self.soft_signal = _signal(content)
         self.cgroup = _cgroup(content)
         self.guard = _guard(content)
+        self.confine = _confine(content)
 
     def path(self, name: str) -> str:
         """Return the path of one of the session's own files."""
@@ -232,6 +234,16 @@ def _signal(content: dict[str, object]) -> int:
     if not isinstance(number, signal.Signals):
         raise SpecError(f'soft_signal "{name}" is not a signal; write for instance "TERM" or "INT"')
     return int(number)
+
+
+def _confine(content: dict[str, object]) -> list[str] | None:
+    """Return the paths at and below which alone the session may write, or `None` for everywhere."""
+    value = content.get("confine")
+    if value is None:
+        return None
+    if not isinstance(value, list) or not all(_plain(path) and path.startswith("/") for path in value):
+        raise SpecError("confine must be null or a list of absolute paths")
+    return value
 
 
 def _cgroup(content: dict[str, object]) -> str | None:

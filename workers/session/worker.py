@@ -11,6 +11,7 @@ from workers.session import describe, life, manager, requests
 from workers.session.cgroup import open_cgroup
 from workers.session.clock import FOREVER, boottime, hour, span, wall
 from workers.session.command import Command, Unrunnable, explain, find_program
+from workers.session.confining import rules_of
 from workers.session.durable import write_whole
 from workers.session.end import End
 from workers.session.failpoint import failpoint
@@ -209,9 +210,12 @@ class Worker:
             stdio.append(os.open(spec.path(spec.stdin), os.O_RDONLY | os.O_CLOEXEC))
             stdio += (self._logs.out.writer(), self._logs.err.writer())
             joining = self._cgroup.joining if self._cgroup else None
+            rules = rules_of(spec)
+            if rules is not None:
+                stdio.append(rules)  # to be closed with them
             guard = prepare(spec.guard)
             pending = guard if isinstance(guard, Pending) else None
-            launched = launch(command, (stdio[0], stdio[1], stdio[2]), mask, joining, pending)
+            launched = launch(command, (stdio[0], stdio[1], stdio[2]), mask, joining, pending, rules)
         except Unrunnable as error:
             self.feed(NotStarted(str(error)))
             return
@@ -257,8 +261,10 @@ class Worker:
         if self._cgroup is not None and not self._cgroup.holds(harness.pid):
             self._do_without_cgroup()
         failpoint("worker.execed")
+        self.end.confined = self.spec.confine is not None
         self.feed(Started())
-        self._wire.tell({"event": "started", "pid": harness.pid, "start_ticks": harness.start_ticks})
+        told = {"pid": harness.pid, "start_ticks": harness.start_ticks, "confined": self.end.confined}
+        self._wire.tell({"event": "started", **told})
         failpoint("worker.started_told")
         self._child_changed()
 

@@ -34,6 +34,9 @@ _SAY = (
     "- say how it went before you end: `leasehold task done`, `task block WHY` or `task handoff NOTE`; "
     "`leasehold task note TEXT` leaves a note for later sessions"
 )
+_CONFINED_RULE = (
+    '- you are confined: outside {} a write fails with "Permission denied", and nothing can be mounted'
+)
 _SHOWN_STATES = frozenset({"paused", "unkillable"})  # those that last, and in which it gives nothing back
 SHOWN = 12  # lines per list; the rest is counted, so that a brief stays readable
 
@@ -72,6 +75,7 @@ class Brief:
     branch: str = ""  # its own, in a work tree of its own; it comes into `target` when the session ends
     target: str = ""
     way: str = "rebase"
+    writable: tuple[str, ...] = ()  # where alone it may write, when it is confined
 
 
 def render(brief: Brief) -> str:
@@ -183,6 +187,7 @@ def _rule_lines(brief: Brief) -> list[str]:
             ),
             *_TREE_RULES,
             *(_FENCE_RULES if brief.guarded else ()),
+            *(_CONFINED_RULE.format(_list(brief.writable)) for _ in brief.writable[:1]),
         ]
     elif brief.task.repo:
         lines = [

@@ -45,7 +45,8 @@ class ExitRecord:
     "resident", "stall", "stop", "shutdown", "kill", "preempt" or "quota". Exactly one of `code` and `signal` is set once
     the harness was started. `leaked` are descendants that outlived the harness and were killed,
     `survivors` those that could not be, `unkillable` those of them that are gone since. `paused` are the seconds that it stood still, `limits` how often
-    the kernel held it to a limit of its cgroup, `guard` the level of enforcement that it ran at, and what the guard did.
+    the kernel held it to a limit of its cgroup, `guard` the level of enforcement that it ran at, and what the guard did;
+    `confined`, whether it could write in some folders only.
     """
 
     cause: str
@@ -64,6 +65,7 @@ class ExitRecord:
     log: Mapping[str, Any] = field(default_factory=dict)
     usage: Mapping[str, Any] = field(default_factory=dict)
     guard: Mapping[str, Any] = field(default_factory=dict)
+    confined: bool = False
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> ExitRecord:
@@ -98,6 +100,7 @@ class ExitRecord:
             log=data.get("log") or {},
             usage=data.get("usage") or {},
             guard=data.get("guard") or {},
+            confined=data.get("confined") is True,
         )
 
 
@@ -314,6 +317,7 @@ def _evidence(record: ExitRecord, remains: Remains) -> Mapping[str, Any]:
         "unkillable": [dict(p) for p in record.unkillable],
         "log": dict(record.log),
         "guard": dict(record.guard),
+        "confined": record.confined,
         "usage": dict(record.usage),
     }
 

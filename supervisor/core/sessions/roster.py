@@ -82,6 +82,7 @@ class Session:
     refused: int = 0  # commits the gate refused
     told_of: set[str] = field(default_factory=set)  # paths that others changed under it, and it knows
     level: str = ""  # of enforcement, as its worker found it; empty until it has said so
+    confined: bool = False  # to folders of its own, as its worker said
     after_turn: str | None = None
     turn_over_at: float | None = None
     paused_for: float = 0.0

@@ -181,6 +181,7 @@ def summary(authority: Authority, session: Session, now: Moment) -> dict[str, An
         "commits_refused": session.refused,
         "rung": session.intent.rung,
         "level": session.level,
+        "confined": session.confined,
     }
     if isinstance(state, Paused):
         found["paused"] = {"by": state.by, "why": state.why, "since": state.since.wall}
@@ -229,6 +230,7 @@ def row_summary(row: SessionRow) -> dict[str, Any]:
         "attempt": intent.get("attempt"),
         "rung": intent.get("rung", ""),
         "level": (evidence.get("guard") or {}).get("level", ""),
+        "confined": evidence.get("confined", False),
         "fence": max((lease.token for lease in leases), default=0),
         "outcome": row.outcome,
         "sentence": (row.ending or {}).get("sentence"),

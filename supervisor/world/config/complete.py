@@ -36,6 +36,12 @@ def complete(data: dict[str, Any], config: Path, environ: Mapping[str, str]) -> 
         if isinstance(table.get("path"), str):
             table["path"] = absolute(table["path"], base, environ)
     repos = tables(data, "repos")
+    for table in repos.values():
+        if isinstance(table.get("confine_writable"), list):
+            table["confine_writable"] = [
+                absolute(text, base, environ) if isinstance(text, str) else text
+                for text in table["confine_writable"]
+            ]
     if len(repos) == 1:
         for source in tables(data, "sources").values():
             source.setdefault("repo", next(iter(repos)))

@@ -9,18 +9,17 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from supervisor.core.leases.scope import ScopeError, parse_scopes
 from supervisor.core.pacing.cadence import Cron, ScheduleError
 from supervisor.world.config.choosing import GradingSettings, RetrySettings, SelectionSettings
 from supervisor.world.config.faults import fault
 from supervisor.world.config.harness import check_adapter, check_command, check_variable
+from supervisor.world.config.repos import RepoSettings
 from supervisor.world.config.section import Section
 from supervisor.world.config.values import Count, Duration, Flag, Limit, Name, Place, Size, SizeLimit, Words
 
 PREFIX = "LEASEHOLD__"
 _OF_ADAPTERS = ("program", "args", "home", "mcp", "resume")
 _OF_COMMANDS = ("parse",)
-_OF_WORKTREES = ("target", "integrate", "integrate_wait", "check", "check_timeout", "check_batch")
 
 
 class SupervisorSettings(Section):
@@ -64,46 +63,6 @@ class GuardSettings(Section):
     stale_reads: Literal["tell", "refuse", "off"] = "tell"
 
 
-class RepoSettings(Section):
-    """[repos.NAME]: a git checkout that sessions work in."""
-
-    path: Place
-    isolation: Literal["shared", "worktree"] = "shared"
-    exclude: tuple[str, ...] = ()
-    orphans: Literal["hold", "hand-off", "salvage"] = "hold"
-    leftovers: Literal["keep", "clean"] = "keep"
-    salvage_limit: SizeLimit = Field(None, gt=0)
-    target: str | None = Field(None, min_length=1)
-    integrate: Literal["rebase", "merge"] = "rebase"
-    integrate_wait: Duration = Field(600.0, ge=0)
-    check: Words | None = None
-    check_timeout: Duration = Field(1800.0, gt=0)
-    check_batch: Count = Field(8, ge=1, le=100)
-
-    @field_validator("check")
-    @classmethod
-    def _can_be_run(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        return None if value is None else check_command(value)
-
-    @model_validator(mode="after")
-    def _has_branches_to_integrate(self) -> RepoSettings:
-        if self.isolation == "shared":
-            for key in _OF_WORKTREES:
-                if key in self.model_fields_set:
-                    raise fault(key, 'is for isolation = "worktree"; here all sessions share the checkout')
-        return self
-
-    @field_validator("exclude")
-    @classmethod
-    def _are_scopes(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for text in value:
-            try:
-                parse_scopes(text, "repo")
-            except ScopeError as error:
-                raise ValueError(str(error)) from error
-        return value
-
-
 class HarnessSettings(Section):
     """[harness.NAME]: a way to run an agent: one that an adapter knows, or any command."""
 
@@ -128,6 +87,7 @@ class HarnessSettings(Section):
     log_limit: Size = Field(16 << 20, ge=64 << 10)
     memory: SizeLimit = Field(None, ge=16 << 20)
     processes: Count | None = Field(None, ge=1, le=4_000_000)
+    confine: Flag = True
 
     @field_validator("command", "program")
     @classmethod

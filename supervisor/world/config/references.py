@@ -49,6 +49,23 @@ def _repositories(data: Mapping[str, Any]) -> Iterator[Fault]:
                 f"repos.{name}.path: {root} is [repos.{owners[root]}] already; keep one of the two names",
             )
         owners.setdefault(root, name)
+        yield from _confined(data, name, root)
+
+
+def _confined(data: Mapping[str, Any], name: str, checkout: Path) -> Iterator[Fault]:
+    """Yield the places that confined sessions may write, and in which there is what they may not."""
+    supervisor = data.get("supervisor")
+    state = supervisor.get("state_dir") if isinstance(supervisor, dict) else None
+    listed = tables(data, "repos")[name].get("confine_writable")
+    for place in listed if isinstance(listed, list) else ():
+        for path in (checkout, state):
+            if isinstance(place, Path) and isinstance(path, Path) and path.is_relative_to(place):
+                yield Fault(
+                    ("repos", name, "confine_writable"),
+                    f"repos.{name}.confine_writable: {place} has {path} in it, which no confined session may write; "
+                    "name folders beside it",
+                )
+                break
 
 
 def _dead_ends(data: Mapping[str, Any]) -> Iterator[Fault]:

@@ -100,6 +100,7 @@ class SessionSpec:
     started, or the directory of one that was made for the session and that the worker is to enter. `limits`
     hold where the launcher's rung can hold them. `rung` is the one on which the session is started. `files`
     and `links` (to what is there) are made below the folder `HOME`, the harness's own. `stop` is the signal that ends it kindly.
+    `confine` are the paths at and below which alone it may write, `None` for everywhere.
     """
 
     session: str
@@ -120,6 +121,7 @@ class SessionSpec:
     files: Mapping[str, bytes] = field(default_factory=dict)
     links: Mapping[str, Path] = field(default_factory=dict)
     stop: str = "TERM"
+    confine: tuple[Path, ...] | None = None
 
 
 def fill_command(spec: SessionSpec, folder: Path) -> tuple[list[str], bool]:
@@ -163,6 +165,7 @@ def write_session_folder(spec: SessionSpec, folder: Path) -> None:
         "socket": str(spec.socket),
         "soft_signal": spec.stop,
         "guard": spec.guard.as_spec() if spec.guard is not None else None,
+        "confine": None if spec.confine is None else [str(path) for path in spec.confine],
         "cgroup": spec.cgroup,
         "rung": spec.rung.value,
     }
