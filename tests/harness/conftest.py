@@ -89,13 +89,22 @@ class Stage:
         self.site.write(".leasehold/config.toml", "\n".join(text) + "\n")
         self.site.write(".leasehold/.gitignore", "*\n")
 
-    def _rig(self, rig: Rig) -> dict[str, object]:
-        missing = self.request.config.stash[_MISSING]
+    def available(self, *rigs: Rig) -> list[Rig]:
+        """Return the agents that can be had here, of those that the run is for."""
+        chosen = self.request.config.getoption("--harness-only")
+        return [rig for rig in rigs if (not chosen or rig.name in chosen.split(",")) and self._install(rig)]
+
+    def _install(self, rig: Rig) -> Path | None:
         try:
-            install = installed(rig.package)
+            return installed(rig.package)
         except UnavailableError as error:
-            missing[rig.name] = str(error)
-            pytest.skip(f"{rig.name}: {error}")
+            self.request.config.stash[_MISSING][rig.name] = str(error)
+            return None
+
+    def _rig(self, rig: Rig) -> dict[str, object]:
+        install = self._install(rig)
+        if install is None:
+            pytest.skip(f"{rig.name}: {self.request.config.stash[_MISSING][rig.name]}")
         home = self.site.root.parent / f"home-{rig.name}"
         setting = Setting(install, install / rig.package.program, self.model.url, home)
         for name, content in rig.files(setting).items():
@@ -141,6 +150,13 @@ class Stage:
         for path in sorted((self.site.root / ".leasehold/state/sessions").glob("*/*.log")):
             text += f"\n--- {path.parent.name}/{path.name}\n{path.read_text(errors='replace')[-3000:]}"
         return text
+
+    def show(self) -> None:
+        """Print what an operator sees; `pytest -s` or `-rP` shows it."""
+        for verb in (("ps",), ("report",), ("events",)):
+            done = self.site.run(*verb, code=None)
+            print(f"$ leasehold {' '.join(verb)}\n{done.stdout}{done.stderr}")  # noqa: T201  # it is for people
+        print(self.site.git("log", "--format=%h %an %s [%(trailers:key=Leasehold-Session,separator=%x2c)]"))  # noqa: T201
 
     def keep(self, name: str) -> None:
         """Copy what the agents printed to the folder that LEASEHOLD_HARNESS_CAPTURES names, if it names one."""

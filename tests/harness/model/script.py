@@ -72,15 +72,24 @@ Trouble = Fail | Silence | Stall | Drop
 
 
 @dataclass(frozen=True, slots=True)
+class Meet:
+    """Answer nothing until so many scripts have come to the meeting of this name."""
+
+    name: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class Insist:
-    """Do something again and again until the tool's result does not hold one of the words of a refusal."""
+    """Do something again and again until the last tool's result does not hold one of the words of a refusal."""
 
-    act: Act
-    words: tuple[str, ...] = ("busy", "held by", "EBUSY", "Failed to write", "leasehold:")
+    acts: tuple[Act, ...]
+    words: tuple[str, ...] = ("busy", "held by", "Failed to write", "modified since", "leasehold:")
     times: int = 60
+    meet: Meet | None = None  # after the first time, before its result counts
 
 
-Turn = Say | Act | Trouble | Insist
+Turn = Say | Act | Trouble | Meet | Insist
 
 
 @dataclass(slots=True)
@@ -91,30 +100,40 @@ class Script:
     root: str  # the repository's path, for tools that want absolute ones
     turns: list[Turn]
     at: int = 0
-    spent: int = 0  # requests that the turn at `at` has had
+    spent: int = 0  # answers that the turn at `at` has given
+    met: bool = False  # the meeting of the turn at `at` is behind us
 
-    def take(self, results: list[str]) -> Say | Act | Trouble:
-        """Return what this request is answered with, and move on. After the last turn it says "Done."."""
-        if self.at < len(self.turns):
-            turn = self.turns[self.at]
-            if isinstance(turn, Insist):
-                if not self.spent or (self.spent < turn.times and _refused(turn, results)):
-                    self.spent += 1
-                    return turn.act
+    def take(self, results: list[str]) -> Say | Act | Trouble | Meet:
+        """Return what this request is answered with, and move on. After the last turn it says "Done.".
+
+        A `Meet` is no answer: ask again when all have come.
+        """
+        if self.at >= len(self.turns):
+            return Say("Done.")
+        turn = self.turns[self.at]
+        if isinstance(turn, Insist):
+            return self._insist(turn, results)
+        self.spent += 1
+        if not (isinstance(turn, Fail) and (not turn.times or self.spent < turn.times)):
+            self._next()
+        return turn
+
+    def _insist(self, turn: Insist, results: list[str]) -> Say | Act | Trouble | Meet:
+        rounds, within = divmod(self.spent, len(turn.acts))
+        if rounds and not within:
+            if turn.meet and not self.met:
+                self.met = True
+                return turn.meet
+            if rounds >= turn.times or not _refused(turn, results):
                 self._next()
                 return self.take(results)
-            if isinstance(turn, Fail):
-                self.spent += 1
-                if turn.times and self.spent >= turn.times:
-                    self._next()
-                return turn
-            self._next()
-            return turn
-        return Say("Done.")
+        self.spent += 1
+        return turn.acts[within]
 
     def _next(self) -> None:
         self.at += 1
         self.spent = 0
+        self.met = False
 
 
 def _refused(turn: Insist, results: list[str]) -> bool:

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from tests.harness.model import anthropic, chat, gemini, responses, tools, written
 from tests.harness.model.asked import Asked, Reply
-from tests.harness.model.script import Drop, Fail, Say, Script, Silence, Stall, Turn
+from tests.harness.model.script import Drop, Fail, Meet, Say, Script, Silence, Stall, Turn
 
 GEMINI = re.compile(r"/v1(?:beta|alpha)?/models/([^:/]+):(generateContent|streamGenerateContent)")
 
@@ -24,6 +24,7 @@ class ModelServer:
         self.asked: list[Asked] = []
         self.scripts: dict[str, Script] = {}
         self.strange: list[str] = []  # requests that nobody scripted, and what could not be answered
+        self.meetings: dict[str, set[str]] = {}
         self.ended = threading.Event()
         self.changed = threading.Condition()
         self._http = _Http(("127.0.0.1", 0), self)
@@ -72,6 +73,14 @@ class ModelServer:
             if not self.changed.wait_for(lambda: len(self.of(name)) >= count, limit):
                 raise TimeoutError(f"{len(self.of(name))} of {count} requests of {name} in {limit:g} s")
 
+    def _meet(self, meet: Meet, script: Script) -> None:
+        """Wait until all have come, for a minute at most: who has died will not come."""
+        there = self.meetings.setdefault(meet.name, set())
+        there.add(script.name)
+        self.changed.notify_all()
+        if not self.changed.wait_for(lambda: len(there) >= meet.count, 60.0):
+            self.strange.append(f"only {', '.join(sorted(there))} came to {meet.name}")
+
     def take(self, asked: Asked) -> Say | Fail | Silence | Stall | Drop | Reply:
         """Note a request and return what it is answered with."""
         with self.changed:
@@ -82,6 +91,9 @@ class ModelServer:
             if script is None or not _main(asked):
                 return Reply(number, asked.model, "Scripted")
             turn = script.take(asked.results or written.results(asked))
+            while isinstance(turn, Meet):
+                self._meet(turn, script)
+                turn = script.take(asked.results or written.results(asked))
             if isinstance(turn, Fail | Silence | Stall | Drop):
                 return turn
             if not asked.tools:
