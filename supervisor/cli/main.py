@@ -40,7 +40,7 @@ VERBS: dict[str, tuple[str, str, str]] = {
     "integrate": (
         "integrate",
         "integrate",
-        "Bring the commits that a session left on its branch into their target.",
+        "Bring the commits on a session's branch into their target.",
     ),
     "launch": ("launch", "launch", "Start one session now."),
     "pause": ("pause", "pause", "Start nothing new until `resume`."),

@@ -83,6 +83,7 @@ class BranchSettler:
 
         `turn` is held while the repository is read, and not while the integration waits for its own turn.
         """
+        await self._integrator.withdraw(session.id)
         try:
             async with turn:
                 found = await self._find(session, repo, judge)
@@ -117,11 +118,23 @@ class BranchSettler:
                 integration=Integrated(session.intent.target, mark),
                 commits=_landed(commit for commit in own if commit.session == session.id),
             )
-        elif tip.commit is not None and target is not None:
-            remains = replace(remains, commits=_landed(await commits_since(repo, target, ref=tip.commit)))
+        elif target is not None:
+            remains = await self._in_two(session, repo, remains, tip.commit, target)
         remains = await self._empty(session, repo, tree, remains, judge(remains).outcome, there=there)
         last = self._tables.backlog.track(session.key).last
         return _Found(tip.commit, target, last.branch if last is not None else "", remains)
+
+    async def _in_two(
+        self, session: Session, repo: Repository, remains: Remains, tip: str | None, target: str
+    ) -> Remains:
+        """Add what the session had integrated while it ran, and what is on its branch alone."""
+        landed = await commits_since(repo, session.intent.created.wall - _SLACK, ref=target)
+        interim = _landed(commit for commit in landed if commit.session == session.id)
+        ahead = _landed(await commits_since(repo, target, ref=tip)) if tip is not None else ()
+        remains = replace(remains, interim=interim, commits=ahead)
+        if interim and not ahead:
+            return replace(remains, integration=Integrated(session.intent.target, interim[-1].sha))
+        return remains
 
     async def _empty(
         self,
@@ -178,7 +191,8 @@ class BranchSettler:
         if isinstance(result, Integrated) and result.base:
             commits = await commits_since(repo, result.base, ref=result.commit)
             self._landed(session, commits)
-            return replace(remains, commits=_landed(commits) or remains.commits)
+            again = () if remains.interim else remains.commits  # it had all of them already
+            return replace(remains, commits=_landed(commits) or again)
         return remains
 
     async def _tidy(self, session: Session, repo: Repository, found: _Found) -> Remains:

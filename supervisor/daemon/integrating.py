@@ -45,6 +45,7 @@ class _Fault:
 class _Line:
     jobs: list[Job] = field(default_factory=list)
     turn: anyio.Lock = field(default_factory=anyio.Lock)
+    leader: Job | None = None  # whose task is at work for all that are tried together
 
 
 class Integrator:
@@ -68,29 +69,44 @@ class Integrator:
             job.poked.set()
         return bool(found)
 
+    async def withdraw(self, session: str) -> None:
+        """Take out of the line what a session asked for while it lived; return when that is over."""
+        for line in self._lines.values():
+            for job in [job for job in line.jobs if job.living and job.session == session]:
+                if line.leader is not job:
+                    job.scope.cancel()
+                await job.over.wait()
+
     async def integrate(self, job: Job) -> Integrated | Unintegrated:
         """Bring the commits of a branch into its target, waiting for its turn and its leases."""
         line = self._lines.setdefault(job.repo.common_dir, _Line())
         line.jobs.append(job)
         try:
             self._authority.do([Note("session.integrating", job.session, job.task, _told(job, tip=job.tip))])
-            return await self._leases.obtain(job) or await self._in_turn(line, job)
+            with job.scope:
+                return await self._leases.obtain(job) or await self._in_turn(line, job)
+            return job.result or job.kept(Hitch.HELD, "the session gave up waiting")
         except (GitError, OSError) as error:
             return job.kept(Hitch.FAULT, str(error))
         finally:
             line.jobs.remove(job)
+            job.over.set()
 
     # --- turns ---------------------------------------------------------------------------------------
 
     async def _in_turn(self, line: _Line, job: Job) -> Integrated | Unintegrated:
-        given_up_at = self._authority.now().mono + self._policy(job).wait
+        given_up_at = self._authority.now().mono + job.limit(self._policy(job).wait)
         again = _AGAIN
         while True:
             if job.stage is Stage.LEASES:
                 self._wait(job, Stage.QUEUED)
             async with line.turn:
                 if job.result is None:
-                    await self._serve(self._batch(line, job))
+                    line.leader = job
+                    try:
+                        await self._serve(self._batch(line, job))
+                    finally:
+                        line.leader = None
             if job.result is not None:
                 return job.result
             if (
@@ -100,7 +116,7 @@ class Integrator:
             if self._authority.now().mono >= given_up_at:
                 return job.kept(Hitch.HELD, job.why)
             job.poked = anyio.Event()
-            with anyio.move_on_after(again):
+            with anyio.move_on_after(min(again, max(0.0, given_up_at - self._authority.now().mono))):
                 await job.poked.wait()
             again = min(_SLOWEST, again * 2)
 
@@ -160,7 +176,8 @@ class Integrator:
                 continue
             try:
                 if new != onto:
-                    await move(repo, target, onto, new, [(job.session, made) for job, _, made in stack])
+                    landed = [(job.session, "" if job.living else made) for job, _, made in stack]
+                    await move(repo, target, onto, new, landed)
             except TargetMovedError:
                 continue
             except TargetHeldError as error:

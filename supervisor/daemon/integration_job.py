@@ -27,7 +27,9 @@ class Stage(enum.Enum):
 class Job:
     """One branch to integrate; `holder` has the leases for it, `since` is Unix seconds.
 
-    `why` says what it waits for. `poked` is set when somebody wants it tried again at once.
+    `why` says what it waits for. `poked` is set when somebody wants it tried again at once. A `living` session goes on
+    afterwards, and waits for `patience` seconds at most, where it said so. `scope` is that of the task that waits; `over`
+    is set once it is out of the line.
     """
 
     session: str
@@ -45,6 +47,14 @@ class Job:
     paths: tuple[str, ...] = ()
     result: Integrated | Unintegrated | None = None
     poked: anyio.Event = field(default_factory=anyio.Event)
+    living: bool = False
+    patience: float | None = None
+    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+    over: anyio.Event = field(default_factory=anyio.Event)
+
+    def limit(self, policy: float) -> float:
+        """Return for how long it waits, in seconds, where `policy` is what is usual."""
+        return policy if self.patience is None else min(policy, self.patience)
 
     def kept(self, hitch: Hitch, why: str, tail: str = "") -> Unintegrated:
         """Return that the commits stay on their branch."""

@@ -54,7 +54,7 @@ class IntegrationLeases:
     async def _acquire(self, job: Job, wants: tuple[Want, ...]) -> str | None:
         authority = self._authority
         while True:
-            limit = authority.tables.policy.leases.max_wait
+            limit = job.limit(authority.tables.policy.leases.max_wait)
             result, effects = requests.acquire(authority.tables, job.holder, wants, limit, authority.now())
             match result:
                 case Granted():

@@ -170,11 +170,13 @@ def _note_salvage(session: Session, ending: Ending) -> list[Effect]:
 
 
 def _note_integration(session: Session, ending: Ending) -> list[Effect]:
-    if integrated := ending.evidence.get("integrated"):
-        data = {**integrated, "commits": list(ending.evidence.get("commits", ()))}
+    told = len(ending.evidence.get("interim", ()))  # of these there is an event already
+    commits = list(ending.evidence.get("commits", ()))[told:]
+    if (integrated := ending.evidence.get("integrated")) and (commits or not told):
+        data = {**integrated, "commits": commits}
         return [Note("session.integrated", session.id, session.key, data)]
     if kept := ending.evidence.get("branch"):
-        data = {**kept, "commits": list(ending.evidence.get("commits", ()))}
+        data = {**kept, "commits": commits}
         return [Note("session.unintegrated", session.id, session.key, data)]
     return []
 

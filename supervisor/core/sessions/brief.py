@@ -185,6 +185,10 @@ def _rule_lines(brief: Brief) -> list[str]:
                 f"- you work in a work tree of your own, on branch {brief.branch}: commit there; when you end, your "
                 f"commits come into {brief.target} by {brief.way}. Never move {brief.target} yourself"
             ),
+            (
+                f"- `leasehold integrate` brings what you have committed into {brief.target} at once, and you go on: do it when "
+                "others wait for a part of your work. In a conflict it names the files and both sides, and exits with 1"
+            ),
             *_TREE_RULES,
             *(_FENCE_RULES if brief.guarded else ()),
             *(_CONFINED_RULE.format(_list(brief.writable)) for _ in brief.writable[:1]),

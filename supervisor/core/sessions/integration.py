@@ -76,6 +76,23 @@ class Unintegrated:
         return found
 
 
+def brought_in(count: int, at_the_end: Integrated | Unintegrated | None) -> str:
+    """Return what is told of commits that came in while the session still ran."""
+    into = f" into {at_the_end.target}" if at_the_end is not None else ""
+    return f"{count} commit{'s' * (count > 1)} integrated{into} while it ran"
+
+
+def where(newest: str, integration: Integrated | Unintegrated | None) -> str:
+    """Return in words where commits are, of which `newest` is the last; without a branch of their own, where they were made."""
+    match integration:
+        case None:
+            return f"landed ({newest[:10]})"
+        case Integrated(target, commit):
+            return f"integrated into {target} ({commit[:10]})"
+        case Unintegrated() as kept:
+            return kept.sentence()
+
+
 def conflict(branch: str, target: str, paths: tuple[str, ...], notes: str = "") -> Unintegrated:
     """Return what is told of commits that the target's own versions are in the way of."""
     why = f"they conflict with it in {listed(paths)}" + (f" ({notes})" if notes else "")

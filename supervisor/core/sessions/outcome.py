@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from supervisor.core.duration import format_duration
-from supervisor.core.sessions.integration import Hitch, Integrated, Unintegrated
+from supervisor.core.sessions.integration import Hitch, Integrated, Unintegrated, brought_in, where
 from supervisor.core.sessions.reading import Verdict, VerdictKind
 from supervisor.core.sessions.salvage import Salvage, Unsalvaged
 from supervisor.core.sessions.verdicts import Told, comment, holds_up
@@ -121,7 +121,7 @@ class Remains:
     `dirty` are those still in the checkout, `salvage` is what was kept of the uncommitted work, and
     `salvages` names all that the task's next session has to look at. `under_way` are operations of git
     that were left half done; `lock` is what became of a locked index. `integration` is what became of commits on a
-    branch of the session's own, `stray` a branch with others of them that are no part of it, `tree` a work tree of its own
+    branch of the session's own, `interim` are commits that it had integrated while it ran, `stray` a branch with others of them that are no part of it, `tree` a work tree of its own
     that is still there.
     """
 
@@ -132,6 +132,7 @@ class Remains:
     under_way: tuple[str, ...] = ()
     lock: str = ""
     integration: Integrated | Unintegrated | None = None
+    interim: tuple[Landed, ...] = ()
     stray: str = ""
     tree: str = ""
     unread: str = ""  # why the repository could not be asked, if it could not
@@ -199,9 +200,9 @@ def judge_lost(why: str, remains: Remains, told: Told | None = None) -> Ending:
 
 
 def _judge_exit(record: ExitRecord, remains: Remains, expects: Expects, verdict: Verdict | None) -> Outcome:
+    delivered = bool(remains.commits or remains.interim) or expects is Expects.NOTHING
     if record.cause == "resident":  # the harness had said that it finished; only its process stayed
-        return Outcome.FINISHED if remains.commits or expects is Expects.NOTHING else Outcome.NO_CHANGE
-    delivered = bool(remains.commits) or expects is Expects.NOTHING
+        return Outcome.FINISHED if delivered else Outcome.NO_CHANGE
     if verdict is not None:
         if verdict.kind is not VerdictKind.SUCCESS:
             return Outcome.FAILED
@@ -231,9 +232,13 @@ def _how_it_exited(record: ExitRecord) -> str:
 
 def _left(remains: Remains) -> str:
     parts = []
+    if remains.interim:
+        parts.append(brought_in(len(remains.interim), remains.integration))
     if remains.commits:
         count = len(remains.commits)
-        parts.append(f"{count} commit{'s' * (count > 1)} {_where(remains)}")
+        parts.append(
+            f"{count} commit{'s' * (count > 1)} {where(remains.commits[-1].sha, remains.integration)}"
+        )
     if remains.stray:
         parts.append(f"other commits kept on branch {remains.stray}")
     if remains.tree:
@@ -249,16 +254,6 @@ def _left(remains: Remains) -> str:
     if remains.unread:
         parts.append(f"the repository could not be read: {remains.unread}")
     return "; ".join(parts) or "nothing was committed"
-
-
-def _where(remains: Remains) -> str:
-    match remains.integration:
-        case None:
-            return f"landed ({remains.commits[-1].sha[:10]})"
-        case Integrated(target, commit):
-            return f"integrated into {target} ({commit[:10]})"
-        case Unintegrated() as kept:
-            return kept.sentence()
 
 
 def _sentence(outcome: Outcome, record: ExitRecord, remains: Remains, verdict: Verdict | None) -> str:
@@ -323,7 +318,9 @@ def _evidence(record: ExitRecord, remains: Remains) -> Mapping[str, Any]:
 
 
 def _repository_evidence(remains: Remains) -> dict[str, Any]:
-    found: dict[str, Any] = {"commits": [c.sha for c in remains.commits], "dirty": list(remains.dirty)}
+    commits = [c.sha for c in (*remains.interim, *remains.commits)]
+    found: dict[str, Any] = {"commits": commits, "dirty": list(remains.dirty)}
+    found |= {"interim": commits[: len(remains.interim)]} if remains.interim else {}
     if isinstance(remains.salvage, Salvage):
         found["salvage"] = remains.salvage.as_json()
     elif remains.salvage is not None:

@@ -1,4 +1,4 @@
-"""session.integrate: bring the commits that a session left on its branch into their target, at an operator's word."""
+"""session.integrate: bring the commits on a session's branch into their target, at an operator's word or its own."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ import msgspec
 from supervisor.core.decisions import orders, requests
 from supervisor.core.decisions.advance import landed
 from supervisor.core.sessions.integration import Integrated, Unintegrated, branch_of
-from supervisor.core.sessions.roster import Intent
+from supervisor.core.sessions.roster import Intent, Session
 from supervisor.daemon.authority import Authority
 from supervisor.daemon.integrating import Integrator
 from supervisor.daemon.integration_job import Job
+from supervisor.daemon.living_integration import LivingIntegration
 from supervisor.daemon.preparing import Workshop
 from supervisor.daemon.touches import touch
-from supervisor.daemon.verbs.answers import not_found, who
-from supervisor.world.control.caller import Caller
+from supervisor.daemon.verbs.answers import living, not_found, who
+from supervisor.world.control.caller import Caller, SessionCaller
 from supervisor.world.control.errors import Code, RpcError
 from supervisor.world.control.later import Later
-from supervisor.world.control.methods import Method, Params
+from supervisor.world.control.methods import Method, Params, Who
 from supervisor.world.git.history import commits_since
 from supervisor.world.git.repository import HEADS, Repository
 from supervisor.world.git.run import GitError
@@ -29,9 +30,13 @@ from supervisor.world.journal.journal import Journal
 
 
 class IntegrateSession(Params, kw_only=True):
-    """A session by id, or the last session of a task by its key."""
+    """A session by id, or the last session of a task by its key; a session asks for itself and names none.
 
-    session: str
+    `wait` (seconds) is how long a session waits at most for leases and for a target that cannot be moved just now.
+    """
+
+    session: str = ""
+    wait: float | None = None
 
 
 class IntegrationVerbs:
@@ -48,18 +53,21 @@ class IntegrationVerbs:
         self._authority = authority
         self._shop = shop
         self._integrator = integrator
+        self._living = LivingIntegration(authority, shop.worktrees, integrator)
         self._journal = journal
         self._spawn = spawn
 
     def methods(self) -> list[Method[Any]]:
         """Return the verbs."""
-        return [Method("session.integrate", IntegrateSession, self.integrate)]
+        return [Method("session.integrate", IntegrateSession, self.integrate, Who.ANYONE)]
 
     def integrate(self, caller: Caller, params: IntegrateSession) -> object:
         """Integrate what an ended session left on its branch; answered when that is done, or known to fail.
 
         A session whose integration is held already is tried again at once.
         """
+        if isinstance(caller, SessionCaller):
+            return self._own(living(self._authority, caller), params)
         roster = self._authority.tables.roster
         session = roster.get(params.session) or roster.of_task(params.session)
         if session is not None:
@@ -80,6 +88,30 @@ class IntegrationVerbs:
             raise RpcError(Code.REFUSED, f"session {intent.session} is being integrated already")
         later = Later()
         self._spawn(lambda: self._integrate(intent, repo, who(caller), later))
+        return later
+
+    def _own(self, session: Session, params: IntegrateSession) -> Later:
+        if params.session not in {"", session.id, session.key}:
+            raise RpcError(
+                Code.DENIED, "a session integrates its own commits only; the rest is an operator's"
+            )
+        repo = self._shop.repos.get(session.intent.repo)
+        if repo is None or not session.intent.target:
+            why = "this session works in the checkout itself: what it commits is where it belongs"
+            raise RpcError(Code.REFUSED, why, {"reason": "shared"})
+        if self._integrator.poke(session.id):
+            raise RpcError(Code.REFUSED, f"session {session.id} is being integrated already")
+        later = Later(on_gone=lambda: self._spawn(lambda: self._integrator.withdraw(session.id)))
+
+        async def bring_in() -> None:
+            try:
+                later.answer(await self._living.bring_in(session, repo, params.wait))
+            except RpcError as error:
+                later.refuse(error)
+            except GitError as error:
+                later.refuse(RpcError(Code.REFUSED, str(error)))
+
+        self._spawn(bring_in)
         return later
 
     def _try_again(self, session: str) -> Later:

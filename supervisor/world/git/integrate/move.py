@@ -33,6 +33,8 @@ class TargetHeldError(Exception):
 async def move(repo: Repository, target: str, old: str, new: str, landed: Sequence[tuple[str, str]]) -> None:
     """Move `target` from `old` to `new`; `landed` are the sessions with that, each with its commit.
 
+    A session whose commit is "" gets no mark: it goes on, and more of it will come.
+
     Raises:
         TargetMovedError: somebody else moved it.
         TargetHeldError: a checkout has changes in the way, an operation of git under way, or its index locked.
@@ -45,14 +47,14 @@ async def move(repo: Repository, target: str, old: str, new: str, landed: Sequen
         await _move_files(repo, tree, target, old, new)
     failpoint("integrate.files_moved")
     lines = [f"update {HEADS}{target} {new} {old}"]
-    lines += [f"update {MARKS}{session} {commit}" for session, commit in landed]
+    lines += [f"update {MARKS}{session} {commit}" for session, commit in landed if commit]
     env = await environment(repo)
     command = ("update-ref", "-m", f"leasehold: integrate {', '.join(name for name, _ in landed)}", "--stdin")
     try:
         await git(repo.root, *command, stdin="".join(f"{line}\n" for line in lines).encode(), extra_env=env)
     except GitError as error:
         if tree is not None:
-            await _read_tree(tree, new, old, env)
+            await read_tree(tree, new, old, env)
         if await resolve(repo, HEADS + target) != old:
             raise TargetMovedError from error
         raise
@@ -85,19 +87,19 @@ async def _move_files(repo: Repository, tree: Path, target: str, old: str, new: 
     env = await environment(repo)
     for wait in (*_LOCK_WAITS, None):
         try:
-            await _read_tree(tree, old, new, env)
+            await read_tree(tree, old, new, env)
         except GitError as error:
             if "index.lock" in error.stderr and wait is not None:
                 await anyio.sleep(wait)
                 continue
             if await resolve(repo, HEADS + target) != old:
                 raise TargetMovedError from error
-            raise TargetHeldError(_in_the_way(tree, target, error)) from error
+            raise TargetHeldError(in_the_way(tree, target, error)) from error
         else:
             return
 
 
-async def _read_tree(tree: Path, old: str, new: str, env: dict[str, str]) -> None:
+async def read_tree(tree: Path, old: str, new: str, env: dict[str, str]) -> None:
     """Bring index and files of a checkout from one commit to another, or change nothing."""
     try:
         await git(tree, "update-index", "-q", "--refresh", extra_env=env)
@@ -107,7 +109,8 @@ async def _read_tree(tree: Path, old: str, new: str, env: dict[str, str]) -> Non
     await git(tree, "read-tree", "-m", "-u", old, new, timeout=LIMIT, extra_env=env)
 
 
-def _in_the_way(tree: Path, target: str, error: GitError) -> str:
+def in_the_way(tree: Path, target: str, error: GitError) -> str:
+    """Return why the files of a checkout could not be moved, and what to do."""
     said = [line.strip() for line in error.stderr.splitlines() if line.strip()]
     detail = said[0].removeprefix("error: ").removeprefix("fatal: ") if said else str(error)
     return (
