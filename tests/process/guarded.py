@@ -109,15 +109,7 @@ def _serve(fd: int, eyes: Eyes, refuse: Callable[[Target], bool], result: Guarde
         call = listener.receive()
         if call is None:
             continue
-        try:
-            memory = Memory(call.task)
-        except (GoneError, UnreadableError) as error:
-            result.unreadable += isinstance(error, UnreadableError)
-            listener.let_pass(call)
-            continue
-        if not listener.waits(call):
-            memory.close()
-            continue
+        memory = Memory(call.task)
         named: list[Target] = []
         try:
             named = targets(call, memory, eyes)
@@ -125,8 +117,12 @@ def _serve(fd: int, eyes: Eyes, refuse: Callable[[Target], bool], result: Guarde
                 result.programs.append(exec_)
         except UnreadableError:
             result.unreadable += 1
+        except GoneError:
+            continue
         finally:
             memory.close()
+        if not listener.waits(call):
+            continue
         result.seen += named
         if any(refuse(target) for target in named):
             listener.refuse(call, errno.EBUSY)

@@ -33,14 +33,16 @@ PASS_BY = "pass by"  # noqa: S105  - changes no content itself: only nobody else
 class Target:
     """One file that a call names: its absolute path, and what would be done to it.
 
-    `inode` is (device, inode) of a file that has more than one name and whose contents are to change.
+    `status` is the file's own, `None` if it is not there. `inode` is (device, inode) of a file that has more
+    than one name and whose contents are to change.
     """
 
-    __slots__ = ("deed", "inode", "path")
+    __slots__ = ("deed", "inode", "path", "status")
 
-    def __init__(self, path: bytes, deed: str) -> None:
+    def __init__(self, path: bytes, deed: str, status: os.stat_result | None) -> None:
         self.path = path
         self.deed = deed
+        self.status = status
         self.inode: tuple[int, int] | None = None
 
 
@@ -48,11 +50,16 @@ def targets(call: Held, memory: Memory, eyes: Eyes) -> list[Target]:
     """Return what the call would change. What leads nowhere, or is only read, is left out.
 
     Raises:
+        GoneError: there is no such task any more.
         UnreadableError: its memory may not be read.
     """
-    name = NAMES[call.arch, call.number]
-    reader = _READERS.get(name)
+    reader = _BY_NUMBER.get((call.arch, call.number))
     return reader(_Call(call, memory, eyes)) if reader is not None else []
+
+
+def is_exec(call: Held) -> bool:
+    """Tell whether the call would run a program."""
+    return (call.arch, call.number) in _EXECS
 
 
 class _Call:
@@ -74,8 +81,9 @@ class _Call:
     def target(
         self, path_at: int, directory: int = AT_FDCWD, *, follow: bool, deed: str = WRITE
     ) -> list[Target]:
-        path = self.place(path_at, directory, follow=follow)
-        return [] if path is None else [Target(path, deed)]
+        path = self.memory.text(self.args[path_at])
+        found = None if path is None else self._eyes.find(self._task, directory, path, follow=follow)
+        return [] if found is None else [Target(found[0], deed, found[1])]
 
 
 def _opened(call: _Call, path_at: int, directory: int, flags: int) -> list[Target]:
@@ -110,9 +118,8 @@ def _truncate(call: _Call) -> list[Target]:
 def _contents(found: list[Target], *, made: bool) -> list[Target]:
     """Look whether the file has other names; leave it out if it does not exist and is not `made` by the call."""
     for target in found:
-        try:
-            status = os.lstat(target.path)
-        except OSError:
+        status = target.status
+        if status is None:
             return found if made else []
         if status.st_nlink > 1 and stat.S_ISREG(status.st_mode):
             target.inode = (status.st_dev, status.st_ino)
@@ -121,14 +128,14 @@ def _contents(found: list[Target], *, made: bool) -> list[Target]:
 
 def _there(found: list[Target]) -> list[Target]:
     """Leave out what does not exist: the call will fail by itself, and no lease is wanted."""
-    return [target for target in found if os.path.lexists(target.path)]
+    return [target for target in found if target.status is not None]
 
 
 def _moved(old: list[Target], new: list[Target]) -> list[Target]:
     if not _there(old) or not new:
         return []  # the kernel will refuse it
     if os.path.isdir(old[0].path) or os.path.isdir(new[0].path):
-        return [Target(target.path, MOVE) for target in (*old, *new)]
+        return [Target(target.path, MOVE, target.status) for target in (*old, *new)]
     return [*old, *new]
 
 
@@ -186,7 +193,7 @@ def _mkdirat(call: _Call) -> list[Target]:
 
 def _absent(found: list[Target]) -> list[Target]:
     """Leave out folders that exist: `mkdir -p` goes through them and changes nothing."""
-    return [target for target in found if not os.path.lexists(target.path)]
+    return [target for target in found if target.status is None]
 
 
 def _mknod(call: _Call) -> list[Target]:
@@ -219,6 +226,8 @@ _READERS = {
     "mknod": _mknod,
     "mknodat": _mknodat,
 }
+_BY_NUMBER = {key: _READERS[name] for key, name in NAMES.items() if name in _READERS}
+_EXECS = frozenset(key for key, name in NAMES.items() if name in {"execve", "execveat"})
 
 
 def program_of(

@@ -7,7 +7,7 @@ import os
 import select
 
 from workers.guard.branches import Move
-from workers.guard.calls import MOVE, NAMES, PASS_BY, WRITE, program_of, targets
+from workers.guard.calls import MOVE, PASS_BY, WRITE, is_exec, program_of, targets
 from workers.guard.claims import Away, Claim, Granted, Refused
 from workers.guard.fleeting import Fleeting
 from workers.guard.gitline import CHANGES, READS, SWEEPS, CommandLine
@@ -213,11 +213,11 @@ class Guard:
         """Return what the supervisor must be asked for, or `None` when the call may pass without."""
         memory = Memory(call.task)
         try:
-            if not self._listener.waits(call):
-                raise GoneError
-            if NAMES[call.arch, call.number].startswith("execve"):
+            if is_exec(call):
                 return self._turn(call, memory)
             named = targets(call, memory, self._eyes)
+            if not self._listener.waits(call):
+                raise GoneError  # and what was read may be another task's
         finally:
             memory.close()
         if move := self._branches.move(named):
@@ -248,6 +248,8 @@ class Guard:
     def _turn(self, call: Held, memory: Memory) -> Claim | Refused | None:
         """Return what a git command needs, or `None` for any other program and for what git does itself."""
         found = program_of(call, memory, self._eyes)
+        if not self._listener.waits(call):
+            raise GoneError
         if found is None:
             return None
         name = os.path.basename(found[0])

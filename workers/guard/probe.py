@@ -113,13 +113,10 @@ def _serve(listener: Listener, eyes: Eyes, held: bytes) -> bool:
 
 
 def _named(call: Held, eyes: Eyes) -> list[bytes]:
-    try:
-        memory = Memory(call.task)
-    except (GoneError, UnreadableError):
-        return []
+    memory = Memory(call.task)
     try:
         return [target.path for target in targets(call, memory, eyes)]
-    except UnreadableError:
+    except (GoneError, UnreadableError):
         return []
     finally:
         memory.close()

@@ -24,6 +24,10 @@ _DEVICES = frozenset({b"/dev/null", b"/dev/tty", b"/dev/zero", b"/dev/full", b"/
 _STREAMS = {b"/dev/stdin": b"0", b"/dev/stdout": b"1", b"/dev/stderr": b"2"}
 
 
+Found = tuple[bytes, os.stat_result | None]
+"""Where a file is or would be, and its status if it is there."""
+
+
 def signed(value: int) -> int:
     """Return a descriptor argument as the kernel reads it: the low 32 bits, with their sign."""
     value &= 0xFFFFFFFF
@@ -49,14 +53,23 @@ class Eyes:
         os.close(fd)
 
     def locate(self, task: int, directory: int, path: bytes, *, follow: bool) -> bytes | None:
-        """Return the absolute path, free of links, of the file that `path` names to the task.
+        """Return the absolute path, free of links, of the file that `path` names to the task; see `find`."""
+        found = self.find(task, directory, path, follow=follow)
+        return None if found is None else found[0]
+
+    def find(self, task: int, directory: int, path: bytes, *, follow: bool) -> Found | None:
+        """Return the absolute path, free of links, of the file that `path` names to the task, and its status.
 
         `directory` is the descriptor that a relative path starts from, `follow` whether a link at its end
-        is followed. A file that does not exist yet is named all the same. `None`: nothing that a lease
-        could cover: a device, a path whose folder does not exist, a loop of links.
+        is followed. A file that does not exist yet is named all the same, without a status. `None`: nothing
+        that a lease could cover: a device, a path whose folder does not exist, a loop of links.
         """
         if not path or path in _DEVICES or path.startswith((b"/dev/pts/", b"/dev/shm/")):
             return None
+        if b"/" not in path and path not in _NOWHERE:
+            found = self._beside(task, directory, path, follow=follow)
+            if found is not None:
+                return found
         full = _seen_from(task, directory, path)
         for _ in range(_LINKS):
             head, base = _split(full)
@@ -75,23 +88,48 @@ class Eyes:
         else:
             return None
         folder = self._whole(task, head)
-        return None if folder is None else folder.rstrip(b"/") + b"/" + base
+        if folder is None:
+            return None
+        place = folder[0].rstrip(b"/") + b"/" + base
+        return place, None if follow else _status(place)
+
+    def _beside(self, task: int, directory: int, name: bytes, *, follow: bool) -> Found | None:
+        """Find a bare name with two looks instead of four; `None` when that does not settle it."""
+        start = _start(task, directory)
+        try:
+            status = os.lstat(start + b"/" + name)
+            if follow and stat.S_ISLNK(status.st_mode):
+                return None
+        except FileNotFoundError:
+            status = None
+        except OSError:
+            return None
+        try:
+            folder = os.readlink(start)
+        except OSError:
+            return None
+        if not folder.startswith(b"/") or not (self._below(folder) or self._same_namespace(task)):
+            return None
+        return folder.rstrip(b"/") + b"/" + name, status
 
     def behind(self, task: int, descriptor: int) -> bytes | None:
         """Return the file that a descriptor of the task leads to."""
-        return self._whole(task, b"/proc/%d/fd/%d" % (task, descriptor))
+        found = self._whole(task, b"/proc/%d/fd/%d" % (task, descriptor))
+        return None if found is None else found[0]
 
-    def _whole(self, task: int, full: bytes) -> bytes | None:
-        """Return where a path leads, links followed, as this process names it; `None` if to nothing."""
+    def _whole(self, task: int, full: bytes) -> Found | None:
+        """Find where a path leads, links followed, as this process names it; `None` if to nothing."""
         try:
             fd = _open(full)
         except OSError:
             return None
         try:
             found = _name(fd)
-            if found is None or self._below(found) or self._same_namespace(task):
-                return found
-            return self._elsewhere(task, fd, found)
+            if found is None:
+                return None
+            if not self._below(found) and not self._same_namespace(task):
+                found = self._elsewhere(task, fd, found)
+            return found, os.fstat(fd)
         except OSError:
             return None
         finally:
@@ -152,10 +190,13 @@ def _open(full: bytes) -> int:
     return at
 
 
+def _start(task: int, directory: int) -> bytes:
+    return b"/proc/%d/cwd" % task if directory == AT_FDCWD else b"/proc/%d/fd/%d" % (task, directory)
+
+
 def _seen_from(task: int, directory: int, path: bytes) -> bytes:
     if not path.startswith(b"/"):
-        start = b"cwd" if directory == AT_FDCWD else b"fd/%d" % directory
-        return b"/proc/%d/%s/%s" % (task, start, path)
+        return _start(task, directory) + b"/" + path
     if path in _STREAMS:
         return b"/proc/%d/fd/%s" % (task, _STREAMS[path])
     for prefix, instead in ((b"/dev/fd/", b"fd/"), (b"/proc/self/", b""), (b"/proc/thread-self/", b"")):
@@ -172,6 +213,13 @@ def _split(full: bytes) -> tuple[bytes, bytes]:
 def _name(fd: int) -> bytes | None:
     found = os.readlink(b"/proc/self/fd/%d" % fd)
     return found if found.startswith(b"/") else None  # pipes and sockets have names like "pipe:[1]"
+
+
+def _status(place: bytes) -> os.stat_result | None:
+    try:
+        return os.lstat(place)
+    except OSError:
+        return None
 
 
 def _link(full: bytes) -> bytes | None:
