@@ -174,6 +174,9 @@ async def session_spec(shop: Workshop, tables: Tables, session: Session) -> Sess
         env["LEASEHOLD_REPO"] = str(repo.root)
         base = dict(env)
         env.update(gate_environment(repo, shop.hooks, env, target=intent.target))
+        env["LEASEHOLD_GATE"] = str(
+            folder / "gate"
+        )  # where the worker answers hooks, unless a guard needs none
     if repo is not None and not intent.target:
         env.update(turns_environment(shop.hooks / "bin", shop.turn_lock(intent.repo), env))
     last = tables.backlog.track(session.key).last

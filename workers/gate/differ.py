@@ -57,7 +57,7 @@ class Differ:
         self._stdout, theirs_out = os.pipe2(os.O_CLOEXEC)
         quiet = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
         try:
-            pid = os.posix_spawn(
+            pid = os.posix_spawnp(
                 self._git,
                 [self._git, *_COMMAND],
                 os.environb | self._environ,

@@ -72,7 +72,14 @@ class Branches:
 
     def judge(self, move: Move, judged: Callable[[list[str]], None]) -> None:
         """Ask; `judged` hears why the branch may not move, in lines, or nothing when it may."""
-        if move.old == _ZERO or self._environ.get(b"LEASEHOLD_TARGET", move.ref) != move.ref:
+        if move.old == move.new:
+            judged([])
+            return
+        if (
+            _is_zero(move.old)
+            or _is_zero(move.new)
+            or self._environ.get(b"LEASEHOLD_TARGET", move.ref) != move.ref
+        ):
             self._ask_apart(move, judged)
             return
 
@@ -126,6 +133,10 @@ def _value(path: bytes) -> bytes | None:
     except OSError:
         return None
     return content if content and not content.startswith(b"ref:") and content.isalnum() else None
+
+
+def _is_zero(name: bytes) -> bool:
+    return not name.strip(b"0")
 
 
 def _update(move: Move, paths: list[bytes]) -> dict[str, object]:

@@ -7,6 +7,7 @@ import socket
 
 from workers.session.clock import FOREVER
 from workers.session.command import guard_refused
+from workers.session.place import note
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,33 +17,50 @@ if TYPE_CHECKING:
     from workers.guard.rights import Rights
     from workers.session.loop import Loop
     from workers.session.spec import GuardSpec
+    from workers.session.wicket import Wicket
 
 
 class Off:
     """No guard: the session runs at a lower level, and `why` says what kept it from this one.
 
-    `level` is empty while that is not known yet.
+    `level` is empty while that is not known yet. Branches are then judged when git's hooks ask.
     """
 
-    __slots__ = ("level", "why")
+    __slots__ = ("_wicket", "level", "why")
 
     def __init__(self, why: str, level: str = "hooks") -> None:
         self.why = why
         self.level = level
+        self._wicket: Wicket | None = None
+
+    def attend(self, loop: Loop, environ: dict[str, str]) -> None:
+        """Answer the hooks of a session with this environment, if it says where they ask."""
+        if environ.get("LEASEHOLD_GATE", "").startswith("/"):
+            from workers.session.wicket import Wicket
+
+            try:
+                self._wicket = Wicket(loop, environ)
+            except OSError as error:
+                note(f"{error.filename}: {error.strerror}; git's hooks ask the supervisor by themselves")
 
     def report(self) -> dict[str, object]:
         """Return it for whoever asks about the session."""
         return {"level": self.level, "why": self.why}
 
     def due(self) -> float:
-        """Return when `look` is due: never."""
-        return FOREVER
+        """Return when `look` is to be called next (CLOCK_BOOTTIME)."""
+        return FOREVER if self._wicket is None else self._wicket.due()
 
     def look(self) -> None:
-        """Do nothing."""
+        """Do what is due."""
+        if self._wicket is not None:
+            self._wicket.look()
 
     def rest(self) -> None:
-        """Do nothing."""
+        """Answer no more, before the tree is swept."""
+        if self._wicket is not None:
+            self._wicket.close()
+            self._wicket = None
 
     def close(self) -> None:
         """Do nothing."""

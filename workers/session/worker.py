@@ -219,6 +219,8 @@ class Worker:
                 stdio.append(rules)  # to be closed with them
             guard = prepare(spec.guard)
             pending = guard if isinstance(guard, Pending) else None
+            if isinstance(guard, Off):
+                self._unguarded(guard)
             launched = launch(command, (stdio[0], stdio[1], stdio[2]), mask, joining, pending, rules)
         except Unrunnable as error:
             self.feed(NotStarted(str(error)))
@@ -231,7 +233,9 @@ class Worker:
             for fd in stdio:
                 os.close(fd)
         self._harness = launched.harness
-        self._guarded(guard)
+        if pending is not None:
+            assert spec.guard is not None  # noqa: S101  - else nothing would be pending
+            receive(pending, spec.guard, self._loop, self.rights, self._guard_settled, self._told)
         failpoint("worker.forked")
         self._loop.watch(launched.outcome_fd, select.POLLIN, lambda _mask: self._launched(launched, command))
         try:
@@ -240,14 +244,13 @@ class Worker:
             note(f"worker.json does not name the harness, pid {self._harness.pid}: {error.strerror}")
         failpoint("worker.harness_described")
 
-    def _guarded(self, guard: Pending | Off) -> None:
-        if isinstance(guard, Pending):
-            assert self.spec.guard is not None  # noqa: S101  - else nothing would be pending
-            receive(guard, self.spec.guard, self._loop, self.rights, self._guard_settled, self._told)
-        else:
-            self._guard = guard
+    def _unguarded(self, guard: Off) -> None:
+        guard.attend(self._loop, self.spec.env)
+        self._guard = guard
 
     def _guard_settled(self, guard: Guard | Off) -> None:
+        if isinstance(guard, Off):
+            self._unguarded(guard)
         self._guard = guard
         self._wire.tell({"event": "guard", **guard.report()})
 

@@ -1,0 +1,97 @@
+"""Sessions without a guard: git's hooks ask the session's worker before a branch moves."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.process.test_guard_session import AGENT, folder, output, pipes, script
+
+pytestmark = pytest.mark.process
+
+# Here a client of the hook's own would reach nobody.
+ALONE = "export LEASEHOLD_SOCKET=/nowhere LEASEHOLD_GATE_WAIT=0; "
+
+
+@pytest.fixture
+def unguarded(site):
+    site.configure(AGENT, guard={"mode": "off"}, retry={"attempts": 1})
+    return site
+
+
+def test_the_worker_is_asked_and_a_commit_inside_the_leases_lands(unguarded):
+    script(
+        unguarded,
+        "only",
+        ALONE + "for i in 1 2 3; do echo $i > a.txt; git add a.txt; git commit -qm $i; done",
+    )
+
+    unguarded.until_idle()
+
+    assert unguarded.git("log", "--format=%s", "-3").split() == ["3", "2", "1"]
+    assert "Leasehold-Task: only" in unguarded.git("log", "-1", "--format=%B")
+    assert not (folder(unguarded, "only") / "gate").exists()  # taken away at the end
+
+
+def test_promise_5_a_commit_of_anothers_file_is_refused_with_its_holder(unguarded):
+    pipes(unguarded, "held", "tried")
+    script(unguarded, "first", "meet held; await tried", paths=["README.md"])
+    script(
+        unguarded,
+        "second",
+        ALONE
+        + "await held; echo x >> README.md; git commit --no-verify -qm Two -- README.md; echo code $?; meet tried",
+    )
+
+    unguarded.until_idle(code=None)
+
+    said = output(unguarded, "second")
+    assert "README.md: held by session" in said
+    assert "(task first, worker pid" in said
+    assert "code 128" in said
+    assert unguarded.git("log", "--format=%s", "-1").strip() != "Two"
+
+
+def test_where_all_pipes_are_taken_the_hook_asks_by_itself(unguarded):
+    taken = 'touch "$LEASEHOLD_GATE"/1.taken "$LEASEHOLD_GATE"/2.taken "$LEASEHOLD_GATE"/3.taken "$LEASEHOLD_GATE"/4.taken; '
+    commit = "git commit -q --allow-empty -m"
+    script(unguarded, "only", f"{taken} ({ALONE} {commit} no); echo code $?; {commit} yes")
+
+    unguarded.until_idle()
+
+    assert "code 128" in output(unguarded, "only")
+    assert unguarded.git("log", "--format=%s", "-1").strip() == "yes"
+
+
+def test_many_branches_at_once_are_all_judged(unguarded):
+    made = "for i in $(seq 12); do git branch b$i & done; wait; git branch --list 'b*' | wc -l"
+    script(unguarded, "only", made)
+
+    unguarded.until_idle(code=None)
+
+    assert "12" in output(unguarded, "only").split()
+
+
+def test_a_hook_that_was_killed_while_it_asked_leaves_the_way_free(unguarded):
+    killed = (
+        'exec 9<>"$LEASEHOLD_GATE/1"; set -C; : > "$LEASEHOLD_GATE/1.taken"; set +C; '
+        'printf "1 %s %s refs/heads/main\\n" $(git rev-parse HEAD) $(git rev-parse HEAD) > "$LEASEHOLD_GATE/ask"; '
+        'read -r said <&9; echo "said $said"; exec 9>&-; echo x > a.txt; git add a.txt; git commit -qm one'
+    )
+    script(unguarded, "only", ALONE + killed)
+
+    unguarded.until_idle()
+
+    assert "said ok" in output(unguarded, "only")
+    assert unguarded.git("log", "--format=%s", "-1").strip() == "one"
+
+
+def test_a_refusal_of_the_repositorys_own_hook_still_counts(unguarded):
+    own = unguarded.root / ".git/hooks/reference-transaction"
+    own.write_text('#!/bin/sh\ncat > /dev/null\n[ "$1" != prepared ] || { echo "not today" >&2; exit 1; }\n')
+    own.chmod(0o755)
+    script(unguarded, "only", ALONE + "git commit -q --allow-empty -m one; echo code $?")
+
+    unguarded.until_idle(code=None)
+
+    assert "not today" in output(unguarded, "only")
+    assert "code 128" in output(unguarded, "only")
