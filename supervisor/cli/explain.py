@@ -23,6 +23,8 @@ def explain(ctx: click.Context, key: str, as_json: bool) -> None:  # noqa: FBT00
     click.echo(f"{found['id']}: {found['title']}")
     if found["runs_now"]:
         click.echo(f"{found['sentence']} (harness {found['harness']})")
+        if found.get("choice"):
+            click.echo(found["choice"]["sentence"])
     else:
         click.echo(f"does not run now ({found['reason']}): {found['sentence']}")
     if found["last"]:

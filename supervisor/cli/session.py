@@ -80,6 +80,14 @@ def show(ctx: click.Context, session_id: str, as_json: bool) -> None:  # noqa: F
             more = ", confined" if name == "level" and found.get("confined") else ""
             click.echo(f"{name:<12} {found[name]}{more}")
     click.echo(f"{'started':<12} {clock(found['started_at'])}")
+    if said := found.get("said") or (found.get("evidence") or {}).get("said"):
+        click.echo(f"{'said':<12} {said['kind'].replace('_', ' ')}: {said['text']}")
+    if grade := found.get("grade"):
+        told = f": {grade['why']}" if grade["why"] else ""
+        reverted = (
+            f", {grade['reverted']} of {grade['commits']} commits reverted" if grade["reverted"] else ""
+        )
+        click.echo(f"{'grade':<12} {grade['value']:.2f} by {grade['by']}{told}{reverted}")
     if paused := found.get("paused"):
         click.echo(f"{'paused':<12} {ago(paused['since'])} by {paused['by']}: {paused['why']}")
     for survivor in found.get("survivors") or ():

@@ -124,7 +124,9 @@ def _harness_of(row: SessionRow) -> str:
 
 
 def _model_of(row: SessionRow) -> str:
-    return str(row.intent.get("model") or "")
+    """Return the model that was asked for; where none was, the one that the harness said it used."""
+    heard = ((row.ending or {}).get("evidence") or {}).get("heard") or {}
+    return str(row.intent.get("model") or heard.get("model") or "")
 
 
 def _tier_of(row: SessionRow) -> str:

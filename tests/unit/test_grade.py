@@ -44,7 +44,7 @@ def graded(outcome, evidence, *, elapsed=0.0, checked=False, expects=True):
         (Outcome.STALLED, {"salvage": {"id": "x"}}, 0.2),
         (Outcome.FAILED, {}, 0.0),
         *((outcome, COMMITS, None) for outcome in (
-            Outcome.STOPPED, Outcome.KILLED, Outcome.PREEMPTED, Outcome.RATE_LIMITED, Outcome.LOST, Outcome.UNSPAWNED)),
+            Outcome.STOPPED, Outcome.KILLED, Outcome.PREEMPTED, Outcome.RATE_LIMITED, Outcome.UNAVAILABLE, Outcome.LOST, Outcome.UNSPAWNED)),
     ],
 )  # fmt: skip
 def test_each_ending_has_its_worth_or_none(outcome, evidence, value):
@@ -134,6 +134,19 @@ def test_the_report_has_mean_pass_share_and_number_by_harness_tier_lane_and_sche
     assert [(entry["lane"], entry["n"]) for entry in found["by_lane"]] == [("", 1), ("code", 1), ("docs", 2)]
     assert [(entry["schedule"], entry["n"]) for entry in found["by_schedule"]] == [("nightly", 1)]
     assert found["outcomes"] == {"finished": 2, "no_change": 1, "stopped": 1}
+
+
+def test_a_session_that_was_asked_for_no_model_counts_for_the_one_that_its_harness_told():
+    told = row(1, "claude", 0.9)
+    heard = SessionRow(
+        told.id, told.task, told.intent, told.state, 1.0, 2.0, "finished",
+        {"sentence": "", "evidence": {"heard": {"model": "claude-sonnet-4"}}}, told.grade,
+    )  # fmt: skip
+
+    found = report([heard])
+
+    assert found["by_model"][0]["model"] == "claude-sonnet-4"
+    assert found["by_harness"][0]["told"] == "[claude-sonnet-4=0.90/100%(n=1)]"
 
 
 def test_the_form_in_brackets_is_the_one_that_users_know():

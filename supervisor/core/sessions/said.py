@@ -78,7 +78,14 @@ def first_line(text: str) -> str:
 
 # Endings that somebody else decided on: an operator, a policy, the host. What was said changes nothing about them.
 _NOT_ITS_OWN = frozenset(
-    {Outcome.STOPPED, Outcome.KILLED, Outcome.PREEMPTED, Outcome.RATE_LIMITED, Outcome.UNSPAWNED}
+    {
+        Outcome.STOPPED,
+        Outcome.KILLED,
+        Outcome.PREEMPTED,
+        Outcome.RATE_LIMITED,
+        Outcome.UNAVAILABLE,
+        Outcome.UNSPAWNED,
+    }
 )
 
 
