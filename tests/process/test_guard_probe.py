@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,9 @@ import workers
 from supervisor.daemon.self_test import probe_level
 from supervisor.world.level import Bite, Level
 from tests.process.guarded import run
+from workers.guard.probe import serve
+from workers.guard.resolve import Eyes
+from workers.guard.seccomp import Listener
 
 pytestmark = pytest.mark.process
 
@@ -55,3 +59,14 @@ def test_the_probe_says_that_another_guard_is_above_it(tmp_path):
     assert done.output.strip() == (
         "the guard cannot be put in place: another guard is at work above this one, as inside a session"
     )
+
+
+def test_the_probe_does_not_wait_for_a_kernel_that_says_only_later_that_its_child_has_ended(tmp_path):
+    # Before Linux 6.11 a listener hangs up once the last task with the filter was waited for, not when it ended.
+    silent, other_end = os.pipe()
+    child = subprocess.Popen(["true"])
+
+    assert serve(Listener(silent), Eyes(os.fsencode(tmp_path)), b"/held", child.pid)
+
+    os.close(other_end)
+    assert child.wait() == 0

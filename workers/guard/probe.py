@@ -56,7 +56,7 @@ def _try(folder: bytes, program: bytes) -> int:
         message, fds, _, _ = socket.recv_fds(ours, 256, 1)
         if not fds:
             return _say(guard_refused(int(message)) if message.isdigit() else "the probe's child died", 1)
-        served = _serve(Listener(fds[0]), Eyes(folder), held)
+        served = serve(Listener(fds[0]), Eyes(folder), held, child)
     except TimeoutError:
         served = False
     finally:
@@ -92,24 +92,35 @@ def _write(line: socket.socket, program: bytes, held: bytes, own: bytes) -> None
         os._exit(code)
 
 
-def _serve(listener: Listener, eyes: Eyes, held: bytes) -> bool:
-    """Answer until the child is gone; tell whether its memory could be read each time."""
+def serve(listener: Listener, eyes: Eyes, held: bytes, child: int) -> bool:
+    """Answer until the child has ended; tell whether its memory could be read each time.
+
+    Kernels before 6.11 say that nobody has the filter any more only once the child was waited for, so its own end counts.
+
+    Raises:
+        TimeoutError: nothing was heard of it for too long.
+    """
+    ended = os.pidfd_open(child)
     waiting = select.poll()
-    waiting.register(listener.fd, select.POLLIN)
-    while True:
-        ready = waiting.poll(_PATIENCE * 1000)
-        if not ready:
-            raise TimeoutError
-        if not ready[0][1] & select.POLLIN:
-            os.close(listener.fd)
-            return True
-        call = listener.receive()
-        if call is None:
-            continue
-        if any(path == held for path in _named(call, eyes)):
-            listener.refuse(call, errno.EBUSY)
-        else:
-            listener.let_pass(call)
+    for fd in (listener.fd, ended):
+        waiting.register(fd, select.POLLIN)
+    try:
+        while True:
+            ready = dict(waiting.poll(_PATIENCE * 1000))
+            if not ready:
+                raise TimeoutError
+            if not ready.get(listener.fd, 0) & select.POLLIN:
+                return True
+            call = listener.receive()
+            if call is None:
+                continue
+            if any(path == held for path in _named(call, eyes)):
+                listener.refuse(call, errno.EBUSY)
+            else:
+                listener.let_pass(call)
+    finally:
+        os.close(ended)
+        os.close(listener.fd)
 
 
 def _named(call: Held, eyes: Eyes) -> list[bytes]:
