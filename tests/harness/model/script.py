@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,14 @@ class Shell:
 
 
 @dataclass(frozen=True, slots=True)
+class Use:
+    """Call a tool of the session's MCP server, which an agent may offer under a longer name or only when it is looked for."""
+
+    tool: str
+    arguments: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Fail:
     """Answer with an HTTP status, as an account without credit or a server in trouble would."""
 
@@ -67,7 +76,7 @@ class Drop:
     """Begin a stream, and close the connection."""
 
 
-Act = Read | Edit | Create | Shell
+Act = Read | Edit | Create | Shell | Use
 Trouble = Fail | Silence | Stall | Drop
 
 

@@ -11,7 +11,7 @@ import shlex
 from collections.abc import Sequence
 
 from tests.harness.model.asked import Asked, Call, Tool
-from tests.harness.model.script import Act, Create, Edit, Read, Shell
+from tests.harness.model.script import Act, Create, Edit, Read, Shell, Use
 
 SHELLS = ("Bash", "bash", "run_shell_command", "exec_command", "shell", "shell_command", "run_commands")
 READERS = ("Read", "read", "read_file", "view", "read_files")
@@ -36,6 +36,9 @@ def call_for(act: Act, asked: Asked, root: str) -> Call:
     tools = asked.tools
     if "exec" in tools and tools["exec"].free:
         return Call("exec", _code(act))
+    if isinstance(act, Use):
+        named = next((name for name in tools if name.endswith(f"_{act.tool}")), f"mcp__leasehold__{act.tool}")
+        return Call(named, dict(act.arguments))
     if isinstance(act, Shell):
         return _shell(act.command, tools)
     path = f"{root}/{act.path}"
@@ -113,5 +116,7 @@ def _code(act: Act) -> str:
     """Return the program for an agent whose one tool takes JavaScript that calls the others."""
     if isinstance(act, Edit | Create):
         return f"text(await tools.apply_patch({json.dumps(_patch(act))}));"
+    if isinstance(act, Use):
+        return f"text(await tools.mcp__leasehold__{act.tool}({json.dumps(dict(act.arguments))}));"
     command = act.command if isinstance(act, Shell) else f"cat {shlex.quote(act.path)}"
     return f"text(await tools.exec_command({json.dumps({'cmd': command})}));"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.harness.model.asked import Asked
-from tests.harness.model.script import Act, Create, Edit, Read, Say, Shell
+from tests.harness.model.script import Act, Create, Edit, Read, Say, Shell, Use
 
 FENCE = "```"
 
@@ -41,6 +41,8 @@ def _gptme(turn: Say | Act) -> str:
             return f"{FENCE}shell\n{command}\n{FENCE}"
         case Create(path, text):
             return f"{FENCE}save {path}\n{text.rstrip()}\n{FENCE}"
+        case Use(tool):
+            return f"There is no {tool} here."
         case Edit(path, old, new):
             block = f"<<<<<<< ORIGINAL\n{old.rstrip()}\n=======\n{new.rstrip()}\n>>>>>>> UPDATED"
             return f"{FENCE}patch {path}\n{block}\n{FENCE}"
