@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from supervisor.cli.connect import client
+from supervisor.cli.facts import facts
 from supervisor.cli.offline import ask_or_read
 from supervisor.cli.show import DURATION, ago, clock, json_option, print_json, span, table
 
@@ -97,6 +98,8 @@ def show(ctx: click.Context, session_id: str, as_json: bool) -> None:  # noqa: F
         click.echo(f"{'pids':<12} harness {found['pid']}, worker {found['worker_pid']}")
     for scope in found.get("leases") or ():
         click.echo(f"{'lease':<12} {scope}")
+    for line in facts(found.get("heard") or {}):
+        click.echo(line)
     evidence = found.get("evidence") or {}
     if salvage := evidence.get("salvage"):
         click.echo(f"{'salvage':<12} {salvage['id']} ({salvage['ref']})")
@@ -114,18 +117,24 @@ def show(ctx: click.Context, session_id: str, as_json: bool) -> None:  # noqa: F
 @click.argument("session_id", metavar="SESSION")
 @click.option("-f", "--follow", is_flag=True, help="Go on until the session ends.")
 @click.option("--err", is_flag=True, help="Standard error instead of standard output.")
+@click.option("--pretty", is_flag=True, help="What it means instead of what was written, secrets masked.")
 @click.pass_context
-def logs(ctx: click.Context, session_id: str, follow: bool, err: bool) -> None:  # noqa: FBT001
+def logs(ctx: click.Context, session_id: str, follow: bool, err: bool, pretty: bool) -> None:  # noqa: FBT001
     """Print what a session's harness wrote."""
     from supervisor.cli.logs import follow_log, print_log
+    from supervisor.cli.pretty import Pretty
+
+    if pretty and err:
+        raise click.UsageError("give either --pretty or --err: only standard output is understood")
 
     found = ask_or_read(ctx, "session.show", lambda reader: _one(reader, session_id), session=session_id)
     path = found["err_log" if err else "out_log"]
+    shown = Pretty((found.get("heard") or {}).get("adapter", "")) if pretty else None
     if follow and found["state"] != "ended":
         with client(ctx) as supervisor:
-            follow_log(path, supervisor, found["id"])
+            follow_log(path, supervisor, found["id"], shown)
     else:
-        print_log(path)
+        print_log(path, shown)
     sys.stdout.flush()
 
 

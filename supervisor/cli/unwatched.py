@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from supervisor.daemon.verbs.sessions import files, row_summary
+from supervisor.daemon.verbs.sessions import files, row_summary, whole_row
 from supervisor.world.journal.entries import SessionRow
 from supervisor.world.journal.reader import Reader
 from supervisor.world.launch.records import RecordError, look_at_lock, read_harness, read_worker
@@ -52,5 +52,4 @@ def seen(row: SessionRow, folder: Path) -> dict[str, Any]:
 def whole(reader: Reader, row: SessionRow) -> dict[str, Any]:
     """Return a session as `session show` has it."""
     folder = folder_of(reader, row)
-    evidence = (row.ending or {}).get("evidence")
-    return {**seen(row, folder), "evidence": evidence, **files(folder)}
+    return {**whole_row(row), **seen(row, folder), **files(folder)}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import anyio
 import anyio.to_thread
@@ -26,6 +26,7 @@ from supervisor.core.sessions.outcome import ExitRecord
 from supervisor.core.sessions.roster import Session
 from supervisor.core.sessions.said import spoken
 from supervisor.daemon.authority import Authority
+from supervisor.daemon.companions import HearsNothing, Keeper, KeepsNothing, Listens
 from supervisor.daemon.news import News
 from supervisor.daemon.places import Places
 from supervisor.daemon.settling import Settler
@@ -55,33 +56,6 @@ _UNDER_WAY = 0.02  # seconds in which a call that was let pass reaches its file
 Prepare = Callable[[Session], Awaitable[SessionSpec]]
 
 
-class Keeper(Protocol):
-    """Who keeps workers' pidfds for the next supervisor."""
-
-    def keep(self, session: str, pidfd: int) -> None:
-        """Keep a copy."""
-
-    def forget(self, session: str) -> None:
-        """Let go of it."""
-
-    def kept(self, session: str, pid: int) -> int | None:
-        """Return the pidfd that was kept for this start, if it is one of process `pid`; the caller owns it."""
-
-
-class KeepsNothing:
-    """No service manager, no keeper."""
-
-    def keep(self, session: str, pidfd: int) -> None:
-        """Keep nothing."""
-
-    def forget(self, session: str) -> None:
-        """Have nothing to let go of."""
-
-    def kept(self, session: str, pid: int) -> int | None:  # noqa: ARG002
-        """Return nothing."""
-        return None
-
-
 class Workers:
     """Starts, watches and speaks to workers. `prepare` makes the spec of a session at its launch."""
 
@@ -106,6 +80,7 @@ class Workers:
         self.news = News(authority, places, self)
         self.when_gone: Callable[[str], None] = lambda _session: None  # set by what finds out how it ended
         self.keeper: Keeper = KeepsNothing()
+        self.listener: Listens = HearsNothing()
 
     def launch(self, session: str, after: Ticket) -> None:
         """Start the session's worker once its intent is durable."""
@@ -248,7 +223,8 @@ class Workers:
         session = self._authority.tables.roster.get(session_id)
         if session is not None:
             failpoint("settle.begun")
-            ending = spoken(await self._settler.settle(session), session.said)
+            told = await self.listener.finish(session_id)
+            ending = spoken(await self._settler.settle(session, told), session.said)
             failpoint("settle.judged")
             try:
                 await anyio.to_thread.run_sync(forget_secrets, self._places.folder(session_id))
@@ -262,6 +238,8 @@ class Workers:
     def event(self, session: str, event: lifecycle.Event) -> None:
         """Take news of a session into its life."""
         self._authority.do(advance(self._authority.tables, session, event, self._authority.now()))
+        if isinstance(event, lifecycle.HarnessStarted):
+            self.listener.begin(session)
 
     def _unspawned(self, session: str, why: str, cause: str = "unspawned") -> None:
         self.event(session, WorkerEnded(ExitRecord(cause, why=why, by="supervisor")))

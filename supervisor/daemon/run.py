@@ -34,6 +34,7 @@ from supervisor.daemon.grading import Grading
 from supervisor.daemon.insisting import Insistence
 from supervisor.daemon.integrating import Integrator
 from supervisor.daemon.journal_watch import JournalWatch
+from supervisor.daemon.listening import Listener
 from supervisor.daemon.orphans import SOURCE, look_for_orphans, set_apart
 from supervisor.daemon.ownership import claim, misplaced
 from supervisor.daemon.pacing_memory import PacingMemory
@@ -76,9 +77,8 @@ from supervisor.world.disk import shortage
 from supervisor.world.early_signals import EarlySignals
 from supervisor.world.failpoint import failpoint
 from supervisor.world.footing import Footing
-from supervisor.world.git.hooks import install_hooks
 from supervisor.world.git.repository import Repository
-from supervisor.world.git.turns import install_turns
+from supervisor.world.git.turns import install_programs
 from supervisor.world.journal.errors import JournalError
 from supervisor.world.journal.journal import Journal
 from supervisor.world.journal.reader import Snapshot
@@ -133,7 +133,7 @@ async def supervise(
     watch: list[JournalWatch] = []
     lock = claim(settings, attached)  # first: it may be another one's
     repos = await open_repositories(settings)
-    _install_programs(state_dir / "hooks")
+    install_programs(state_dir / "hooks")
 
     def journal_failed(error: JournalError) -> None:
         for watcher in watch:
@@ -200,11 +200,6 @@ def _say_that_it_ends(daemon: Daemon) -> None:
     daemon.service.stopping(f"stopped; {running} sessions go on" if running else "stopped")
 
 
-def _install_programs(hooks: Path) -> None:
-    install_hooks(hooks)
-    install_turns(hooks / "bin")
-
-
 def _build(
     settings: Settings,
     journal: Journal,
@@ -268,6 +263,7 @@ def _build(
         settler,
         footing.ladder,
     )
+    workers.listener = Listener(authority, places, lambda: shop.settings, group)
     footing.ladder.recorded = tables.rung_of
     reconciler = Reconciler(authority, workers, places, footing.ladder, group)
     Insistence(authority, workers.worker)

@@ -29,6 +29,7 @@ from supervisor.core.sessions.outcome import (
 )
 from supervisor.core.sessions.roster import Session
 from supervisor.core.sessions.salvage import Salvage, Unsalvaged
+from supervisor.core.sessions.verdicts import Told
 from supervisor.daemon.authority import Authority
 from supervisor.daemon.branch_settling import BranchSettler
 from supervisor.daemon.dead_locks import DeadLocks
@@ -82,16 +83,19 @@ class Settler:
     def _repo_of(self, session: Session) -> Repository | None:
         return self._pinned.get(session.id) or self._repos.get(session.intent.repo)
 
-    async def settle(self, session: Session) -> Ending:
-        """Return how the session ended; remember every commit that landed, keep what it left uncommitted."""
+    async def settle(self, session: Session, told: Told | None = None) -> Ending:
+        """Return how the session ended; remember every commit that landed, keep what it left uncommitted.
+
+        `told` is the last word of its harness.
+        """
         found = (
             session.life.state.found if isinstance(session.life.state, Settling) else "it was not settling"
         )
 
         def ending(remains: Remains) -> Ending:
             if isinstance(found, ExitRecord):
-                return judge(found, remains, session.expects(), refused=session.refused)
-            return judge_lost(found, remains)
+                return judge(found, remains, session.expects(), refused=session.refused, told=told)
+            return judge_lost(found, remains, told)
 
         repo = self._repo_of(session)
         if session.intent.target and repo is not None:
@@ -107,8 +111,15 @@ class Settler:
         return judged
 
     async def fingerprint(self, session: Session, folder: Path) -> str:
-        """Return a text that changes when the session's HEAD, tree or log do."""
-        logs = [path.stat().st_size for name in ("out.log", "err.log") if (path := folder / name).exists()]
+        """Return a text that changes when the session's HEAD or tree do, and what its harness does.
+
+        A harness that is not understood is taken to do something whenever it prints.
+        """
+        logs: object = (
+            session.heard.progress()
+            if session.heard is not None and session.heard.heard
+            else [path.stat().st_size for name in ("out.log", "err.log") if (path := folder / name).exists()]
+        )
         repo = self._repo_of(session)
         if repo is None:
             return repr(logs)

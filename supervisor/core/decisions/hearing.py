@@ -35,7 +35,8 @@ class Mark:
 def heard(tables: Tables, session: Session, before: Mark, after: Mark, now: Moment) -> list[Effect]:
     """Take in what a session's harness told between two looks."""
     effects: list[Effect] = []
-    if after.model and after.model != before.model:
+    if after.model and after.model not in {before.model, session.model}:
+        session.model = after.model
         data = {"harness": session.intent.harness, "model": after.model}
         effects.append(Note("session.model", session.id, session.key, data))
     if after.answered and not before.answered:

@@ -20,6 +20,7 @@ class Carried:
     progress_at: float = 0.0
     fingerprint: str = ""
     said: Said | None = None
+    model: str = ""
 
 
 def carried(session: Session) -> Carried | None:
@@ -30,6 +31,7 @@ def carried(session: Session) -> Carried | None:
         and session.after_turn is None
         and not session.fingerprint
         and session.said is None
+        and not session.model
     ):
         return None
     return Carried(
@@ -40,6 +42,7 @@ def carried(session: Session) -> Carried | None:
         progress_at=session.progress_at if session.fingerprint else 0.0,
         fingerprint=session.fingerprint,
         said=session.said,
+        model=session.model,
     )
 
 
@@ -47,7 +50,7 @@ def take_up(session: Session, kept: Carried) -> None:
     """Go on where an earlier supervisor was: what was wanted is still wanted, and a stall goes on."""
     session.life = replace(session.life, wish=kept.kill or kept.stop or Run())
     session.after_turn, session.turn_over_at = kept.after_turn, kept.turn_over_at
-    session.said = kept.said
+    session.said, session.model = kept.said, kept.model
     if kept.fingerprint:
         session.fingerprint = kept.fingerprint
         session.progress_at = min(kept.progress_at, session.progress_at)

@@ -70,7 +70,7 @@ class Session:
     say when HEAD, tree or log last changed, `probed_at` when that was last looked at. `after_turn` says why it is to be
     stopped after its next commit, `turn_over_at` (CLOCK_BOOTTIME seconds) when, once that has come. `paused_for` are the
     seconds of its pauses that are over. `said` is its latest word on its task, `heard` what its harness told so far, where
-    that is understood, and `grade` what its end is worth.
+    that is understood, `model` the one it named, and `grade` what its end is worth.
     """
 
     intent: Intent
@@ -89,6 +89,7 @@ class Session:
     said: Said | None = None
     heard: Reading | None = None
     grade: Grade | None = None
+    model: str = ""
 
     @property
     def id(self) -> str:

@@ -6,9 +6,10 @@ An exit code alone is no verdict: harnesses exit with 0 after an error, and with
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, assert_never
 
+from supervisor.core.sessions.masking import Masks
 from supervisor.core.sessions.reading import Reading, Verdict, VerdictKind
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 # Troubles of the account or its server: the task is not at fault, and any other would fare alike.
 HELD_UP = frozenset({VerdictKind.RATE_LIMITED, VerdictKind.AUTH, VerdictKind.UNREACHABLE})
+_HELD_UP_NAMES = frozenset(kind.value for kind in HELD_UP)
 _STOOD_STILL = frozenset({"stall", "startup"})
 _QUESTION_ENDS = ("?", "[y/n]", "(y/n)", "[y/n]:", "(y/n):", "[yes/no]", "(yes/no)", "password:", "?:")
 _QUESTION_LIMIT = 200  # characters of a question that are shown
@@ -39,6 +41,12 @@ class Told:
             found["heard"] = dict(self.facts)
         return found
 
+    def masked(self, masks: Masks) -> Told:
+        """Return the same with the verdict's words without secrets."""
+        if self.verdict is None:
+            return self
+        return replace(self, verdict=replace(self.verdict, sentence=masks.text(self.verdict.sentence)))
+
 
 def is_question(line: str) -> bool:
     """Tell whether the last line that a program printed looks as if it waited for an answer."""
@@ -55,13 +63,28 @@ def weigh_end(
     line was a question waited for somebody who is not there.
     """
     if record.cause not in _STOOD_STILL:
-        return verdict
-    if reading.error in HELD_UP and not reading.final:
-        return Verdict(reading.error, reading.error_text or reading.error.value, reading.retry_at)
+        done = reading.final and reading.error is None
+        return (
+            Verdict(VerdictKind.SUCCESS, "it said that it was done")
+            if verdict is not None and done
+            else verdict
+        )
+    if not reading.final and (trouble := _still_in(reading)) is not None:
+        return trouble
     if is_question(last_line):
         asked = last_line.strip()[-_QUESTION_LIMIT:]
         return Verdict(VerdictKind.WAITING_FOR_HUMAN, f'it seems to wait for an answer to "{asked}"')
     return verdict
+
+
+def _still_in(reading: Reading) -> Verdict | None:
+    """Return the trouble of its account that a harness still tried to get over when it was last heard."""
+    latest = reading.events[-1] if reading.events else None
+    if latest is not None and latest.kind == "retry" and latest.data.get("kind") in _HELD_UP_NAMES:
+        return Verdict(VerdictKind(latest.data["kind"]), latest.text, reading.retry_at)
+    if reading.error in HELD_UP:
+        return Verdict(reading.error, reading.error_text or reading.error.value, reading.retry_at)
+    return None
 
 
 def holds_up(record: ExitRecord, verdict: Verdict | None) -> VerdictKind | None:

@@ -90,9 +90,13 @@ class SessionVerbs:
             shown = summary(self._authority, session, now)
             shown["leases"] = [lease.scope.text for lease in self._authority.tables.broker.held(session.id)]
             shown["wish"] = type(session.life.wish).__name__.lower()
+            if session.live() and (heard := self._workers.listener.shown(session)) is not None:
+                shown["heard"] = heard
+            elif session.heard is not None:
+                shown["heard"] = shown.get("evidence", {}).get("heard")
             return {**shown, **self._files(session.id)}
         row = recorded(self._journal, params.session)
-        return {**row_summary(row), "evidence": (row.ending or {}).get("evidence"), **self._files(row.id)}
+        return {**whole_row(row), **self._files(row.id)}
 
     def extend(self, caller: Caller, params: Extend) -> object:
         """Give a session more time; answered when its worker has made the new deadline durable."""
@@ -236,6 +240,13 @@ def row_summary(row: SessionRow) -> dict[str, Any]:
         "sentence": (row.ending or {}).get("sentence"),
         "grade": row.grade,
     }
+
+
+def whole_row(row: SessionRow) -> dict[str, Any]:
+    """Return all that the journal knows of a session."""
+    found = {**row_summary(row), "evidence": (row.ending or {}).get("evidence")}
+    heard = (found["evidence"] or {}).get("heard")
+    return found | ({"heard": heard} if heard is not None else {})
 
 
 def _refused(session: Session, message: Mapping[str, Any]) -> RpcError:

@@ -6,9 +6,19 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import workers
-from supervisor.world.git.hooks import HooksError
+from supervisor.world.git.hooks import HooksError, install_hooks
 
 _SCRIPT = "git"
+
+
+def install_programs(folder: Path) -> None:
+    """Write the hooks, and below them the `git` that takes turns, into `folder`.
+
+    Raises:
+        HooksError: the folder cannot be written.
+    """
+    install_hooks(folder)
+    install_turns(folder / "bin")
 
 
 def install_turns(folder: Path) -> None:

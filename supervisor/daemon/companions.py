@@ -1,0 +1,63 @@
+"""Who stands beside the workers' watchers: who keeps their pidfds, and who listens to their harnesses."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from supervisor.core.sessions.roster import Session
+from supervisor.core.sessions.verdicts import Told
+
+
+class Keeper(Protocol):
+    """Who keeps workers' pidfds for the next supervisor."""
+
+    def keep(self, session: str, pidfd: int) -> None:
+        """Keep a copy."""
+
+    def forget(self, session: str) -> None:
+        """Let go of it."""
+
+    def kept(self, session: str, pid: int) -> int | None:
+        """Return the pidfd that was kept for this start, if it is one of process `pid`; the caller owns it."""
+
+
+class KeepsNothing:
+    """No service manager, no keeper."""
+
+    def keep(self, session: str, pidfd: int) -> None:
+        """Keep nothing."""
+
+    def forget(self, session: str) -> None:
+        """Have nothing to let go of."""
+
+    def kept(self, session: str, pid: int) -> int | None:  # noqa: ARG002
+        """Return nothing."""
+        return None
+
+
+class Listens(Protocol):
+    """Who hears what harnesses print."""
+
+    def begin(self, session_id: str) -> None:
+        """Listen to a session whose harness runs."""
+
+    async def finish(self, session_id: str) -> Told | None:
+        """Hear a session out that is over, and return its last word."""
+
+    def shown(self, session: Session) -> dict[str, Any] | None:
+        """Return what was heard of a living session, fit to be shown."""
+
+
+class HearsNothing:
+    """Nobody listens: exit codes are all there is."""
+
+    def begin(self, session_id: str) -> None:
+        """Let it talk."""
+
+    async def finish(self, session_id: str) -> Told | None:  # noqa: ARG002
+        """Have heard nothing."""
+        return None
+
+    def shown(self, session: Session) -> dict[str, Any] | None:  # noqa: ARG002
+        """Have nothing to show."""
+        return None

@@ -1,0 +1,251 @@
+"""Listening to harnesses: what they print is read as it comes, and becomes the facts of their sessions.
+
+The kernel says which logs were written to. A burst of writes is one look, a silent fleet is none. After a restart
+of the supervisor a log is read from its beginning, so that the facts are those of the whole session.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.lowlevel
+import structlog
+from anyio.abc import TaskGroup
+from asyncinotify import Inotify, Mask, Watch
+
+from supervisor.core.decisions import hearing
+from supervisor.core.decisions.hearing import Mark
+from supervisor.core.sessions.lifecycle import Settling
+from supervisor.core.sessions.masking import Masks
+from supervisor.core.sessions.outcome import NEVER_RAN, ExitRecord
+from supervisor.core.sessions.reading import Reading
+from supervisor.core.sessions.roster import Session
+from supervisor.core.sessions.verdicts import Told, weigh_end
+from supervisor.daemon.authority import Authority
+from supervisor.daemon.places import Places
+from supervisor.world.config.credentials import pass_through
+from supervisor.world.config.harness_program import reader_of
+from supervisor.world.config.models import Settings
+from supervisor.world.harness.adapter import Adapter
+from supervisor.world.harness.registry import COMMAND, AdapterError
+from supervisor.world.launch.tail import Tail, last_line
+
+log = structlog.get_logger("leasehold")
+
+_TOGETHER = 0.5  # seconds from the first write of a burst to the look at it
+_BLIND = 5.0  # seconds between two looks where the kernel cannot tell of writes
+_WRITTEN = Mask.MODIFY | Mask.ONESHOT | Mask.DONT_FOLLOW
+_FILES_KEPT = 64  # names of touched files that an ending carries
+
+
+@dataclass(slots=True)
+class _Hearing:
+    """One session that is listened to. `watch` is armed until its log is written to."""
+
+    session: Session
+    adapter: Adapter
+    tail: Tail
+    masks: Masks
+    reading: Reading = field(default_factory=Reading)
+    mark: Mark = field(default_factory=Mark)
+    watch: Watch | None = None
+
+
+class Listener:
+    """Hears every living session. `settings` are those in force; they say which harness is understood, and its secrets."""
+
+    def __init__(
+        self,
+        authority: Authority,
+        places: Places,
+        settings: Callable[[], Settings],
+        group: TaskGroup,
+    ) -> None:
+        self._authority = authority
+        self._places = places
+        self._settings = settings
+        self._hearings: dict[str, _Hearing] = {}
+        self._group = group
+        self._inotify: Inotify | None = None
+        self._begun = anyio.Event()
+        group.start_soon(self._run, name="listener")
+
+    async def _run(self) -> None:
+        """Listen until cancelled."""
+        try:
+            inotify = Inotify(sync_timeout=0)
+        except OSError as error:
+            log.warning("listening.blind", every=_BLIND, why=error.strerror)
+            await self._look_around()
+            return
+        with inotify:
+            self._inotify = inotify
+            try:
+                for heard in list(self._hearings.values()):
+                    self._arm(heard)
+                    await self._read(heard)
+                await self._listen(inotify)
+            finally:
+                self._inotify = None
+
+    def begin(self, session_id: str) -> None:
+        """Listen to a session whose harness runs, from the beginning of its log; once, however often it is said."""
+        session = self._authority.tables.roster.get(session_id)
+        if session is None or session_id in self._hearings:
+            return
+        heard = self._hear(session)
+        session.heard = heard.reading
+        self._hearings[session_id] = heard
+        self._begun.set()
+        if self._inotify is not None:
+            self._arm(heard)
+            self._group.start_soon(self._read, heard, name=f"listen to {session_id}")
+
+    async def finish(self, session_id: str) -> Told | None:
+        """Hear a session out that is over, and return its last word."""
+        session = self._authority.tables.roster.get(session_id)
+        if session is None or _never_ran(session):
+            return None
+        heard = self._hearings.pop(session_id, None) or self._hear(session)
+        self._disarm(heard)
+        await self._read(heard)
+        if rest := heard.tail.last():
+            self._take(heard, [rest])
+        session.heard = heard.reading
+        self._authority.do(
+            hearing.ended(self._authority.tables, session, heard.reading, self._authority.now())
+        )
+        told = self._told(heard)
+        heard.reading.events.clear()  # the log has them
+        heard.reading.own.clear()
+        return told
+
+    def shown(self, session: Session) -> dict[str, Any] | None:
+        """Return the facts of a living or lately ended session, without secrets."""
+        if session.heard is None:
+            return None
+        found = self._masks(session).all(session.heard.as_json())
+        return {"adapter": self._adapter(session).name, **found}
+
+    # --- hearing ------------------------------------------------------------------------------------
+
+    async def _listen(self, inotify: Inotify) -> None:
+        while True:
+            await anyio.wait_readable(inotify.fd)
+            await anyio.sleep(_TOGETHER)
+            while (event := inotify.sync_get()) is not None:
+                self._forget(event.watch)
+            for heard in [heard for heard in self._hearings.values() if heard.watch is None]:
+                self._arm(heard)  # before the look, so that a write between the two is not missed
+                await self._read(heard)
+
+    async def _look_around(self) -> None:
+        """Look at every log from time to time, while there is one."""
+        while True:
+            if not self._hearings:
+                self._begun = anyio.Event()
+                await self._begun.wait()
+            for heard in list(self._hearings.values()):
+                await self._read(heard)
+            await anyio.sleep(_BLIND)
+
+    def _arm(self, heard: _Hearing) -> None:
+        if self._inotify is None or heard.watch is not None:
+            return
+        try:
+            heard.watch = self._inotify.add_watch(self._out(heard.session), _WRITTEN)
+        except OSError:
+            heard.watch = None  # no log yet, or no more watches: the next burst of another one looks here too
+
+    def _disarm(self, heard: _Hearing) -> None:
+        if self._inotify is not None and heard.watch is not None:
+            with suppress(OSError):  # it went off just now
+                self._inotify.rm_watch(heard.watch)
+        heard.watch = None
+
+    def _forget(self, watch: Watch | None) -> None:
+        for heard in self._hearings.values():
+            if heard.watch is watch:
+                heard.watch = None
+
+    def _hear(self, session: Session) -> _Hearing:
+        return _Hearing(session, self._adapter(session), Tail(self._out(session)), self._masks(session))
+
+    def _adapter(self, session: Session) -> Adapter:
+        harness = self._settings().harness.get(session.intent.harness)
+        try:
+            return COMMAND if harness is None else reader_of(harness)
+        except AdapterError as error:
+            log.warning("harness.not_understood", session=session.id, why=str(error))
+            return COMMAND
+
+    async def _read(self, heard: _Hearing) -> None:
+        """Take in all that was written, a piece at a time, so that nobody waits for a chatty session."""
+        while (lines := heard.tail.lines()) is not None:
+            self._take(heard, lines)
+            await anyio.lowlevel.checkpoint()
+
+    def _take(self, heard: _Hearing, lines: Iterable[bytes]) -> None:
+        reading, hear = heard.reading, heard.adapter.hear
+        reading.now = self._authority.now().wall
+        for line in lines:
+            reading.lines += 1
+            try:
+                hear(line, reading)
+            except Exception:  # noqa: BLE001  - of another package's adapter; a harness may print anything
+                reading.odd += 1
+        reading.long, reading.missed = heard.tail.long, heard.tail.missed
+        mark = Mark.of(reading)
+        if mark != heard.mark:
+            before, heard.mark = heard.mark, mark
+            authority = self._authority
+            effects = hearing.heard(authority.tables, heard.session, before, mark, authority.now())
+            if effects:
+                authority.do(effects)
+
+    # --- the end --------------------------------------------------------------------------------------
+
+    def _told(self, heard: _Hearing) -> Told:
+        reading, found = heard.reading, _found(heard.session)
+        facts = {"adapter": heard.adapter.name, **heard.masks.all(reading.as_json())}
+        facts["files"] = facts["files"][:_FILES_KEPT]
+        if found is None:
+            return Told(None, facts)
+        try:
+            verdict = heard.adapter.ending(reading, found.code, found.signal)
+        except Exception as error:  # noqa: BLE001  - of another package's adapter
+            log.error("adapter.failed", adapter=heard.adapter.name, session=heard.session.id, why=repr(error))
+            verdict = None
+        verdict = weigh_end(found, reading, verdict, last_line(self._out(heard.session)))
+        return Told(verdict, facts).masked(heard.masks)
+
+    def _masks(self, session: Session) -> Masks:
+        harness = self._settings().harness.get(session.intent.harness)
+        secrets = [session.intent.capability]
+        if harness is not None:
+            secrets += pass_through(harness.env_from, os.environ).values.values()
+            secrets += [value for name, value in harness.env.items() if _names_a_secret(name)]
+        return Masks(secrets)
+
+    def _out(self, session: Session) -> Path:
+        return self._places.folder(session.id) / "out.log"
+
+
+def _names_a_secret(variable: str) -> bool:
+    return variable.upper().endswith(("KEY", "TOKEN", "SECRET", "PASSWORD"))
+
+
+def _found(session: Session) -> ExitRecord | None:
+    state = session.life.state
+    return state.found if isinstance(state, Settling) and isinstance(state.found, ExitRecord) else None
+
+
+def _never_ran(session: Session) -> bool:
+    found = _found(session)
+    return found is not None and found.cause in NEVER_RAN

@@ -1,0 +1,252 @@
+"""What a harness prints becomes the facts of its session and the name of its ending, whatever it prints."""
+
+from __future__ import annotations
+
+import json
+import signal
+import textwrap
+
+import pytest
+
+pytestmark = pytest.mark.process
+
+TALK = """
+import json, os, signal, subprocess, sys, time
+sys.stdin.read()
+
+def say(**event):
+    print(json.dumps(event), flush=True)
+
+def init():
+    say(type="system", subtype="init", session_id="native-1", model="claude-x")
+
+def turn(number=1, text="working", tokens=100, **block):
+    content = [{"type": "text", "text": text}, *([block] if block else [])]
+    usage = {"input_tokens": tokens, "output_tokens": 10}
+    say(type="assistant", message={"id": f"m{number}", "model": "claude-x", "content": content, "usage": usage})
+
+def result(**fields):
+    say(type="result", session_id="native-1", num_turns=1, **fields)
+
+def done():
+    result(subtype="success", is_error=False, result="all done", total_cost_usd=0.25)
+
+def commit(name="a.txt"):
+    path = os.path.join(os.environ["LEASEHOLD_REPO"], name)
+    open(path, "a").write("x")
+    subprocess.run(["git", "add", path], check=True)
+    subprocess.run(["git", "commit", "-qm", "Do it", "--", path], check=True)
+"""
+KEY = "sk-" + "ant-" + "a1B2" * 8
+CLAUDE = {"parse": "claude"}
+
+
+@pytest.fixture
+def talk(site):
+    """Return what runs one session of an agent that talks like Claude Code, and returns how it ended."""
+
+    def run(script: str, /, **harness):
+        site.task("a", "a.txt")
+        site.configure(TALK + textwrap.dedent(script), harness=CLAUDE | harness, retry={"attempts": 1})
+        process = site.start()
+        ended = site.wait_for("session.ended")
+        site.end(process)
+        return ended["data"]
+
+    return run
+
+
+def test_the_facts_of_a_session_are_kept_with_its_ending(talk, site):
+    ended = talk(
+        """
+    init()
+    turn(1, type="tool_use", name="Edit", input={"file_path": "a.txt"})
+    turn(2, "did it")
+    commit()
+    done()
+"""
+    )
+    heard = ended["evidence"]["heard"]
+
+    assert ended["outcome"] == "finished"
+    assert ended["evidence"]["verdict"]["kind"] == "success"
+    assert (heard["model"], heard["native_session"], heard["turns"], heard["tool_calls"]) == (
+        "claude-x", "native-1", 2, 1,
+    )  # fmt: skip
+    assert (heard["tokens_in"], heard["tokens_out"], heard["cost_usd"]) == (200, 20, 0.25)
+    assert heard["files"] == ["a.txt"]
+    assert heard["result"] == "all done"
+    (usage,) = site.events("session.usage")
+    assert usage["data"]["tokens_in"] == 200
+    assert [event["data"]["model"] for event in site.events("session.model")] == ["claude-x"]
+
+
+def test_exit_0_after_an_error_is_a_failure_that_names_the_error(talk):
+    ended = talk('init(); result(subtype="error_max_turns", is_error=True)')
+
+    assert ended["outcome"] == "failed"
+    assert ended["evidence"]["verdict"]["kind"] == "max_turns"
+    assert ended["evidence"]["code"] == 0
+
+
+def test_another_exit_code_after_a_success_counts_for_nothing_where_the_work_is_there(talk):
+    ended = talk("init(); turn(); commit(); done(); sys.exit(3)")
+
+    assert ended["outcome"] == "finished"
+    assert "exited with code 3" in ended["sentence"]
+    assert "although it had said that it was done" in ended["sentence"]
+
+
+def test_an_output_that_ends_without_the_last_event_is_incomplete_also_with_exit_0(talk):
+    ended = talk("init(); turn(); os.close(1); commit(); os._exit(0)")
+
+    assert ended["outcome"] == "failed"
+    assert ended["evidence"]["verdict"]["kind"] == "incomplete"
+
+
+def test_lines_that_are_no_json_are_passed_over(talk):
+    ended = talk(
+        r"""
+    sys.stdout.buffer.write(b"Warning: a banner\n\xff\xfe\n{\"type\": \n[1, 2]\nnull\n" + b"{" * 5000 + b"\n")
+    sys.stdout.flush()
+    init(); turn(); commit(); done()
+"""
+    )
+
+    assert ended["outcome"] == "finished"
+    assert ended["evidence"]["heard"]["odd"] == 6
+
+
+def test_a_hundred_megabytes_are_heard_out_and_the_last_event_counts(talk):
+    ended = talk(
+        """
+    init(); turn(); commit()
+    for _ in range(90):
+        os.write(1, (b"noise " * 20 + b"\\n") * 8192)
+    os.write(1, b"y" * (12 << 20) + b"\\n")
+    done()
+""",
+        log_limit="4MiB",
+    )
+    heard = ended["evidence"]["heard"]
+
+    assert ended["outcome"] == "finished"
+    assert heard["result"] == "all done"
+    assert ended["evidence"]["log"]["out"]["bytes"] > 90 << 20
+
+
+def test_a_secret_is_shown_nowhere(talk, site):
+    site.environ["OTHER"] = "correct horse battery"
+    ended = talk(
+        f"""
+    init(); turn(text="the key is {KEY}, the other " + os.environ["OTHER"]); commit()
+    result(subtype="success", is_error=False, result="used {KEY} and " + os.environ["OTHER"])
+""",
+        env_from=["OTHER"],
+    )
+
+    assert ended["evidence"]["heard"]["result"] == "used [masked] and [masked]"
+    assert KEY not in json.dumps(site.events())
+
+
+def test_a_rate_limit_that_the_harness_names_rests_its_account_and_is_no_failure(site):
+    site.task("a", "a.txt")
+    site.configure(
+        TALK
+        + 'init(); result(subtype="success", is_error=True, result="API Error: 429 rate_limit_error", api_error_status=429); sys.exit(1)',
+        harness=CLAUDE,
+        **{"quotas.plan": {"harness": ["agent"]}},
+    )
+    process = site.start()
+    ended = site.wait_for("session.ended")["data"]
+    resting = site.wait_for("harness.resting")["data"]
+    site.end(process)
+
+    assert ended["outcome"] == "rate_limited"
+    assert ended["task_standing"] == "ready"
+    assert resting["account"] == "plan"
+    assert "429" in resting["why"]
+
+
+def test_a_refused_key_stops_the_account_and_is_said_once(site):
+    for name in ("a", "b"):
+        site.task(name, f"{name}.txt")
+    site.configure(
+        TALK
+        + 'init(); result(subtype="success", is_error=True, result="Invalid API key", api_error_status=401); sys.exit(1)',
+        harness=CLAUDE,
+    )
+    process = site.start()
+    site.wait_for("session.ended", count=2)
+    status = site.ask("status")
+    resumed = site.ask("resume", "--harness", "agent")
+    site.wait_for("session.ended", count=3)
+    site.end(process)
+
+    assert len(site.events("harness.stopped")) == 2  # again after the operator's word
+    assert "leasehold resume --harness agent" in status["harnesses_told"][0]
+    assert resumed["rested"] is True
+
+
+def test_a_session_that_asks_a_human_is_told_from_one_that_hangs(talk):
+    ended = talk(
+        'init(); turn(); sys.stdout.write("Do you trust this folder? [y/N] "); sys.stdout.flush(); signal.pause()',
+        stall="1s",
+    )
+
+    assert ended["outcome"] == "stalled"
+    assert ended["evidence"]["verdict"]["kind"] == "waiting_for_human"
+    assert "Do you trust this folder? [y/N]" in ended["sentence"]
+
+
+def test_retries_are_no_progress_and_a_session_that_does_nothing_else_was_rate_limited(talk):
+    ended = talk(
+        """
+    init(); turn()
+    for attempt in range(1, 10_000):
+        say(type="system", subtype="api_retry", attempt=attempt, max_retries=10_000, error_status=429, error="rate_limit")
+        time.sleep(0.05)
+""",
+        stall="1s",
+    )
+
+    assert ended["outcome"] == "rate_limited"
+    assert ended["evidence"]["cause"] == "stall"
+
+
+def test_used_up_tokens_end_the_session(site):
+    site.task("a", "a.txt")
+    site.configure(
+        TALK + "init(); turn(1, tokens=600); turn(2, tokens=600); signal.pause()",
+        harness=CLAUDE,
+        **{"quotas.plan": {"harness": ["agent"], "tokens": 1000, "window": "1h"}},
+    )
+    process = site.start()
+    ended = site.wait_for("session.ended")["data"]
+    status = site.ask("status")
+    site.end(process)
+
+    assert ended["outcome"] == "over_quota"
+    assert "quota plan is used up: 1220 of 1000 tokens within 1h" in ended["sentence"]
+    assert status["quotas"][0]["tokens"] == {"used": 1220, "of": 1000}
+    assert ended["task_standing"] == "ready"
+
+
+def test_a_later_supervisor_knows_all_that_a_session_said_before_and_after(site):
+    site.task("a", "a.txt")
+    site.configure(TALK + "init(); turn(1); turn(2); print('up', flush=True); signal.pause()", harness=CLAUDE)
+    first = site.start()
+    session = site.wait_for("session.model")["session"]
+    site.until(lambda: site.ask("session", "show", session)["heard"]["turns"] == 2, first)
+    first.send_signal(signal.SIGKILL)
+    first.wait()
+
+    second = site.start()
+    site.wait_for("session.adopted")
+    site.until(lambda: (site.ask("session", "show", session).get("heard") or {}).get("turns") == 2, second)
+    heard = site.ask("session", "show", session)["heard"]
+    site.run("session", "stop", session)
+    site.end(second)
+
+    assert (heard["model"], heard["tokens_in"], heard["tokens_out"]) == ("claude-x", 200, 20)
+    assert len(site.events("session.model")) == 1
