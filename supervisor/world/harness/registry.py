@@ -9,12 +9,35 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from supervisor.world.harness.adapter import Adapter
+from supervisor.world.harness.aider import Aider
 from supervisor.world.harness.claude import Claude
+from supervisor.world.harness.cline import Cline
+from supervisor.world.harness.codex import Codex
 from supervisor.world.harness.command import Command
+from supervisor.world.harness.copilot import Copilot
+from supervisor.world.harness.gemini import Gemini
+from supervisor.world.harness.gptme import Gptme
+from supervisor.world.harness.mini import MiniSweAgent
+from supervisor.world.harness.opencode import OpenCode
+from supervisor.world.harness.pi import Pi
+from supervisor.world.harness.qwen import Qwen
 
 GROUP = "leasehold.harness"
 COMMAND: Adapter = Command()
-_OURS: dict[str, Adapter] = {each.name: each for each in (Claude(),)}
+_ALL: tuple[Adapter, ...] = (
+    Claude(),
+    Codex(),
+    Gemini(),
+    OpenCode(),
+    Qwen(),
+    Pi(),
+    Copilot(),
+    Cline(),
+    Gptme(),
+    Aider(),
+    MiniSweAgent(),
+)
+_OURS: dict[str, Adapter] = {each.name: each for each in _ALL}
 
 
 class AdapterError(ValueError):

@@ -1,0 +1,118 @@
+"""Cline."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from supervisor.core.sessions.reading import Reading, Verdict, VerdictKind
+from supervisor.world.harness.adapter import PROMPT, Prepared, Start, plain_version
+from supervisor.world.harness.failures import fail, judge
+from supervisor.world.harness.homes import own_home
+from supervisor.world.harness.lines import about, event, number, table, text
+
+_EDITS = frozenset({"write_to_file", "replace_in_file", "editor", "apply_patch", "edit", "write"})
+
+
+class Cline:
+    """Its hook ends the whole run when it refuses, so none is given: the guard and the gate refuse."""
+
+    name = "cline"
+    program = "cline"
+    package = "npm:cline"
+    tested = "3.0.65"
+    stop = "INT"  # it does not hear TERM
+    can = frozenset({"usage", "cost"})
+
+    def version(self, program: tuple[str, ...]) -> list[str]:
+        """Return the command that prints the version."""
+        return plain_version(program)
+
+    def real(self, found: Path) -> tuple[str, ...]:
+        """Return the program itself."""
+        return (str(found),)
+
+    def prepare(self, start: Start) -> Prepared:
+        """Return how a session is started."""
+        argv = [*start.program, "--json", "--auto-approve", "true"]
+        if start.model:
+            argv += ["--model", start.model]
+        env = {"CLINE_SESSION_BACKEND_MODE": "local"}  # else a process of its own outlives the session
+        links: dict[str, Path] = {}
+        if start.own:
+            more, links = own_home(start, (".cline/data/settings",))
+            env |= more
+        return Prepared((*argv, *start.args, PROMPT), env, {}, links)
+
+    def hear(self, line: bytes, reading: Reading) -> None:
+        """Take in one line of its events."""
+        found = event(line, reading)
+        if found is None:
+            return
+        match found.get("type"):
+            case "agent_event":
+                _event(table(found, "event"), reading)
+            case "run_result":
+                _result(found, reading)
+            case "error" | "run_error":
+                fail(reading, text(found, "message", "error") or text(table(found, "error"), "message"))
+            case "run_aborted":
+                reading.fail(VerdictKind.ABORTED, text(found, "reason", "message") or "the run was aborted")
+
+    def ending(self, reading: Reading, code: int | None, signal: int | None) -> Verdict | None:
+        """Return how it ended: it exits with 0 when its run was aborted."""
+        return judge(reading, code, signal, name="Cline")
+
+
+def _event(found: dict[str, Any], reading: Reading) -> None:
+    match found.get("type"):
+        case "iteration_start":
+            reading.turns += 1
+        case "content_end" | "content_start":
+            _content(found, reading)
+        case "usage":
+            _usage(found, reading)
+        case "error":
+            words = text(found, "message") or text(table(found, "error"), "message") or "error"
+            if found.get("recoverable"):
+                reading.note("retry", words)
+            else:
+                fail(reading, words)
+
+
+def _content(found: dict[str, Any], reading: Reading) -> None:
+    ends = found.get("type") == "content_end"
+    match found.get("contentType"):
+        case "text" if ends:
+            reading.say(text(found, "text"))
+        case "tool" if not ends:
+            tool, given = text(found, "toolName"), found.get("input")
+            reading.call(tool, about(given))
+            path = text(given, "path", "file_path")
+            if tool in _EDITS and path:
+                reading.touch(path)
+
+
+def _usage(usage: dict[str, Any], reading: Reading) -> None:
+    reading.total(
+        number(usage, "totalInputTokens", "inputTokens"),
+        number(usage, "totalOutputTokens", "outputTokens"),
+        number(usage, "totalCacheReadTokens", "cacheReadTokens"),
+    )
+    reading.costs(usage.get("totalCost"))
+
+
+def _result(found: dict[str, Any], reading: Reading) -> None:
+    _usage(table(found, "usage"), reading)
+    reading.model = text(table(found, "model"), "id") or text(found, "model") or reading.model
+    match text(found, "finishReason"):
+        case "aborted":
+            reading.fail(VerdictKind.ABORTED, text(found, "text") or "the run was aborted")
+        case "error":
+            if reading.error is None or text(found, "text"):
+                fail(reading, text(found, "text") or text(found, "error") or "error")
+        case "max_iterations" | "max_steps":
+            reading.fail(VerdictKind.MAX_TURNS, "the limit of its turns")
+        case _:
+            reading.recovered()
+    reading.conclude(text(found, "text"))

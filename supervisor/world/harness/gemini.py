@@ -1,0 +1,153 @@
+"""Gemini CLI."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from supervisor.core.sessions.reading import Reading, Verdict, VerdictKind
+from supervisor.world.harness.adapter import Prepared, Start, plain_version
+from supervisor.world.harness.failures import fail, judge, kind_of
+from supervisor.world.harness.homes import own_home
+from supervisor.world.harness.lines import about, as_json, event, number, table, text
+from supervisor.world.harness.quoting import shell
+
+_SETTINGS = "gemini-settings.json"
+_EDITS = frozenset({"replace", "write_file", "edit"})
+_MAX_TURNS = 53
+_OWN_CODES = {400, 401, 403, 404, 429, 500, 502, 503, 504, 529}
+_BY_CODE = {status % 256: status for status in _OWN_CODES}
+
+
+class Gemini:
+    """Its settings of highest rank come from a file that the environment names."""
+
+    name = "gemini"
+    program = "gemini"
+    package = "npm:@google/gemini-cli"
+    tested = "0.61.0"
+    stop = "TERM"
+    can = frozenset({"hooks", "mcp", "resume", "usage", "preset_id"})
+
+    def version(self, program: tuple[str, ...]) -> list[str]:
+        """Return the command that prints the version."""
+        return plain_version(program)
+
+    def real(self, found: Path) -> tuple[str, ...]:
+        """Return the program itself: told not to start itself again, it is the agent."""
+        return (str(found),)
+
+    def prepare(self, start: Start) -> Prepared:
+        """Return how a session is started; the brief comes on standard input."""
+        argv = [*start.program, "--yolo", "--skip-trust", "-o", "stream-json"]
+        argv += ["--resume", start.resume] if start.resume else ["--session-id", start.native]
+        if start.model:
+            argv += ["--model", start.model]
+        env = {
+            "GEMINI_CLI_NO_RELAUNCH": "true",
+            "GEMINI_CLI_TRUST_WORKSPACE": "true",
+            "GEMINI_CLI_SYSTEM_SETTINGS_PATH": str(start.home / _SETTINGS),
+        }
+        links: dict[str, Path] = {}
+        if start.own:
+            logins = (".gemini/oauth_creds.json", ".gemini/google_accounts.json", ".gemini/installation_id")
+            more, links = own_home(start, logins, keep=(".gemini/tmp", ".gemini/history"))
+            env |= more
+        return Prepared((*argv, *start.args), env, {_SETTINGS: as_json(_settings(start))}, links)
+
+    def hear(self, line: bytes, reading: Reading) -> None:
+        """Take in one line of its stream."""
+        found = event(line, reading)
+        if found is None:
+            return
+        match found.get("type"):
+            case "init":
+                reading.native_session = text(found, "session_id")
+                reading.model = text(found, "model") or reading.model
+                reading.note("start", reading.model)
+            case "message" if found.get("role") == "assistant":
+                _message(found, reading)
+            case "tool_use":
+                _call(found, reading)
+            case "tool_result" if found.get("status") == "error":
+                reading.note("tool_error", text(table(found, "error"), "message") or text(found, "output"))
+            case "error":
+                words = text(found, "message") or "error"
+                if found.get("severity") == "warning":
+                    reading.note("warning", words)
+                else:
+                    fail(reading, words)
+            case "result":
+                _result(found, reading)
+
+    def ending(self, reading: Reading, code: int | None, signal: int | None) -> Verdict | None:
+        """Return how it ended; without a last word, by its exit code, which is an HTTP status cut to a byte."""
+        if reading.error in {None, VerdictKind.ERROR} and code:
+            if code == _MAX_TURNS:
+                return Verdict(VerdictKind.MAX_TURNS, "Gemini CLI: the limit of its turns")
+            if code in _BY_CODE:
+                status = _BY_CODE[code]
+                said = reading.error_text or f"HTTP status {status}"
+                return Verdict(kind_of(status, said), f"Gemini CLI: {said[:300]}", reading.retry_at)
+        return judge(reading, code, signal, name="Gemini CLI")
+
+
+def _settings(start: Start) -> dict[str, object]:
+    settings: dict[str, Any] = {
+        "privacy": {"usageStatisticsEnabled": False},
+        "telemetry": {"enabled": False},
+        "general": {"enableAutoUpdate": False, "disableUpdateNag": True},
+    }
+    if "GEMINI_API_KEY" in start.env:
+        settings["security"] = {"auth": {"selectedType": "gemini-api-key"}}
+    if start.hook:
+        settings["hooksConfig"] = {"enabled": True}
+        settings["tools"] = {"enableHooks": True}
+        settings["hooks"] = {
+            "BeforeTool": _hook(start, "before"),
+            "AfterTool": _hook(start, "after"),
+        }
+    if start.mcp:
+        settings["mcpServers"] = {
+            "leasehold": {"command": start.mcp[0], "args": list(start.mcp[1:]), "trust": True}
+        }
+    return settings
+
+
+def _hook(start: Start, phase: str) -> list[dict[str, object]]:
+    command = {
+        "type": "command",
+        "name": "leasehold",
+        "command": shell((*start.hook, "gemini", phase)),
+        "timeout": 30000,
+    }
+    return [{"matcher": "replace|write_file", "hooks": [command]}]
+
+
+def _message(found: dict[str, Any], reading: Reading) -> None:
+    words = text(found, "content")
+    if found.get("delta") and reading.own.get("speaking"):
+        reading.message = (reading.message + words)[:4096]
+        return
+    reading.own["speaking"] = True
+    reading.turns += 1
+    reading.say(words)
+
+
+def _call(found: dict[str, Any], reading: Reading) -> None:
+    reading.own["speaking"] = False
+    tool, given = text(found, "tool_name"), found.get("parameters")
+    reading.call(tool, about(given))
+    path = text(given, "file_path", "path")
+    if tool in _EDITS and path:
+        reading.touch(path)
+
+
+def _result(found: dict[str, Any], reading: Reading) -> None:
+    stats = table(found, "stats")
+    reading.total(number(stats, "input_tokens"), number(stats, "output_tokens"), number(stats, "cached"))
+    if found.get("status") == "error":
+        fail(reading, text(table(found, "error"), "message") or "error")
+    else:
+        reading.recovered()
+    reading.conclude()

@@ -1,0 +1,92 @@
+"""gptme."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from supervisor.core.sessions.reading import Reading, Verdict, VerdictKind
+from supervisor.world.harness.adapter import PROMPT, Prepared, Start, plain_version
+from supervisor.world.harness.failures import judge
+from supervisor.world.harness.homes import own_home
+from supervisor.world.harness.lines import event, number, table, text
+
+_RATE_LIMITED, _AUTH = 75, 76
+
+
+class Gptme:
+    """Tools are code blocks in what the model says; its exit codes name two of its endings."""
+
+    name = "gptme"
+    program = "gptme"
+    package = "pypi:gptme"
+    tested = "0.35.1"
+    stop = "TERM"
+    can = frozenset({"resume", "usage", "preset_id"})
+
+    def version(self, program: tuple[str, ...]) -> list[str]:
+        """Return the command that prints the version."""
+        return plain_version(program)
+
+    def real(self, found: Path) -> tuple[str, ...]:
+        """Return the program itself."""
+        return (str(found),)
+
+    def prepare(self, start: Start) -> Prepared:
+        """Return how a session is started."""
+        argv = [*start.program, "--non-interactive", "--output-format", "json"]
+        argv += (
+            ["--name", start.resume, "--resume"] if start.resume else ["--name", f"leasehold-{start.native}"]
+        )
+        if start.model:
+            argv += ["--model", start.model]
+        env = {"GPTME_TIKTOKEN_TIMEOUT": "0"}  # else it looks for a file on the net for a minute
+        links: dict[str, Path] = {}
+        if start.own:
+            more, links = own_home(start, (".config/gptme",), keep=(".local/share/gptme/logs",))
+            env |= more
+        return Prepared((*argv, *start.args, PROMPT), env, {}, links)
+
+    def hear(self, line: bytes, reading: Reading) -> None:
+        """Take in one message."""
+        found = event(line, reading)
+        if found is None:
+            return
+        words = text(found, "content")
+        match found.get("role"):
+            case "assistant":
+                reading.turns += 1
+                reading.say(words)
+                meta = table(found, "metadata")
+                usage = table(meta, "usage")
+                reading.model = text(meta, "model") or reading.model
+                reading.used(
+                    number(usage, "input_tokens"),
+                    number(usage, "output_tokens"),
+                    number(usage, "cache_read_tokens"),
+                )
+                reading.costs(meta.get("cost"), more=True)
+            case "system":
+                _system(words, reading)
+
+    def ending(self, reading: Reading, code: int | None, signal: int | None) -> Verdict | None:
+        """Return how it ended."""
+        match code:
+            case 75:
+                return Verdict(VerdictKind.RATE_LIMITED, "gptme: rate limited", reading.retry_at)
+            case 76:
+                return Verdict(VerdictKind.AUTH, "gptme: the API key was refused")
+            case _:
+                return judge(reading, code, signal, final=False, name="gptme")
+
+
+def _system(words: str, reading: Reading) -> None:
+    """Take in what a tool or gptme itself answered: the first line says what it did."""
+    head = words.strip().splitlines()[0] if words.strip() else ""
+    lower = head.lower()
+    if lower.startswith(("ran command", "executed", "saved to", "patch successfully applied", "appended to")):
+        about = head.partition("`")[2].partition("`")[0]
+        reading.call(head.split(" ")[0].lower(), about)
+        if about and not lower.startswith(("ran command", "executed")):
+            reading.touch(about)
+    elif lower.startswith("error"):
+        reading.note("tool_error", words)

@@ -1,0 +1,81 @@
+"""mini-swe-agent."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from supervisor.core.sessions.reading import Reading, Verdict, VerdictKind
+from supervisor.world.harness.adapter import PROMPT, Prepared, Start
+from supervisor.world.harness.aider import litellm_kind
+from supervisor.world.harness.failures import judge
+from supervisor.world.harness.homes import own_home
+
+_STEP = re.compile(r"^mini-swe-agent \(step (\d+), \$([\d.]+)\)")
+_EXIT = re.compile(r"^\s*(?:Exit status|Exit):\s*'?\"?(\w+)", re.IGNORECASE)
+_ERROR = re.compile(r"litellm\.(?:exceptions\.)?(\w+(?:Error|Exception))")
+_ENDS = {
+    "LimitsExceeded": (VerdictKind.BUDGET, "its limit of steps or cost"),
+    "TimeExceeded": (VerdictKind.BUDGET, "its limit of time"),
+    "ContextWindowExceededError": (VerdictKind.CONTEXT_EXHAUSTED, "the context is full"),
+}
+
+
+class MiniSweAgent:
+    """One tool, a shell; it prints text for people, and cannot go on with an earlier session."""
+
+    name = "mini-swe-agent"
+    program = "mini"
+    package = "pypi:mini-swe-agent"
+    tested = "2.4.6"
+    stop = "TERM"
+    can = frozenset({"cost"})
+
+    def version(self, program: tuple[str, ...]) -> list[str]:
+        """Return the command that prints its version in its banner."""
+        return [*program, "--help"]
+
+    def real(self, found: Path) -> tuple[str, ...]:
+        """Return the program itself."""
+        return (str(found),)
+
+    def prepare(self, start: Start) -> Prepared:
+        """Return how a session is started; its trajectory is kept in the session's own home."""
+        argv = [*start.program, "--yolo", "--exit-immediately", "-o", str(start.home / "trajectory.json")]
+        if start.model:
+            argv += ["--model", start.model]
+        env = {
+            "MSWEA_CONFIGURED": "true",  # else it asks for keys on the terminal
+            "MSWEA_COST_TRACKING": "ignore_errors",
+            "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+        }
+        links: dict[str, Path] = {}
+        if start.own:
+            more, links = own_home(start, (".config/mini-swe-agent",))
+            env |= more
+        return Prepared((*argv, *start.args, "-t", PROMPT), env, {"mini.home": b""}, links)
+
+    def hear(self, line: bytes, reading: Reading) -> None:
+        """Take in one line of text."""
+        words = line.decode("utf-8", "replace").rstrip()
+        if not words:
+            return
+        if found := _STEP.match(words):
+            reading.turns = max(reading.turns, int(found[1]))
+            reading.tool_calls = reading.turns
+            reading.costs(float(found[2].rstrip(".") or 0))
+            reading.recovered()
+        elif found := _EXIT.match(words):
+            if found[1] in _ENDS:
+                reading.fail(*_ENDS[found[1]])
+            elif found[1] == "Submitted":
+                reading.recovered()
+                reading.conclude()
+        elif found := _ERROR.search(words):
+            reading.fail(litellm_kind(found[1], words), words)
+        else:
+            reading.message = words[:4096]
+
+    def ending(self, reading: Reading, code: int | None, signal: int | None) -> Verdict | None:
+        """Return how it ended: it exits with 0 at its limits too."""
+        return judge(reading, code, signal, final=False, name="mini-swe-agent")

@@ -1,0 +1,120 @@
+"""opencode."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from supervisor.core.sessions.reading import Reading, Verdict, VerdictKind
+from supervisor.world.harness.adapter import Prepared, Start, plain_version
+from supervisor.world.harness.failures import fail, judge
+from supervisor.world.harness.homes import own_home
+from supervisor.world.harness.lines import about, as_json, event, number, table, text
+from supervisor.world.harness.plugins import opencode_plugin
+
+_PLUGIN = "leasehold-opencode.js"
+_EDITS = frozenset({"edit", "write", "patch", "apply_patch", "multiedit"})
+
+
+class OpenCode:
+    """Its further configuration comes from the environment, above what the account has."""
+
+    name = "opencode"
+    program = "opencode"
+    package = "npm:opencode-ai"
+    tested = "1.18.33"
+    stop = "TERM"
+    can = frozenset({"hooks", "mcp", "resume", "usage", "cost"})
+
+    def version(self, program: tuple[str, ...]) -> list[str]:
+        """Return the command that prints the version."""
+        return plain_version(program)
+
+    def real(self, found: Path) -> tuple[str, ...]:
+        """Return the program itself: what npm puts in PATH is it."""
+        return (str(found),)
+
+    def prepare(self, start: Start) -> Prepared:
+        """Return how a session is started; the brief comes on standard input."""
+        argv = [*start.program, "run", "--format", "json", "--auto"]
+        if start.resume:
+            argv += ["--session", start.resume]
+        if start.model:
+            argv += ["--model", start.model]
+        config: dict[str, Any] = {"autoupdate": False, "share": "disabled", "permission": {"*": "allow"}}
+        files: dict[str, bytes] = {}
+        if start.hook:
+            files[_PLUGIN] = opencode_plugin(start.hook)
+            config["plugin"] = [f"file://{start.home / _PLUGIN}"]
+        if start.mcp:
+            config["mcp"] = {"leasehold": {"type": "local", "command": list(start.mcp), "enabled": True}}
+        env = {
+            "OPENCODE_DISABLE_AUTOUPDATE": "1",
+            "OPENCODE_DISABLE_LSP_DOWNLOAD": "1",
+            "OPENCODE_CONFIG_CONTENT": as_json(config).decode(),
+        }
+        links: dict[str, Path] = {}
+        if start.own:
+            # The folder of its settings is taken as it is: in a new one it installs 63 MB at every start.
+            more, links = own_home(
+                start,
+                (".config/opencode", ".local/share/opencode/auth.json"),
+                keep=(".local/share/opencode/storage",),
+            )
+            env |= more
+        return Prepared((*argv, *start.args), env, files, links)
+
+    def hear(self, line: bytes, reading: Reading) -> None:
+        """Take in one line of its events."""
+        found = event(line, reading)
+        if found is None:
+            return
+        reading.native_session = text(found, "sessionID") or reading.native_session
+        part = table(found, "part")
+        match found.get("type"):
+            case "step_start":
+                reading.turns += 1
+            case "text":
+                reading.say(text(part, "text"))
+            case "tool_use":
+                _call(part, reading)
+            case "step_finish":
+                _step(part, reading)
+            case "error":
+                _error(table(found, "error"), reading)
+
+    def ending(self, reading: Reading, code: int | None, signal: int | None) -> Verdict | None:
+        """Return how it ended: it has no last event but the step that stops."""
+        return judge(reading, code, signal, name="opencode")
+
+
+def _call(part: dict[str, Any], reading: Reading) -> None:
+    state = table(part, "state")
+    tool, given = text(part, "tool"), state.get("input")
+    reading.call(tool, about(given))
+    if state.get("status") == "error":
+        reading.note("tool_error", text(state, "error"))
+    elif tool in _EDITS and (path := text(given, "filePath", "path")):
+        reading.touch(path)
+
+
+def _step(part: dict[str, Any], reading: Reading) -> None:
+    tokens = table(part, "tokens")
+    cached = number(table(tokens, "cache"), "read") or 0
+    fresh = number(tokens, "input")
+    reading.used(None if fresh is None else fresh + cached, number(tokens, "output"), cached)
+    reading.costs(part.get("cost"), more=True)
+    if text(part, "reason") == "stop":
+        reading.recovered()
+        reading.conclude()
+
+
+def _error(error: dict[str, Any], reading: Reading) -> None:
+    data = table(error, "data")
+    words = text(data, "message") or text(error, "name", "message") or "error"
+    if text(error, "name") == "MessageAbortedError":
+        reading.fail(VerdictKind.ABORTED, words)
+        return
+    after = text(table(data, "responseHeaders"), "retry-after")
+    status = number(data, "statusCode")
+    fail(reading, words, status, float(after) if after.isdecimal() else None)

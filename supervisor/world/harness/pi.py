@@ -1,0 +1,110 @@
+"""pi."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from supervisor.core.sessions.reading import Reading, Verdict, VerdictKind
+from supervisor.world.harness.adapter import Prepared, Start, plain_version
+from supervisor.world.harness.failures import fail, judge
+from supervisor.world.harness.homes import own_home
+from supervisor.world.harness.lines import about, event, items, number, table, text
+from supervisor.world.harness.plugins import pi_extension
+
+_EXTENSION = "leasehold-pi.ts"
+_EDITS = frozenset({"edit", "write"})
+
+
+class Pi:
+    """Takes an extension by flag."""
+
+    name = "pi"
+    program = "pi"
+    package = "npm:@mariozechner/pi-coding-agent"
+    tested = "0.73.1"
+    stop = "TERM"
+    can = frozenset({"hooks", "resume", "usage", "cost"})
+
+    def version(self, program: tuple[str, ...]) -> list[str]:
+        """Return the command that prints the version."""
+        return plain_version(program)
+
+    def real(self, found: Path) -> tuple[str, ...]:
+        """Return the program itself."""
+        return (str(found),)
+
+    def prepare(self, start: Start) -> Prepared:
+        """Return how a session is started; the brief comes on standard input."""
+        argv = [*start.program, "-p", "--mode", "json"]
+        if start.resume:
+            argv += ["--session", start.resume]
+        if start.model:
+            argv += ["--model", start.model]
+        files: dict[str, bytes] = {}
+        if start.hook:
+            files[_EXTENSION] = pi_extension(start.hook)
+            argv += ["-e", str(start.home / _EXTENSION)]
+        env = {"PI_OFFLINE": "1", "PI_TELEMETRY": "0"}
+        links: dict[str, Path] = {}
+        if start.own:
+            kept = (".pi/agent/auth.json", ".pi/agent/models.json", ".pi/agent/settings.json")
+            more, links = own_home(start, kept, keep=(".pi/agent/sessions",))
+            env |= more
+        return Prepared((*argv, *start.args), env, files, links)
+
+    def hear(self, line: bytes, reading: Reading) -> None:
+        """Take in one line of its events."""
+        found = event(line, reading)
+        if found is None:
+            return
+        match found.get("type"):
+            case "session":
+                reading.native_session = text(found, "id")
+                reading.note("start")
+            case "turn_start":
+                reading.turns += 1
+            case "message_end":
+                _message(table(found, "message"), reading)
+            case "tool_execution_start":
+                _call(found, reading)
+            case "tool_execution_end" if found.get("isError"):
+                result = items(table(found, "result"), "content")
+                reading.note("tool_error", text(result[0], "text") if result else "")
+            case "auto_retry_start":
+                reading.note("retry", text(found, "errorMessage"))
+            case "agent_end" if not found.get("willRetry"):
+                reading.conclude()
+
+    def ending(self, reading: Reading, code: int | None, signal: int | None) -> Verdict | None:
+        """Return how it ended: by its last message, as it exits with 0 whatever the model server says."""
+        return judge(reading, code, signal, name="pi")
+
+
+def _message(message: dict[str, Any], reading: Reading) -> None:
+    if message.get("role") != "assistant":
+        return
+    reading.model = text(message, "model") or reading.model
+    usage = table(message, "usage")
+    cached = number(usage, "cacheRead") or 0
+    fresh = number(usage, "input")
+    reading.used(None if fresh is None else fresh + cached, number(usage, "output"), cached)
+    reading.costs(table(usage, "cost").get("total"), more=True)
+    for block in items(message, "content"):
+        if block.get("type") == "text":
+            reading.say(text(block, "text"))
+    match text(message, "stopReason"):
+        case "error":
+            fail(reading, text(message, "errorMessage") or "error")
+        case "aborted":
+            reading.fail(VerdictKind.ABORTED, text(message, "errorMessage") or "interrupted")
+        case _:
+            reading.recovered()
+
+
+def _call(found: dict[str, Any], reading: Reading) -> None:
+    tool, given = text(found, "toolName"), found.get("args")
+    reading.call(tool, about(given))
+    path = text(given, "path", "file_path")
+    if tool in _EDITS and path:
+        reading.touch(path)

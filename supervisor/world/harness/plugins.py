@@ -1,0 +1,69 @@
+"""The plugins through which agents without hooks of their own ask the edit hook: small programs in their languages."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+_ASK = """\
+// Leasehold: asks whether a file may be edited before the agent edits it. Made for one session.
+import { spawnSync } from "node:child_process"
+
+const command = COMMAND
+const ask = (phase, tool, input, cwd) => {
+  const said = spawnSync(command[0], [...command.slice(1), "plain", phase], {
+    input: JSON.stringify({ tool_name: tool, tool_input: input, cwd }),
+    encoding: "utf8",
+    timeout: 30000,
+  })
+  return said.status === 0 ? "" : (said.stderr || "").trim() || "the edit hook failed"
+}
+"""
+_OPENCODE = (
+    _ASK
+    + """\
+const edits = ["edit", "write", "patch", "apply_patch", "multiedit"]
+
+export const Leasehold = async ({ directory }) => {
+  ask("start", "", {}, directory)
+  return {
+    "tool.execute.before": async (input, output) => {
+      if (!edits.includes(input.tool)) return
+      const refused = ask("before", input.tool, output.args, directory)
+      if (refused) throw new Error(refused)
+    },
+    "tool.execute.after": async (input) => {
+      if (edits.includes(input.tool)) ask("after", input.tool, input.args || {}, directory)
+    },
+  }
+}
+"""
+)
+_PI = (
+    _ASK
+    + """\
+const edits = ["edit", "write"]
+
+export default function (pi) {
+  pi.on("session_start", async (_event, ctx) => { ask("start", "", {}, ctx?.cwd || process.cwd()) })
+  pi.on("tool_call", async (event, ctx) => {
+    if (!edits.includes(event.toolName)) return
+    const refused = ask("before", event.toolName, event.input, ctx?.cwd || process.cwd())
+    if (refused) return { block: true, reason: refused }
+  })
+  pi.on("tool_result", async (event, ctx) => {
+    if (edits.includes(event.toolName)) ask("after", event.toolName, event.input || {}, ctx?.cwd || process.cwd())
+  })
+}
+"""
+)
+
+
+def opencode_plugin(hook: Sequence[str]) -> bytes:
+    """Return the plugin for opencode, which throws where an edit is refused."""
+    return _OPENCODE.replace("COMMAND", json.dumps(list(hook)), 1).encode()
+
+
+def pi_extension(hook: Sequence[str]) -> bytes:
+    """Return the extension for pi, which blocks a call that is refused."""
+    return _PI.replace("COMMAND", json.dumps(list(hook)), 1).encode()
