@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import structlog
 
+import workers
 from supervisor.core.sessions.outcome import Outcome
 from supervisor.core.sessions.reading import Reading
 from supervisor.core.sessions.roster import Session
@@ -18,6 +20,7 @@ from supervisor.core.tasks.standing import LastRun
 from supervisor.world.config.harness_program import adapter_of
 from supervisor.world.config.models import HarnessSettings
 from supervisor.world.harness.adapter import Adapter, Prepared, Start
+from supervisor.world.harness.overlay import laid_over
 from supervisor.world.harness.registry import AdapterError
 from supervisor.world.launch.launcher import LaunchError
 from supervisor.world.launch.spec import HOME
@@ -35,6 +38,11 @@ _GOES_ON = frozenset(
         Outcome.RATE_LIMITED,
         Outcome.LOST,
     }
+)
+# Only the package itself is looked up in its folder, so that nothing beside it can stand in for the standard library.
+_HOOK = (
+    "import sys; usual = sys.path; sys.path = sys.argv[1:2]; import workers.edit; sys.path = usual; "
+    "from workers.edit.main import main; sys.exit(main(sys.argv[2:]))"
 )
 _HEAD = 1 << 18  # bytes of an earlier session's output in which the harness names its own session
 _WHICH = "harness"  # in a session's folder: the name of its adapter
@@ -87,6 +95,7 @@ def equip(
         resume=resume,
         before=before / HOME if before is not None and resume else None,
         own=harness.home == "own",
+        hook=hook_command() if harness.hooks and "hooks" in adapter.can and session.intent.repo else (),
         mcp=(mcp_command() or ()) if harness.mcp and "mcp" in adapter.can else (),
         args=harness.args,
         env=env,
@@ -96,11 +105,18 @@ def equip(
     except Exception as error:  # another package's adapter may raise anything; it must not end the supervisor
         raise LaunchError(f'adapter "{adapter.name}" failed: {type(error).__name__}: {error}') from error
     files = {**prepared.files, _WHICH: adapter.name.encode()}
+    for name, theirs in prepared.over.items():
+        files[name] = laid_over(files[name], theirs)
     return Equipment(
         Prepared(prepared.argv, prepared.env, files, prepared.links),
         adapter.stop,
         last.session if resume and last is not None else "",
     )
+
+
+def hook_command() -> tuple[str, ...]:
+    """Return the command of the edit hook, which needs neither `site` nor an import path."""
+    return (sys.executable, "-I", "-S", "-c", _HOOK, str(Path(workers.__file__).parent.parent))
 
 
 def _program(adapter: Adapter, harness: HarnessSettings, env: Mapping[str, str]) -> tuple[str, ...]:

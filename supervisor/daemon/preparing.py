@@ -170,8 +170,14 @@ async def session_spec(shop: Workshop, tables: Tables, session: Session) -> Sess
     )
     if salvages:
         env["LEASEHOLD_SALVAGES"] = " ".join(salvages)
+    last = tables.backlog.track(session.key).last
+    equipment = equip(session, harness, folder, env, last, same_place=not intent.target)
+    chosen = {*harness.env, *passed.values}  # by the operator: that outranks the adapter's
+    env.update({name: value for name, value in equipment.prepared.env.items() if name not in chosen})
+    if equipment.resumed:
+        log.info("session.goes_on", session=session.id, earlier=equipment.resumed)
     if repo is not None:
-        env["LEASEHOLD_REPO"] = str(repo.root)
+        env["LEASEHOLD_REPO"] = env["PWD"] = str(repo.root)
         base = dict(env)
         env.update(gate_environment(repo, shop.hooks, env, target=intent.target))
         env["LEASEHOLD_GATE"] = str(
@@ -179,12 +185,6 @@ async def session_spec(shop: Workshop, tables: Tables, session: Session) -> Sess
         )  # where the worker answers hooks, unless a guard needs none
     if repo is not None and not intent.target:
         env.update(turns_environment(shop.hooks / "bin", shop.turn_lock(intent.repo), env))
-    last = tables.backlog.track(session.key).last
-    equipment = equip(session, harness, folder, env, last, same_place=not intent.target)
-    chosen = {*harness.env, *passed.values}  # by the operator: that outranks the adapter's
-    env.update({name: value for name, value in equipment.prepared.env.items() if name not in chosen})
-    if equipment.resumed:
-        log.info("session.goes_on", session=session.id, earlier=equipment.resumed)
     confine = confinement(shop.settings, intent, repo, checkout, folder, env)
     return SessionSpec(
         session=session.id,

@@ -59,7 +59,7 @@ from supervisor.daemon.strays import Strays
 from supervisor.daemon.timetable import Timetable
 from supervisor.daemon.tokens import CEILING, TokenBlocks
 from supervisor.daemon.verbs.ending import EndingVerbs
-from supervisor.daemon.verbs.guard import GuardVerbs
+from supervisor.daemon.verbs.hooks import write_verbs
 from supervisor.daemon.verbs.integration import IntegrationVerbs
 from supervisor.daemon.verbs.leases import LeaseVerbs
 from supervisor.daemon.verbs.operator import OperatorVerbs
@@ -331,7 +331,7 @@ def _methods(daemon: Daemon, group: TaskGroup) -> list[Method[Any]]:
     verbs = (
         IntegrationVerbs(authority, daemon.shop, daemon.integrator, daemon.journal, spawn),
         LeaseVerbs(authority, daemon.shop, daemon.workers, spawn),
-        GuardVerbs(authority, daemon.shop, spawn),
+        *write_verbs(authority, daemon.shop, spawn),
         TaskVerbs(authority, daemon.queue, daemon.sources, daemon.journal),
         SayingVerbs(authority, daemon.workers),
         SessionVerbs(authority, daemon.workers, daemon.journal, daemon.places),

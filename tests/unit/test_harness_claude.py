@@ -91,7 +91,12 @@ def test_a_home_of_its_own_links_the_login_and_the_settings_of_git() -> None:
 
 
 def test_a_run_is_read_with_its_turns_tools_files_tokens_and_cost() -> None:
-    edit = {"type": "tool_use", "name": "Edit", "input": {"file_path": "/r/app.py", "old_string": "a"}}
+    edit = {
+        "type": "tool_use",
+        "name": "Edit",
+        "id": "t1",
+        "input": {"file_path": "/r/app.py", "old_string": "a"},
+    }
     reading = hear(
         INIT,
         assistant("m1", {"type": "text", "text": "I edit."}, input_tokens=1200, output_tokens=50),
@@ -100,7 +105,9 @@ def test_a_run_is_read_with_its_turns_tools_files_tokens_and_cost() -> None:
     )
     assert (reading.turns, reading.tool_calls, reading.tokens_in, reading.tokens_out) == (2, 1, 2400, 100)
 
-    reading = hear(INIT, assistant("m1", edit, input_tokens=10, output_tokens=5), RESULT)
+    block = {"type": "tool_result", "tool_use_id": "t1", "is_error": False, "content": "updated"}
+    done = {"type": "user", "message": {"content": [block]}}
+    reading = hear(INIT, assistant("m1", edit, input_tokens=10, output_tokens=5), done, RESULT)
 
     assert list(reading.files) == ["/r/app.py"]
     assert (reading.model, reading.native_session) == ("claude-sonnet-5", "b6e0")

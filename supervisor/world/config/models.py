@@ -18,7 +18,7 @@ from supervisor.world.config.section import Section
 from supervisor.world.config.values import Count, Duration, Flag, Limit, Name, Place, Size, SizeLimit, Words
 
 PREFIX = "LEASEHOLD__"
-_OF_ADAPTERS = ("program", "args", "home", "mcp", "resume")
+_OF_ADAPTERS = ("program", "args", "home", "hooks", "mcp", "resume")
 _OF_COMMANDS = ("parse",)
 
 
@@ -72,6 +72,7 @@ class HarnessSettings(Section):
     args: Words = ()
     parse: str | None = Field(None, min_length=1)
     home: Literal["user", "own"] = "user"
+    hooks: Flag = True
     mcp: Flag = True
     resume: Flag = True
     model: str = ""

@@ -12,6 +12,16 @@ from supervisor.core.sessions.reading import Reading, Verdict
 PROMPT = "{prompt}"  # in an argument vector: the brief stands here
 PROMPT_FILE = "{prompt_file}"  # the path of a file with it
 
+# What a program of a session needs to speak for it; some agents hand on only what is named.
+SESSION_VARIABLES = (
+    "LEASEHOLD_SESSION",
+    "LEASEHOLD_TASK",
+    "LEASEHOLD_SOCKET",
+    "LEASEHOLD_TOKEN",
+    "LEASEHOLD_REPO",
+    "LEASEHOLD_NOTICE",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Start:
@@ -44,13 +54,15 @@ class Prepared:
     """The command line, with `{prompt}` or `{prompt_file}` where the brief goes (else it goes to standard input).
 
     `env` are variables on top of the session's. `files` go below the session's own home, by relative path; `links` are made there and
-    lead to the account's own files (credentials), those that are there.
+    lead to the account's own files (credentials), those that are there. `over` names the account's JSON file that one of
+    `files` is laid over: what ours does not set stays as the account has it.
     """
 
     argv: tuple[str, ...]
     env: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, bytes] = field(default_factory=dict)
     links: Mapping[str, Path] = field(default_factory=dict)
+    over: Mapping[str, Path] = field(default_factory=dict)
 
 
 @runtime_checkable

@@ -58,7 +58,7 @@ def _assistant(found: dict[str, Any], reading: Reading) -> None:
         model = text(message, "model")
         reading.model = model if model and not model.startswith("<") else reading.model
     turn = text(message, "id")
-    if turn != reading.own.get("turn"):
+    if turn != reading.own.get("turn") and _is_a_call(message):
         reading.own["turn"] = turn
         reading.turns += 1
     for block in items(message, "content"):
@@ -71,7 +71,13 @@ def _assistant(found: dict[str, Any], reading: Reading) -> None:
                 if block.get("name") in _EDITS:
                     path = text(given, "file_path", "notebook_path", "path")
                     if path:
-                        reading.touch(path)
+                        reading.own.setdefault("edits", {})[text(block, "id")] = path
+
+
+def _is_a_call(message: dict[str, Any]) -> bool:
+    """Tell whether a line stands for a model call: Qwen Code tells words before their call apart, with a usage of zero."""
+    usage = table(message, "usage")
+    return not usage or bool(number(usage, "input_tokens") or number(usage, "output_tokens"))
 
 
 def _usage(message: dict[str, Any], reading: Reading) -> None:
@@ -89,7 +95,12 @@ def _usage(message: dict[str, Any], reading: Reading) -> None:
 
 def _results(found: dict[str, Any], reading: Reading) -> None:
     for block in items(table(found, "message"), "content"):
-        if block.get("type") == "tool_result" and block.get("is_error"):
+        if block.get("type") != "tool_result":
+            continue
+        path = reading.own.get("edits", {}).pop(text(block, "tool_use_id"), "")
+        if path and not block.get("is_error"):
+            reading.touch(path)
+        elif block.get("is_error"):
             said = block.get("content")
             reading.note("tool_error", said if isinstance(said, str) else str(said)[:400])
 
@@ -104,7 +115,7 @@ def _result(found: dict[str, Any], reading: Reading) -> None:
             (number(usage, "input_tokens") or 0) + cached + made, number(usage, "output_tokens"), cached
         )
     reading.costs(found.get("total_cost_usd"))
-    reading.turns = max(reading.turns, number(found, "num_turns") or 0)
+    reading.turns = reading.turns or number(found, "num_turns") or 0
     subtype = text(found, "subtype")
     said = text(found, "result") or text(table(found, "error"), "message") or text(found, "error")
     if subtype in _ENDS:

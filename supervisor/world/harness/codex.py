@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from supervisor.core.sessions.reading import Reading, Verdict
-from supervisor.world.harness.adapter import Prepared, Start, plain_version
+from supervisor.world.harness.adapter import SESSION_VARIABLES, Prepared, Start, plain_version
 from supervisor.world.harness.failures import fail, judge
 from supervisor.world.harness.homes import own_home
 from supervisor.world.harness.lines import event, items, number, table, text
@@ -58,7 +58,7 @@ class Codex:
         if start.mcp:
             argv += ["-c", f"mcp_servers.leasehold.command={json.dumps(start.mcp[0])}"]
             argv += ["-c", f"mcp_servers.leasehold.args={json.dumps(list(start.mcp[1:]))}"]
-            argv += ["-c", f"mcp_servers.leasehold.env_vars={json.dumps(_OURS)}"]
+            argv += ["-c", f"mcp_servers.leasehold.env_vars={json.dumps(list(SESSION_VARIABLES))}"]
         if start.model:
             argv += ["--model", start.model]
         argv += start.args
@@ -108,16 +108,6 @@ class Codex:
     def ending(self, reading: Reading, code: int | None, signal: int | None) -> Verdict | None:
         """Return how it ended: with a turn that was completed or failed."""
         return judge(reading, code, signal, name="Codex")
-
-
-_OURS = [
-    "LEASEHOLD_SESSION",
-    "LEASEHOLD_TASK",
-    "LEASEHOLD_SOCKET",
-    "LEASEHOLD_TOKEN",
-    "LEASEHOLD_REPO",
-    "LEASEHOLD_NOTICE",
-]
 
 
 def _hooks(start: Start) -> list[str]:

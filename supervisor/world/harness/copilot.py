@@ -85,8 +85,8 @@ class Copilot:
                     reading.used(None, number(data, "outputTokens"))
             case "tool.execution_start":
                 _call(data, reading)
-            case "tool.execution_complete" if data.get("success") is False:
-                reading.note("tool_error", text(table(data, "error"), "message"))
+            case "tool.execution_complete":
+                _called(data, reading)
             case "session.error":
                 words = f"{text(data, 'errorType')}: {text(data, 'message')}"
                 fail(reading, words, number(data, "statusCode"))
@@ -120,4 +120,12 @@ def _call(data: dict[str, Any], reading: Reading) -> None:
     reading.call(tool, about(given))
     path = text(given, "path", "file_path")
     if tool in _EDITS and path:
+        reading.own.setdefault("edits", {})[text(data, "toolCallId")] = path
+
+
+def _called(data: dict[str, Any], reading: Reading) -> None:
+    path = reading.own.get("edits", {}).pop(text(data, "toolCallId"), "")
+    if data.get("success") is False:
+        reading.note("tool_error", text(table(data, "error"), "message"))
+    elif path:
         reading.touch(path)

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 from supervisor.core.sessions.reading import Reading, Verdict, VerdictKind
-from supervisor.world.harness.adapter import Prepared, Start, plain_version
+from supervisor.world.harness.adapter import SESSION_VARIABLES, Prepared, Start, plain_version
 from supervisor.world.harness.failures import fail, judge, kind_of
-from supervisor.world.harness.homes import own_home
+from supervisor.world.harness.homes import own_home, remembered
 from supervisor.world.harness.lines import about, as_json, event, number, table, text
+from supervisor.world.harness.plugins import GIT_WITH_HOOKS
 from supervisor.world.harness.quoting import shell
 
-_SETTINGS = "gemini-settings.json"
+_SETTINGS = ".gemini/settings.json"
+_KEPT = (
+    "oauth_creds.json",
+    "google_accounts.json",
+    "installation_id",
+    "GEMINI.md",
+    "commands",
+    "extensions",
+    "policies",
+    "skills",
+    "agents",
+)
 _EDITS = frozenset({"replace", "write_file", "edit"})
 _MAX_TURNS = 53
 _OWN_CODES = {400, 401, 403, 404, 429, 500, 502, 503, 504, 529}
@@ -20,7 +33,7 @@ _BY_CODE = {status % 256: status for status in _OWN_CODES}
 
 
 class Gemini:
-    """Its settings of highest rank come from a file that the environment names."""
+    """Takes hooks from the settings in its home only, so its home is the session's own: the account's settings and ours in one."""
 
     name = "gemini"
     program = "gemini"
@@ -46,14 +59,18 @@ class Gemini:
         env = {
             "GEMINI_CLI_NO_RELAUNCH": "true",
             "GEMINI_CLI_TRUST_WORKSPACE": "true",
-            "GEMINI_CLI_SYSTEM_SETTINGS_PATH": str(start.home / _SETTINGS),
+            "GEMINI_CLI_HOME": str(start.home),
+            "PATH": f"{start.home / 'bin'}:{start.env.get('PATH') or os.defpath}",
         }
-        links: dict[str, Path] = {}
+        theirs = Path(start.env.get("GEMINI_CLI_HOME") or start.user) / ".gemini"
+        links = {f".gemini/{name}": theirs / name for name in _KEPT}
+        links |= remembered(start, (".gemini/tmp", ".gemini/history", ".gemini/projects.json"))
         if start.own:
-            logins = (".gemini/oauth_creds.json", ".gemini/google_accounts.json", ".gemini/installation_id")
-            more, links = own_home(start, logins, keep=(".gemini/tmp", ".gemini/history"))
-            env |= more
-        return Prepared((*argv, *start.args), env, {_SETTINGS: as_json(_settings(start))}, links)
+            more, more_links = own_home(start, ())
+            env, links = env | more, more_links | links
+        files = {_SETTINGS: as_json(_settings(start)), "bin/git": GIT_WITH_HOOKS}
+        over = {_SETTINGS: theirs / "settings.json"}
+        return Prepared((*argv, *start.args), env, files, links, over)
 
     def hear(self, line: bytes, reading: Reading) -> None:
         """Take in one line of its stream."""
@@ -69,8 +86,8 @@ class Gemini:
                 _message(found, reading)
             case "tool_use":
                 _call(found, reading)
-            case "tool_result" if found.get("status") == "error":
-                reading.note("tool_error", text(table(found, "error"), "message") or text(found, "output"))
+            case "tool_result":
+                _called(found, reading)
             case "error":
                 words = text(found, "message") or "error"
                 if found.get("severity") == "warning":
@@ -108,8 +125,10 @@ def _settings(start: Start) -> dict[str, object]:
             "AfterTool": _hook(start, "after"),
         }
     if start.mcp:
+        # It hides what looks like a secret from servers that do not ask for it by name.
+        server = {"command": start.mcp[0], "args": list(start.mcp[1:]), "trust": True}
         settings["mcpServers"] = {
-            "leasehold": {"command": start.mcp[0], "args": list(start.mcp[1:]), "trust": True}
+            "leasehold": server | {"env": {name: f"${name}" for name in SESSION_VARIABLES}}
         }
     return settings
 
@@ -140,6 +159,14 @@ def _call(found: dict[str, Any], reading: Reading) -> None:
     reading.call(tool, about(given))
     path = text(given, "file_path", "path")
     if tool in _EDITS and path:
+        reading.own.setdefault("edits", {})[text(found, "tool_id")] = path
+
+
+def _called(found: dict[str, Any], reading: Reading) -> None:
+    path = reading.own.get("edits", {}).pop(text(found, "tool_id"), "")
+    if found.get("status") == "error":
+        reading.note("tool_error", text(table(found, "error"), "message") or text(found, "output"))
+    elif path:
         reading.touch(path)
 
 

@@ -68,9 +68,8 @@ class Pi:
                 _message(table(found, "message"), reading)
             case "tool_execution_start":
                 _call(found, reading)
-            case "tool_execution_end" if found.get("isError"):
-                result = items(table(found, "result"), "content")
-                reading.note("tool_error", text(result[0], "text") if result else "")
+            case "tool_execution_end":
+                _called(found, reading)
             case "auto_retry_start":
                 reading.note("retry", text(found, "errorMessage"))
             case "agent_end" if not found.get("willRetry"):
@@ -107,4 +106,13 @@ def _call(found: dict[str, Any], reading: Reading) -> None:
     reading.call(tool, about(given))
     path = text(given, "path", "file_path")
     if tool in _EDITS and path:
+        reading.own.setdefault("edits", {})[text(found, "toolCallId")] = path
+
+
+def _called(found: dict[str, Any], reading: Reading) -> None:
+    path = reading.own.get("edits", {}).pop(text(found, "toolCallId"), "")
+    if found.get("isError"):
+        result = items(table(found, "result"), "content")
+        reading.note("tool_error", text(result[0], "text") if result else "")
+    elif path:
         reading.touch(path)

@@ -1,4 +1,4 @@
-"""The plugins through which agents without hooks of their own ask the edit hook: small programs in their languages."""
+"""Small programs that a session's agent gets, in its language or in the shell's: plugins that ask the edit hook, and a `git`."""
 
 from __future__ import annotations
 
@@ -57,6 +57,34 @@ export default function (pi) {
 }
 """
 )
+
+# As gemini's own shell tool would have it, git reads no hooks and knows no committer.
+GIT_WITH_HOOKS = b"""\
+#!/bin/sh
+# git, with its hooks and the account's configuration, which the agent's shell tool takes away: the commits of a
+# session are gated and marked by hooks. Its other settings (no editor, no pager) stay.
+i=0
+while [ "$i" -lt "${GIT_CONFIG_COUNT:-0}" ]; do
+  eval "key=\\$GIT_CONFIG_KEY_$i value=\\$GIT_CONFIG_VALUE_$i"
+  if [ "$key" = core.hooksPath ] && [ -z "$value" ]; then
+    eval "export GIT_CONFIG_KEY_$i=leasehold.unused"
+  fi
+  i=$((i + 1))
+done
+[ "$GIT_CONFIG_GLOBAL" != /dev/null ] || unset GIT_CONFIG_GLOBAL
+[ "$GIT_CONFIG_SYSTEM" != /dev/null ] || unset GIT_CONFIG_SYSTEM GIT_CONFIG_NOSYSTEM
+here=${0%/*}
+rest=:$PATH:
+case $rest in
+  *:"$here":*)
+    PATH=${rest%%:"$here":*}:${rest#*:"$here":}
+    PATH=${PATH#:}
+    PATH=${PATH%:}
+    export PATH
+    ;;
+esac
+exec git "$@"
+"""
 
 
 def opencode_plugin(hook: Sequence[str]) -> bytes:

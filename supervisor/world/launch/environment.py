@@ -23,6 +23,8 @@ _PRIVATE = frozenset(
         "GIT_OBJECT_DIRECTORY",
         "GIT_CONFIG_PARAMETERS",
         "VIRTUAL_ENV_PROMPT",
+        "PWD",  # where the supervisor was started; some programs believe it rather than the kernel
+        "OLDPWD",
     }
 )
 

@@ -181,7 +181,7 @@ def _make_home(spec: SessionSpec, home: Path) -> None:
         path = home / name
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.write_bytes(content)
-        path.chmod(0o600)
+        path.chmod(0o700 if content.startswith(b"#!") else 0o600)
     for name, target in spec.links.items():
         if target.exists():
             path = home / name

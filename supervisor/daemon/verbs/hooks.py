@@ -1,0 +1,172 @@
+"""hook.edit: what the hooks of an agent ask before an edit, and tell of it afterwards."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any, Literal
+
+from supervisor.core.decisions.effects import Entrust, Note
+from supervisor.core.leases.lease import Mode
+from supervisor.core.leases.scope import ScopeError, covers, file_scope
+from supervisor.core.sessions.roster import Session
+from supervisor.daemon.authority import Authority
+from supervisor.daemon.preparing import Workshop
+from supervisor.daemon.verbs.answers import living
+from supervisor.daemon.verbs.guard import GuardClaim, GuardVerbs
+from supervisor.world.control.caller import Caller
+from supervisor.world.control.errors import RpcError
+from supervisor.world.control.later import Later
+from supervisor.world.control.methods import Method, Params, Who
+from supervisor.world.git.ignored import ignored
+from supervisor.world.git.repository import Repository
+from supervisor.world.git.run import GitError
+from supervisor.world.git.wire_path import decode_path, encode_path
+
+_OK: dict[str, object] = {"ok": True}
+
+
+class HookEdit(Params, kw_only=True):
+    """What an agent is about to do ("before") or has done ("after") to files; `cwd` is where relative paths start."""
+
+    harness: str
+    phase: Literal["start", "before", "after", "stop"]
+    tool: str = ""
+    cwd: str = ""
+    paths: tuple[str, ...] = ()
+
+
+class HookVerbs:
+    """Answers for the hooks of agents. They decide nothing that the guard or the gate would not decide in the same way."""
+
+    def __init__(
+        self,
+        authority: Authority,
+        shop: Workshop,
+        guard: GuardVerbs,
+        spawn: Callable[[Callable[[], Coroutine[Any, Any, None]]], None],
+    ) -> None:
+        self._authority = authority
+        self._shop = shop
+        self._guard = guard
+        self._spawn = spawn
+        self._heard: set[str] = set()  # sessions whose hooks have spoken
+
+    def methods(self) -> list[Method[Any]]:
+        """Return the verb."""
+        return [Method("hook.edit", HookEdit, self.edit, Who.SESSION)]
+
+    def edit(self, caller: Caller, params: HookEdit) -> object:
+        """Grant, refuse, or answer when the wait is over; what is told is only noted."""
+        session = living(self._authority, caller)
+        self._hear_first(session, params)
+        repo = self._shop.repos.get(session.intent.repo)
+        if repo is None or session.intent.target or params.phase in {"start", "stop"}:
+            return _OK
+        files = self._inside(repo, params)
+        if params.phase == "after":
+            if files:
+                told = {"harness": params.harness, "tool": params.tool, "paths": list(files)}
+                self._authority.do([Note("session.edited", session.id, session.key, told)])
+            return _OK
+        wanted = [path for path in files if not self._holds(session, repo, path)]
+        if not wanted:
+            return _OK
+        later = _Relay()
+        self._spawn(lambda: self._ask(caller, session, repo, wanted, later))
+        return later.outer
+
+    async def _ask(
+        self, caller: Caller, session: Session, repo: Repository, wanted: list[str], later: _Relay
+    ) -> None:
+        """Claim what git does not ignore, as the guard would at the first write."""
+        try:
+            passed = await ignored(repo, wanted)
+        except GitError:
+            passed = frozenset()
+        files = tuple(encode_path(path) for path in wanted if path not in passed)
+        if not files:
+            later.outer.answer(_OK)
+            return
+        try:
+            claimed = self._guard.claim(caller, GuardClaim(files=files, wait=self._shop.settings.guard.wait))
+        except RpcError as error:
+            later.outer.refuse(error)
+            return
+        # The guard's own claims come from the worker, which knows of them; of this one it is told.
+        self._authority.do([Entrust(session.id)])
+        later.follow(claimed)
+
+    def _hear_first(self, session: Session, params: HookEdit) -> None:
+        if session.id in self._heard:
+            return
+        roster = self._authority.tables.roster
+        self._heard = {known for known in self._heard if known in roster} | {session.id}
+        told = {"harness": params.harness, "phase": params.phase}
+        self._authority.do([Note("session.hooked", session.id, session.key, told)])
+
+    def _inside(self, repo: Repository, params: HookEdit) -> tuple[str, ...]:
+        """Return the paths in the checkout, relative to it; others are nobody's to lease."""
+        root = os.path.realpath(repo.root)
+        found: dict[str, None] = {}
+        for text in params.paths:
+            named = Path(decode_path(params.cwd) or root, decode_path(text))
+            path = os.path.realpath(named)
+            inner = os.path.relpath(path, root)
+            if (
+                inner != "."
+                and not inner.startswith("../")
+                and inner != ".."
+                and not inner.startswith(".git/")
+            ):
+                found[inner] = None
+        return tuple(found)
+
+    def _holds(self, session: Session, repo: Repository, path: str) -> bool:
+        try:
+            scope = file_scope(path, session.intent.repo, fold_case=repo.fold_case)
+        except ScopeError:
+            return False
+        return any(
+            lease.holder == session.id
+            and lease.mode is Mode.EXCLUSIVE
+            and covers(lease.scope, path, fold_case=repo.fold_case)
+            for lease in self._authority.tables.broker.who(scope)
+        )
+
+
+def write_verbs(
+    authority: Authority,
+    shop: Workshop,
+    spawn: Callable[[Callable[[], Coroutine[Any, Any, None]]], None],
+) -> tuple[GuardVerbs, HookVerbs]:
+    """Return who answers before a write: to guards and to hooks."""
+    guard = GuardVerbs(authority, shop, spawn)
+    return guard, HookVerbs(authority, shop, guard, spawn)
+
+
+class _Relay:
+    """A promise that is kept by another one, which is not made yet."""
+
+    def __init__(self) -> None:
+        self.outer = Later(on_gone=self._gone)
+        self._inner: Later | None = None
+
+    def follow(self, claimed: object) -> None:
+        """Answer as the claim does, now or when it is decided."""
+        if not isinstance(claimed, Later):
+            self.outer.answer(claimed)
+            return
+        self._inner = claimed
+        claimed.bind(self._deliver)
+
+    def _deliver(self, _later: Later, outcome: object) -> None:
+        if isinstance(outcome, RpcError):
+            self.outer.refuse(outcome)
+        else:
+            self.outer.answer(outcome)
+
+    def _gone(self) -> None:
+        if self._inner is not None:
+            self._inner.gone()
