@@ -270,6 +270,45 @@ def test_a_session_integrates_for_itself_only_and_in_the_checkout_there_is_nothi
     assert ending(site, "a")["outcome"] == "finished"
 
 
+def test_a_session_whose_work_tree_is_gone_is_told_so_and_what_it_committed_comes_in(site):
+    configure(site)
+    script(
+        site,
+        "a",
+        "import shutil\ncommit('one.txt', '1\\n', 'One')\nos.chdir('/')\nshutil.rmtree(root)\n"
+        "said = integrate(code=1)\nassert 'not on your branch' in said or 'cannot change' in said, said",
+    )
+
+    site.until_idle()
+
+    assert ending(site, "a")["outcome"] == "finished"
+    assert (site.root / "one.txt").read_text() == "1\n"
+    sound(site)
+
+
+def test_a_session_that_asks_twice_at_once_is_told_that_it_has_asked(site):
+    configure(site, "checking", "go", repo={"check": ["sh", "-c", "echo > CHECKING; cat GO"]})
+    config = site.root / ".leasehold/config.toml"
+    text = config.read_text()
+    for name in ("checking", "go"):
+        text = text.replace(name.upper(), str(site.root / ".leasehold" / name))
+    config.write_text(text)
+    script(
+        site,
+        "a",
+        "commit('one.txt', '1\\n', 'One')\n"
+        "first = subprocess.Popen([*COMMAND, 'integrate'])\nwait('checking')\n"
+        "assert 'being integrated already' in integrate(code=1)\nmeet('go')\nassert first.wait() == 0",
+    )
+    program = site.root / ".leasehold/agent.py"
+    program.write_text(program.read_text().replace("exec(", f"COMMAND = {site.command()!r}\nexec("))
+
+    site.until_idle()
+
+    assert ending(site, "a")["outcome"] == "finished"
+    sound(site)
+
+
 @pytest.mark.parametrize("point", ["integrate.checked", "integrate.files_moved", "integrate.moved"])
 @pytest.mark.parametrize("way", ["rebase", "merge"])
 def test_a_supervisor_that_dies_meanwhile_is_asked_again_and_everything_comes_in_once(site, way, point):

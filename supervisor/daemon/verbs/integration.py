@@ -53,6 +53,7 @@ class IntegrationVerbs:
         self._authority = authority
         self._shop = shop
         self._integrator = integrator
+        self._asking: set[str] = set()  # living sessions whose commits are on their way
         self._living = LivingIntegration(authority, shop.worktrees, integrator)
         self._journal = journal
         self._spawn = spawn
@@ -99,8 +100,10 @@ class IntegrationVerbs:
         if repo is None or not session.intent.target:
             why = "this session works in the checkout itself: what it commits is where it belongs"
             raise RpcError(Code.REFUSED, why, {"reason": "shared"})
-        if self._integrator.poke(session.id):
-            raise RpcError(Code.REFUSED, f"session {session.id} is being integrated already")
+        if session.id in self._asking:
+            why = "this session's commits are being integrated already; wait for that answer"
+            raise RpcError(Code.REFUSED, why, {"reason": "twice"})
+        self._asking.add(session.id)
         later = Later(on_gone=lambda: self._spawn(lambda: self._integrator.withdraw(session.id)))
 
         async def bring_in() -> None:
@@ -108,8 +111,10 @@ class IntegrationVerbs:
                 later.answer(await self._living.bring_in(session, repo, params.wait))
             except RpcError as error:
                 later.refuse(error)
-            except GitError as error:
+            except (GitError, OSError) as error:
                 later.refuse(RpcError(Code.REFUSED, str(error)))
+            finally:
+                self._asking.discard(session.id)
 
         self._spawn(bring_in)
         return later

@@ -96,7 +96,16 @@ async def _conflict(tree: Repository) -> Conflict | None:
     notes = [f"{path} is a submodule" for path, mode in modes.items() if mode == _SUBMODULE]
     looked_at = [path for path, mode in modes.items() if mode != _SUBMODULE][:_LOOKED_AT]
     notes += [f"{path} is binary" for path in looked_at if await _is_binary(tree, path)]
+    notes += [f"{path} is stored by the filter {name}" for path, name in await _filters(tree, looked_at)]
     return Conflict(tuple(modes), ", ".join(notes))
+
+
+async def _filters(tree: Repository, paths: list[str]) -> list[tuple[str, str]]:
+    """Return which paths a content filter keeps elsewhere, git-lfs say: what conflicts is then its pointer."""
+    output = await git(tree.root, "check-attr", "-z", "filter", "--", *paths) if paths else b""
+    fields = os.fsdecode(output).split("\0")
+    found = zip(fields[0::3], fields[2::3], strict=False)
+    return [(path, name) for path, name in found if name not in {"unspecified", "unset", "set"}]
 
 
 async def _is_binary(tree: Repository, path: str) -> bool:
