@@ -32,7 +32,7 @@ from supervisor.world.footing import Footing
 from supervisor.world.git.aliases import aliases
 from supervisor.world.git.facts import dirty
 from supervisor.world.git.hooks import environment as gate_environment
-from supervisor.world.git.hooks import install_hooks, needed
+from supervisor.world.git.hooks import install_hooks, needed, own_hooks
 from supervisor.world.git.paths import ScopePathError, resolve_scope_texts
 from supervisor.world.git.repository import Repository
 from supervisor.world.git.salvage.keep import find
@@ -241,6 +241,7 @@ async def _guard(
         leases=tables.broker.held(intent.session),
         hooks=hooks,
         spare_hooks=shop.hooks,
+        own_hooks=own_hooks(repo),
         env=_under_guard(repo, hooks, base),
         target=intent.target,
         checkout=checkout if intent.target else None,

@@ -254,3 +254,18 @@ def test_hooks_that_a_session_installs_run_at_its_next_commit(site):
 
     assert (site.root / ".git/hooked").read_text() == "hooked\n"
     assert site.git("log", "-1", "--format=%(trailers:key=Leasehold-Task,valueonly)").strip() == "only"
+
+
+@pytest.mark.parametrize("isolation", ["shared", "worktree"])
+def test_a_hook_added_during_the_session_to_the_folder_that_is_configured_runs(site, isolation):
+    site.write(".husky/README", "hooks\n")
+    site.git("add", "-A")
+    site.git("commit", "-qm", "Hooks of the team")
+    site.git("config", "core.hooksPath", ".husky")
+    site.configure(AGENT, repo={"isolation": isolation})
+    hook = "printf '#!/bin/sh\\necho hook of the team ran\\n' > .husky/pre-commit; chmod +x .husky/pre-commit"
+    script(site, "only", f"{hook}; git add -A; git commit -qm One")
+
+    site.until_idle()
+
+    assert "hook of the team ran" in output(site, "only")

@@ -257,13 +257,14 @@ class Guard:
             return None
         words = found[1] if name == b"git" else [b"git", name[4:], *found[1][1:]]
         command = CommandLine(words, self._rules.aliases)
+        deed = command.deed()
+        if deed != READS:
+            self._hooks.mend()
         if self._fence is not None:
             why = self._fence.strays(self._folder(call.task, command), command)
             return Refused(why, late=False) if why is not None else None
-        deed = command.deed()
         if deed == READS or self._turns.includes(leader(call.task)) or not self._is_here(call.task, command):
             return None
-        self._hooks.mend()
         return Claim(deed)
 
     def _is_here(self, task: int, command: CommandLine) -> bool:

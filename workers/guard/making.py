@@ -38,7 +38,7 @@ def make(listener: int, spec: GuardSpec, loop: Loop, rights: Rights, told: Calla
         rights,
         Claims(line),
         Branches(loop, git_dir, _gate(spec), Differ(loop, spec.git, git_dir), line),
-        SpareHooks(spec.hooks, spec.spare_hooks, spec.git_dir),
+        SpareHooks(spec.hooks, spec.spare_hooks, spec.own_hooks, spec.git_dir),
         told,
         Rules(spec.wait, spec.git_wait, spec.aliases, open_when_away=spec.open_when_away),
         _fence(spec),

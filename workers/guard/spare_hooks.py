@@ -6,29 +6,41 @@ import os
 
 
 class SpareHooks:
-    """Watches the repository's own hooks; `folder` is what git looks in, `spare` has a link for every hook.
+    """Watches the repository's own hooks in `own`; `folder` is what git looks in, `spare` has a link for every hook.
 
-    A link costs a process at each commit, so those for which there is no own hook are left out until one may have
-    been installed: then all are put in, and each sees for itself what it is to run.
+    A link costs a process at each commit, so those for which there is no own hook are left out until one is installed.
+    When the configuration changes, `own` may be another folder: then all are put in, and each sees for itself what it
+    is to run.
     """
 
-    __slots__ = ("_folder", "_seen", "_spare", "_watched")
+    __slots__ = ("_configured", "_folder", "_missing", "_own", "_spare", "_watched")
 
-    def __init__(self, folder: str, spare: str, git_dir: str) -> None:
+    def __init__(self, folder: str, spare: str, own: str, git_dir: str) -> None:
         self._folder = folder
         self._spare = spare
-        self._watched = (f"{git_dir}/hooks", f"{git_dir}/config")
-        self._seen = self._look()
+        self._own = own
+        self._watched = (f"{git_dir}/config", f"{git_dir}/config.worktree")
+        self._configured = self._look()
+        self._missing = [
+            name
+            for name in os.listdir(spare)
+            if os.path.islink(f"{spare}/{name}") and not os.path.lexists(f"{folder}/{name}")
+        ]
 
     def mend(self) -> None:
-        """Put all links in if the repository's hooks or its configuration have changed."""
-        seen = self._look()
-        if seen == self._seen:
+        """Put in the links of hooks that have been installed, or all if the configuration has changed."""
+        if not self._missing:
             return
-        self._seen = seen
-        for name in os.listdir(self._spare):
-            if os.path.islink(f"{self._spare}/{name}") and not os.path.lexists(f"{self._folder}/{name}"):
+        configured = self._look()
+        if configured != self._configured:
+            self._configured = configured
+            wanted = self._missing
+        else:
+            wanted = [name for name in self._missing if os.access(f"{self._own}/{name}", os.X_OK)]
+        for name in wanted:
+            if not os.path.lexists(f"{self._folder}/{name}"):  # another session may have been here
                 os.symlink(os.readlink(f"{self._spare}/{name}"), f"{self._folder}/{name}")
+        self._missing = [name for name in self._missing if name not in wanted]
 
     def _look(self) -> list[int]:
         return [_changed(path) for path in self._watched]

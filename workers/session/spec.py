@@ -55,6 +55,7 @@ class GuardSpec:
         "leases",
         "open_when_away",
         "others",
+        "own_hooks",
         "patience",
         "repo",
         "required",
@@ -75,6 +76,7 @@ class GuardSpec:
         self.target = str(content.get("target") or "")
         self.hooks = _absolute(content, "hooks")
         self.spare_hooks = _absolute(content, "spare_hooks")
+        self.own_hooks = _absolute(content, "own_hooks")
         self.env = _env(content)
         self.wait = _seconds(content, "wait")
         self.git_wait = _seconds(content, "git_wait")

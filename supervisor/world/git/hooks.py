@@ -82,8 +82,13 @@ def install_hooks(folder: Path, names: Iterable[str] = NAMES) -> None:
 
 def needed(repo: Repository) -> tuple[str, ...]:
     """Return the names that a guarded session needs: for trailers, and those of the repository's own hooks."""
-    own = repo.hooks if repo.hooks.is_absolute() else repo.root / repo.hooks
+    own = own_hooks(repo)
     return tuple(name for name in NAMES if name in TRAILERS or os.access(own / name, os.X_OK))
+
+
+def own_hooks(repo: Repository) -> Path:
+    """Return the folder of the repository's own hooks, as its configuration has it for this work tree."""
+    return repo.hooks if repo.hooks.is_absolute() else repo.root / repo.hooks
 
 
 def environment(

@@ -39,6 +39,7 @@ class GuardSpec:
     `required`: the session must not run without. `git` is the program, `git_dir` the common git directory.
     `leases` is what the session holds at its start, `env` are variables that hold instead once the
     guard is in place. `hooks` is the folder that git then looks in, `spare_hooks` the one with every hook there is,
+    `own_hooks` the repository's own, as far as its configuration goes at the start,
     `target` names the branch that the session's own will be integrated into.
     Where `root` is a work tree of its own, `checkout` is the one that it belongs to, and `others` the folder with those of
     all sessions.
@@ -60,6 +61,7 @@ class GuardSpec:
     required: bool
     hooks: Path
     spare_hooks: Path
+    own_hooks: Path
     env: Mapping[str, str]
     leases: tuple[Lease, ...] = ()
     target: str = ""
@@ -84,6 +86,7 @@ class GuardSpec:
             "required": self.required,
             "hooks": str(self.hooks),
             "spare_hooks": str(self.spare_hooks),
+            "own_hooks": str(self.own_hooks),
             "env": dict(self.env),
             "target": self.target,
             "checkout": str(self.checkout) if self.checkout is not None else None,
