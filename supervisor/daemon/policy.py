@@ -130,6 +130,7 @@ def _harness(name: str, harness: HarnessSettings) -> Harness:
         grace=harness.grace,
         startup=harness.startup,
         stall=harness.stall,
+        resident=harness.resident,
     )
     return Harness(name, budget, harness.model, harness.tier, harness.max_sessions)
 

@@ -238,6 +238,41 @@ async def test_a_task_that_is_handed_over_goes_to_its_next_session_with_the_note
     assert ended(site, two)["task_standing"] == "done"
 
 
+async def test_a_session_that_says_it_is_done_and_stays_is_stopped_and_finished(site):
+    site.task("a", "a.txt")
+    (one,) = begin(site, "a", harness={"resident": "1s"})
+    one.order("commit a.txt")
+    site.until(lambda: "Do a" in site.git("log", "--format=%s"))
+    async with one.tools() as mine:
+        await use(mine, "task_done", text="wrote it")
+
+    found = ended(site, one)
+    assert (found["outcome"], found["evidence"]["cause"]) == ("finished", "resident")
+    assert found["task_standing"] == "done"
+
+
+async def test_what_a_model_gets_wrong_is_told_and_ends_nothing(site):
+    site.task("a", "a.txt")
+    (one,) = begin(site, "a")
+
+    async with one.tools() as mine:
+        for tool, arguments, part in (
+            ("lease_acquire", {"paths": []}, "at least 1"),
+            ("lease_acquire", {"paths": ["x"], "wait_seconds": 9999}, "600"),
+            ("lease_acquire", {"paths": ["../elsewhere"]}, "../elsewhere"),
+            ("lease_acquire", {}, "paths"),
+            ("task_block", {"text": " "}, "what is in the way"),
+            ("task_handoff", {"text": "x" * 5000}, "4000 at most"),
+            ("note", {"text": "\n"}, "something to note"),
+            ("recent_commits", {"minutes": -1}, "minutes"),
+            ("no_such_tool", {}, "no_such_tool"),
+        ):
+            refused, text = await use(mine, tool, **arguments)
+            assert refused, tool
+            assert part in text, text
+        assert (await use(mine, "who_is_running"))[0] is False
+
+
 async def test_a_word_outlives_the_supervisor(site):
     site.task("a", "a.txt")
     (one,) = begin(site, "a")

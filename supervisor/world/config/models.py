@@ -83,6 +83,7 @@ class HarnessSettings(Section):
     grace: Duration = Field(10.0, ge=0)
     startup: Limit = Field(None, gt=0)
     stall: Limit = Field(None, gt=0)
+    resident: Duration = Field(300.0, gt=0)
     env: dict[str, str] = Field({}, repr=False)
     env_from: tuple[str, ...] = ()
     log_limit: Size = Field(16 << 20, ge=64 << 10)
