@@ -34,6 +34,7 @@ def doctor(ctx: click.Context, canary: bool, as_json: bool) -> None:  # noqa: FB
         _collide(as_json=as_json)
     import anyio
 
+    from supervisor.world.harness.installed import look_at_harnesses
     from supervisor.world.launch.ladder import LadderError
     from supervisor.world.level import Level, look_at_tools
     from supervisor.world.logs import configure_logs
@@ -49,6 +50,7 @@ def doctor(ctx: click.Context, canary: bool, as_json: bool) -> None:  # noqa: FB
     findings = [
         *_running(ctx),
         *look_at_tools(),
+        *look_at_harnesses(os.environ),
         *_limits(settings, ladder),
         *look_at_systemd(os.environ),
         *look_at_stock(settings),

@@ -13,6 +13,7 @@ import click
 
 if TYPE_CHECKING:
     from supervisor.world.git.repository import Repository
+    from supervisor.world.harness.installed import Installed
 
 
 @click.command()
@@ -30,12 +31,13 @@ def init(path: Path, harness: str | None, tasks: str, force: bool) -> None:  # n
     """Write a commented configuration for a repository.
 
     It goes to .leasehold/config.toml in the repository that PATH is in; the folder ignores itself, so
-    nothing of it is ever committed.
+    nothing of it is ever committed. Without --harness each agent that is installed and has an adapter gets its place in it.
     """
     import anyio
 
     from supervisor.world.config.places import FOLDER, NAME
     from supervisor.world.git.repository import RepositoryError, open_repository
+    from supervisor.world.harness.installed import installed
 
     words = _command(harness)
     try:
@@ -43,9 +45,12 @@ def init(path: Path, harness: str | None, tasks: str, force: bool) -> None:  # n
     except RepositoryError as error:
         raise click.ClickException(str(error)) from error
     folder = _tasks_folder(repository, tasks)
+    found = installed(os.environ) if harness is None else []
     file = repository.root / FOLDER / NAME
-    _write(file, _content(repository, words, folder), replace=force)
-    _say_what_next(file, words, repository.root / folder)
+    _write(file, _content(repository, _agents(words, found), folder), replace=force)
+    for each in found:
+        click.echo(f"found {each.adapter.name} {each.version} at {each.path}")
+    _say_what_next(file, words, repository.root / folder, agents=bool(words or found))
 
 
 def _command(harness: str | None) -> list[str]:
@@ -72,10 +77,41 @@ def _tasks_folder(repository: Repository, tasks: str) -> str:
     )
 
 
-def _content(repository: Repository, words: list[str], tasks: str) -> str:
+_EXPLAINED = """\
+# The agent. {prompt}, {prompt_file}, {task}, {session}, {model} and {repo} are filled in; without
+# {prompt} and {prompt_file} the prompt comes on standard input.
+"""
+_FOUND = "# The agents that are installed. A task runs on the one that it names, else on the first that has a free slot.\n"
+
+
+def _agents(words: list[str], found: list[Installed]) -> str:
+    """Return the section of each agent: the one that was named, those that were found, or an example."""
+    if words:
+        return f"{_EXPLAINED}[harness.agent]\ncommand = {_toml(words)}\n{_KEYS}"
+    sections = [
+        f"[harness.{each.adapter.name}]\nadapter = {_toml(each.adapter.name)}    # {each.version or each.path}\n{_KEYS}"
+        for each in found
+    ]
+    if sections:
+        return _FOUND + "\n".join(sections)
+    lines = [
+        "[harness.agent]",
+        'adapter = "claude"            # docs/reference/harnesses.md lists them',
+        *_KEYS.splitlines(),
+    ]
+    return "# The agent: an adapter, or the `command` of any other program.\n" + "".join(
+        f"#{line}\n" for line in lines
+    )
+
+
+_KEYS = """\
+budget = "50m"                # wall clock of a session
+env_from = []                 # secrets: names taken from the supervisor's environment, never values here
+"""
+
+
+def _content(repository: Repository, agents: str, tasks: str) -> str:
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", repository.root.name).strip("-._")[:64] or "repo"
-    command = _toml(words or ["claude", "-p", "{prompt}", "--dangerously-skip-permissions"])
-    off = "" if words else "#"
     return f"""\
 # Leasehold's configuration for this repository. `leasehold check` validates it. Only what differs from the
 # defaults needs to be here; docs/reference/config.md of Leasehold lists every key.
@@ -87,13 +123,7 @@ max_sessions = 4              # sessions at once
 path = "."                    # paths in this file start at the repository
 exclude = []                  # what no session may change, for instance [".github/"]
 
-# The agent. {{prompt}}, {{prompt_file}}, {{task}}, {{session}}, {{model}} and {{repo}} are filled in; without
-# {{prompt}} and {{prompt_file}} the prompt comes on standard input.
-{off}[harness.agent]
-{off}command = {command}
-{off}budget = "50m"               # wall clock of a session
-{off}env_from = []                # secrets: names taken from the supervisor's environment, never values here
-
+{agents}
 [sources.tasks]
 kind = "markdown"             # a folder of *.md files with YAML front matter
 path = {_toml(tasks)}
@@ -138,12 +168,12 @@ def _write(file: Path, content: str, *, replace: bool) -> None:
         raise click.ClickException(f"{file} cannot be written: {error.strerror}") from error
 
 
-def _say_what_next(file: Path, words: list[str], tasks: Path) -> None:
+def _say_what_next(file: Path, words: list[str], tasks: Path, *, agents: bool) -> None:
     click.echo(f"wrote {file}")
     click.echo("next:")
-    if not words:
+    if not agents:
         click.echo("  name your agent: take the # from [harness.agent] and its keys in that file")
-    elif "/" not in words[0] and shutil.which(words[0]) is None:
+    elif words and "/" not in words[0] and shutil.which(words[0]) is None:
         click.echo(f'  install "{words[0]}", which is not in PATH')
     if not tasks.is_dir():
         click.echo(f"  mkdir {shlex.quote(str(tasks))}    and put one *.md file in it for each task")

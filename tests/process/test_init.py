@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 
 from supervisor.cli.check import check
 from supervisor.cli.init import init
+from supervisor.world.harness.installed import look_at_harnesses
 
 pytestmark = pytest.mark.process
 
@@ -31,6 +32,7 @@ def repo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")  # without the agents of whoever runs the tests
     folder = tmp_path / "my project"
     folder.mkdir()
     git(folder, "init", "-q", "-b", "trunk")
@@ -231,3 +233,48 @@ def test_check_without_a_configuration_says_how_to_get_one(tmp_path: Path) -> No
     assert ended.stderr == (
         f"no configuration found from {tmp_path} upwards; `leasehold init` writes one, -c FILE names one\n"
     )
+
+
+def agent(folder: Path, name: str, says: str) -> None:
+    """Put a program into a folder that says its version."""
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_text(f"#!/bin/sh\necho {says}\n")
+    (folder / name).chmod(0o755)
+
+
+def test_init_finds_the_agents_that_are_installed_and_writes_what_runs_them(
+    repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agent(tmp_path / "bin", "claude", "'2.1.330 (Claude Code)'")
+    agent(tmp_path / "bin", "pi", "0.9.9")
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
+    (repo / "tasks").mkdir()
+
+    result = run_init(repo)
+
+    file = repo / ".leasehold/config.toml"
+    assert result.exit_code == 0, result.output
+    assert result.stdout.splitlines()[:2] == [
+        f"found claude 2.1.330 at {tmp_path}/bin/claude",
+        f"found pi 0.9.9 at {tmp_path}/bin/pi",
+    ]
+    harness = tomllib.loads(file.read_text())["harness"]
+    assert {name: section["adapter"] for name, section in harness.items()} == {"claude": "claude", "pi": "pi"}
+    assert run_check("-c", file).exit_code == 0
+
+
+def test_doctor_tells_an_agent_of_another_version_than_its_adapter_was_tried_with(tmp_path: Path) -> None:
+    agent(tmp_path / "bin", "claude", "2.1.330")
+    agent(tmp_path / "bin", "pi", "0.9.9")
+    agent(tmp_path / "bin", "codex", "nothing")
+
+    found = look_at_harnesses({"PATH": f"{tmp_path / 'bin'}:/usr/bin:/bin"})
+
+    assert [(each.name, each.good) for each in found] == [
+        ("harness claude", True),
+        ("harness codex", False),
+        ("harness pi", False),
+    ]
+    assert found[1].told.startswith("no version told at ")
+    assert found[2].told == f"0.9.9 at {tmp_path}/bin/pi; its adapter was tested with 0.73.1"
+    assert "npm install -g @mariozechner/pi-coding-agent@0.73.1" in found[2].way_out
