@@ -18,6 +18,7 @@ from benchmarks import (
     guard,
     idle,
     launch,
+    listen,
     pairs,
     selection,
     sqlite_pairs,
@@ -43,6 +44,7 @@ NAMES = (
     "broker",
     "selection",
     "guard",
+    "listen",
 )
 
 
@@ -74,6 +76,8 @@ def main() -> None:
         broker.show(results["broker"])
     if "guard" in results:
         guard.show(results["guard"])
+    if "listen" in results:
+        listen.show(results["listen"])
     for name, value in results.get("selection", {}).items():
         print(f"selection: {name}: {value}")
     path = HERE / "results" / f"{asked.save}.json"
@@ -98,6 +102,7 @@ def _measures(folder: Path, *, quick: bool) -> dict[str, Callable[[], Any]]:
     measures["adopt"] = lambda: adopt.run(folder, quick=quick)
     measures["broker"] = lambda: broker.run(broker.SIZES[:2] if quick else broker.SIZES)
     measures["guard"] = lambda: guard.run(folder, quick=quick)
+    measures["listen"] = lambda: listen.run(folder, quick=quick)
     measures["selection"] = selection.run
     return measures
 

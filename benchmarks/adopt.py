@@ -25,20 +25,20 @@ def run(folder: Path, *, quick: bool) -> dict[str, Any]:
     """Kill and start again; milliseconds of wall clock from the start of the process, median and worst."""
     sessions, rounds = (10, 3) if quick else (50, 7)
     root = folder / "adopt"
-    environ = _site(root, sessions)
+    environ = site(root, sessions)
     socket = socket_beside(root / "config.toml", environ)
     foreign = Foreign.watch()
-    supervisor = _start(root, environ)
+    supervisor = start(root, environ)
     try:
-        before = _settled(socket, sessions)
+        before = settled(socket, sessions)
         rows = []
         for _ in range(rounds):
             supervisor.kill()
             supervisor.wait()
             began = time.monotonic()
-            supervisor = _start(root, environ)
+            supervisor = start(root, environ)
             rows.append(_timed(socket, sessions, began) | {"CPU used until then": _cpu_ms(supervisor.pid)})
-            after = _settled(socket, sessions)
+            after = settled(socket, sessions)
             if after != before:
                 raise RuntimeError(f"sessions changed over a restart: {before.items() ^ after.items()}")
         with Client(socket, timeout=_LIMIT) as client:
@@ -63,7 +63,8 @@ def show(found: dict[str, Any]) -> None:
     print(f"  {'of that, Python and imports':<44} median {found['imports_ms']:7.0f} ms")
 
 
-def _site(root: Path, sessions: int) -> dict[str, str]:
+def site(root: Path, sessions: int) -> dict[str, str]:
+    """Make a repository with a task for each session, and return the environment of its supervisor."""
     root.mkdir()
     (root / "home").mkdir()
     environ = os.environ | {
@@ -88,7 +89,8 @@ def _site(root: Path, sessions: int) -> dict[str, str]:
     return environ
 
 
-def _start(root: Path, environ: dict[str, str]) -> subprocess.Popen[bytes]:
+def start(root: Path, environ: dict[str, str]) -> subprocess.Popen[bytes]:
+    """Start the supervisor."""
     with (root / "supervisor.log").open("ab") as log:
         command = [sys.executable, "-m", "supervisor.cli.main", "run", "-c", "config.toml"]
         return subprocess.Popen(command, cwd=root, env=environ, stdout=log, stderr=log)
@@ -126,7 +128,7 @@ def _reach(socket: Path, began: float) -> Client:
             return client
 
 
-def _settled(socket: Path, sessions: int) -> dict[str, int]:
+def settled(socket: Path, sessions: int) -> dict[str, int]:
     """Return the process of each session once all run."""
     began = time.monotonic()
     with _reach(socket, began) as client:

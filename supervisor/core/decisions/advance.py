@@ -135,7 +135,7 @@ def _close(tables: Tables, session: Session, ending: Ending, now: Moment) -> lis
         "outcome": ending.outcome.value,
         "sentence": ending.sentence,
         "harness": session.intent.harness,
-        "model": session.intent.model,
+        "model": session.model or session.intent.model,
         "lane": session.intent.lane,
         "attempt": session.intent.attempt,
         "elapsed": session.elapsed(now),
