@@ -36,6 +36,8 @@ _GOES_ON = frozenset(
         Outcome.KILLED,
         Outcome.PREEMPTED,
         Outcome.RATE_LIMITED,
+        Outcome.UNAVAILABLE,
+        Outcome.OVER_QUOTA,
         Outcome.LOST,
     }
 )

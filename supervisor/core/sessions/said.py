@@ -82,6 +82,7 @@ _NOT_ITS_OWN = frozenset(
         Outcome.STOPPED,
         Outcome.KILLED,
         Outcome.PREEMPTED,
+        Outcome.OVER_QUOTA,
         Outcome.RATE_LIMITED,
         Outcome.UNAVAILABLE,
         Outcome.UNSPAWNED,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from supervisor.core.sessions.reading import Reading, Verdict, VerdictKind
 from supervisor.world.harness.adapter import PROMPT_FILE, Prepared, Start, plain_version
-from supervisor.world.harness.failures import judge, kind_of, status_in
+from supervisor.world.harness.failures import judge, kind_of, retries, status_in
 from supervisor.world.harness.homes import own_home
 
 _TOKENS = re.compile(
@@ -76,7 +76,7 @@ class Aider:
         elif _COMMIT.match(words):
             reading.note("commit", words)
         elif _RETRY.match(words):
-            reading.note("retry", reading.error_text or words)
+            retries(reading, reading.error_text or words)
         elif found := _ERROR.search(words):
             status = status_in(words)
             reading.fail(_LITELLM.get(found[1] or "", kind_of(status, words)), words)

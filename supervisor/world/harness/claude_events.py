@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from supervisor.core.sessions.reading import Reading, VerdictKind
-from supervisor.world.harness.failures import fail, kind_of
+from supervisor.world.harness.failures import fail, retries
 from supervisor.world.harness.lines import about, event, items, number, table, text, texts
 
 _EDITS = frozenset({"Edit", "Write", "MultiEdit", "NotebookEdit", "edit", "write_file", "replace"})
@@ -43,11 +43,7 @@ def _system(found: dict[str, Any], reading: Reading) -> None:
         case "api_retry" | "retry":
             status = number(found, "error_status", "status")
             words = text(found, "error", "message") or f"status {status}"
-            reading.note(
-                "retry",
-                f"{words}, attempt {found.get('attempt')} of {found.get('max_retries')}",
-                {"kind": kind_of(status, words).value},
-            )
+            retries(reading, f"{words}, attempt {found.get('attempt')} of {found.get('max_retries')}", status)
 
 
 def _assistant(found: dict[str, Any], reading: Reading) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from supervisor.core.sessions.reading import Reading, Verdict, VerdictKind
 from supervisor.world.harness.adapter import PROMPT, Prepared, Start, plain_version
-from supervisor.world.harness.failures import fail, judge
+from supervisor.world.harness.failures import fail, judge, retries
 from supervisor.world.harness.homes import own_home
 from supervisor.world.harness.lines import about, event, number, table, text
 
@@ -75,7 +75,7 @@ def _event(found: dict[str, Any], reading: Reading) -> None:
         case "error":
             words = text(found, "message") or text(table(found, "error"), "message") or "error"
             if found.get("recoverable"):
-                reading.note("retry", words)
+                retries(reading, words)
             else:
                 fail(reading, words)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from supervisor.core.sessions.reading import Reading, Verdict
 from supervisor.world.harness.adapter import SESSION_VARIABLES, Prepared, Start, plain_version
-from supervisor.world.harness.failures import fail, judge
+from supervisor.world.harness.failures import fail, judge, retries
 from supervisor.world.harness.homes import own_home
 from supervisor.world.harness.lines import event, items, number, table, text
 from supervisor.world.harness.quoting import shell
@@ -87,7 +87,7 @@ class Codex:
             case "error":
                 words = text(found, "message") or "error"
                 if words.startswith("Reconnecting"):
-                    reading.note("retry", words)
+                    retries(reading, words)
                 else:
                     fail(reading, words)
             case "turn.failed":

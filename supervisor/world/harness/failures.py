@@ -92,6 +92,11 @@ def fail(reading: Reading, words: str, status: int | None = None, retry_after: f
     reading.fail(kind_of(status, words), words, at)
 
 
+def retries(reading: Reading, words: str, status: int | None = None) -> None:
+    """Take note that the harness tries again by itself, and over what: it may do so until somebody loses patience."""
+    reading.note("retry", words, {"kind": kind_of(status or status_in(words), words).value})
+
+
 def judge(
     reading: Reading, code: int | None, signal: int | None, *, final: bool = True, name: str = "the harness"
 ) -> Verdict:

@@ -7,7 +7,7 @@ from typing import Any
 
 from supervisor.core.sessions.reading import Reading, Verdict, VerdictKind
 from supervisor.world.harness.adapter import Prepared, Start, plain_version
-from supervisor.world.harness.failures import fail, judge
+from supervisor.world.harness.failures import fail, judge, retries
 from supervisor.world.harness.homes import own_home
 from supervisor.world.harness.lines import about, event, items, number, table, text
 from supervisor.world.harness.plugins import pi_extension
@@ -71,7 +71,7 @@ class Pi:
             case "tool_execution_end":
                 _called(found, reading)
             case "auto_retry_start":
-                reading.note("retry", text(found, "errorMessage"))
+                retries(reading, text(found, "errorMessage"))
             case "agent_end" if not found.get("willRetry"):
                 reading.conclude()
 
