@@ -30,6 +30,7 @@ from supervisor.world.journal.journal import Journal
 log = structlog.get_logger("leasehold")
 
 _MOST = 100_000  # sessions that are looked at
+_LEARNT = 5_000  # of the latest sessions count for choosing a harness; what is older is of other days, and slow to read
 _BETWEEN = 60.0  # seconds between two looks for reverts: each reads the log of every repository
 _AT_ONCE = 2  # graders
 
@@ -191,7 +192,7 @@ class Grading:
 
 def _remember(tables: Tables, journal: Journal) -> None:
     """Count the grades that earlier supervisors gave."""
-    for row in journal.sessions(_MOST):
+    for row in journal.sessions(_LEARNT):
         if row.grade is not None:
             tables.grades.add(arm_of(row), float(row.grade.get("value", 0.0)))
 

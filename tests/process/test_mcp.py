@@ -172,6 +172,33 @@ async def test_a_question_that_its_asker_gives_up_is_taken_out_of_the_queue(site
     site.until(lambda: site.ask("lease", "list")["waiting"] == [])
 
 
+async def test_a_server_whose_client_goes_away_ends_and_takes_its_question_back(site):
+    site.task("a", "a.txt")
+    site.task("b", "b.txt")
+    _, two = begin(site, "a", "b", supervisor={"max_sessions": 2})
+    command = mcp_command()
+    assert command is not None
+    hello = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
+    asked = {"name": "lease_acquire", "arguments": {"paths": ["a.txt"], "wait_seconds": 50}}
+    with subprocess.Popen(  # noqa: ASYNC220  - a test may block its loop
+        command, env=two.env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as server:
+        assert server.stdin is not None
+        for message in (
+            {"id": 1, "method": "initialize", "params": hello},
+            {"method": "notifications/initialized"},
+            {"id": 2, "method": "tools/call", "params": asked},
+        ):
+            server.stdin.write(json.dumps({"jsonrpc": "2.0", **message}) + "\n")
+        server.stdin.flush()
+        site.wait_for("lease.waiting")
+
+        _, complaints = server.communicate(timeout=LIMIT)
+
+    assert (server.returncode, complaints) == (0, "")
+    site.until(lambda: site.ask("lease", "list")["waiting"] == [])
+
+
 async def test_a_word_that_the_task_is_done_counts_without_a_commit_if_it_gives_a_reason(site):
     site.task("a", "a.txt")
     site.task("b", "b.txt")
