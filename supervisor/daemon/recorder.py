@@ -69,7 +69,7 @@ _LOUD = {  # what an operator wants to see without asking for more
 }
 
 
-_TOGETHER = 0.005  # seconds that an event waits for others, so that they are one write
+_TOGETHER = 0.05  # seconds that an event waits for others, so that they are one write
 _LATEST = 10_000  # events; the journal is behind by a few at most, or failing, and then it keeps them itself
 
 

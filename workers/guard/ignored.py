@@ -1,4 +1,7 @@
-"""Which paths git ignores: asked of git itself, one process kept open, the answers remembered."""
+"""Which paths git ignores: asked of git itself, one process kept open, the answers remembered.
+
+What no pattern of the rule files could match is not asked for: that is most of what a session writes.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,15 @@ import os
 import select
 import time
 
+from workers.guard.patterns import Patterns
+
 _PATIENCE = 5.0  # seconds that git has for an answer; after that the path counts as not ignored
 _FRESH = 0.2  # seconds for which the rule files are taken to be as they were
 _REMEMBERED = 50_000  # answers
 
 Signature = tuple[int, int, int]
+_ABSENT: Signature = (0, 0, 0)
+_NONE = Patterns()  # of all files that are not there
 
 
 class Ignored:
@@ -19,31 +26,28 @@ class Ignored:
     The process is started outside the filter, at the first question; `pid` is 0 while there is none.
     """
 
-    __slots__ = ("_answers", "_checked_at", "_git", "_received", "_rules", "_stdin", "_stdout", "pid")
+    __slots__ = ("_answers", "_everywhere", "_git", "_received", "_rules", "_stdin", "_stdout", "pid")
 
     def __init__(self, root: bytes, git: str, common: bytes) -> None:
         self._git = (git, root)
         self._answers: dict[bytes, bool] = {}
-        self._rules: dict[bytes, Signature] = {}
-        self._checked_at = 0.0
+        self._rules: dict[bytes, _RuleFile] = {}
+        self._everywhere = [common + b"/info/exclude"]  # rule files for all paths; the user's own comes first
         self._received = b""
         self._stdin = self._stdout = -1
         self.pid = 0
-        self._watch(common + b"/info/exclude")
-        self._watch(root + b"/.gitignore")
 
     def covers(self, path: bytes) -> bool:
         """Tell whether git ignores a path relative to the root, or a folder that it lies in.
 
         A file that is tracked all the same is not ignored, nor is a folder that holds one.
         """
-        self._look_at_rules()
+        if not self._may_match(path):
+            return False
         at = path.find(b"/")
         while at >= 0:
-            folder = path[: at + 1]
-            if self._answer(folder):
+            if self._answer(path[: at + 1]):
                 return True
-            self._watch(self._git[1] + b"/" + folder + b".gitignore")
             at = path.find(b"/", at + 1)
         return self._answer(path)
 
@@ -55,6 +59,62 @@ class Ignored:
         os.close(self._stdout)
         os.waitpid(self.pid, 0)  # its input has ended, so it does
         self.pid, self._received = 0, b""
+
+    def _may_match(self, path: bytes) -> bool:
+        """Look at the rule files that decide about a path, and tell whether one of them could cover it."""
+        if len(self._everywhere) == 1:
+            self._everywhere.insert(0, self._users_own())
+        now = time.monotonic()
+        found = False
+        for rule_file in self._everywhere:
+            found |= self._fresh(rule_file, now).may_match(path)
+        start = 0  # of what a folder's own rules are about
+        while True:
+            found |= self._fresh(self._git[1] + b"/" + path[:start] + b".gitignore", now).may_match(
+                path[start:]
+            )
+            at = path.find(b"/", start)
+            if at < 0:
+                return found
+            start = at + 1
+
+    def _fresh(self, rule_file: bytes, now: float) -> Patterns:
+        """Return what a rule file says now. When it has changed, everything is asked again."""
+        known = self._rules.get(rule_file)
+        if known is not None and now < known.seen_at + _FRESH:
+            return known.patterns
+        signature = _signature(rule_file)
+        if known is not None and known.signature == signature:
+            known.seen_at = now
+            return known.patterns
+        if known is not None:
+            self._give_up()  # it read the old rules
+            self._answers.clear()
+        elif len(self._rules) >= _REMEMBERED:
+            self._rules.clear()
+        self._rules[rule_file] = _RuleFile(rule_file, signature, now)
+        return self._rules[rule_file].patterns
+
+    def _users_own(self) -> bytes:
+        """Ask git for the rule file of the user's own configuration; where none is named, it has a default."""
+        named = self._configured("core.excludesFile")
+        if named:
+            return os.path.join(self._git[1], named)
+        config = os.environb.get(b"XDG_CONFIG_HOME") or os.environb.get(b"HOME", b"") + b"/.config"
+        return config + b"/git/ignore"
+
+    def _configured(self, key: str) -> bytes:
+        reader, writer = os.pipe2(os.O_CLOEXEC)
+        with open(reader, "rb") as answer:
+            try:
+                pid = self._spawn(["config", "--path", key], (-1, writer))
+            except OSError:
+                return b""
+            finally:
+                os.close(writer)
+            found = answer.read()
+        os.waitpid(pid, 0)
+        return found.strip()
 
     def _answer(self, path: bytes) -> bool:
         known = self._answers.get(path)
@@ -76,25 +136,32 @@ class Ignored:
         return source != b"" and not pattern.startswith(b"!")
 
     def _start(self) -> None:
-        program, root = self._git
         theirs_in, self._stdin = os.pipe2(os.O_CLOEXEC)
         self._stdout, theirs_out = os.pipe2(os.O_CLOEXEC)
-        quiet = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
         try:
-            self.pid = os.posix_spawn(
+            self.pid = self._spawn(["check-ignore", "--stdin", "-z", "-v", "-n"], (theirs_in, theirs_out))
+        finally:
+            for fd in (theirs_in, theirs_out):
+                os.close(fd)
+
+    def _spawn(self, words: list[str], ends: tuple[int, int]) -> int:
+        """Start git in the work tree with these descriptors as input (-1: none) and output; return its pid."""
+        program, root = self._git
+        quiet = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            return os.posix_spawn(
                 program,
-                [program, "-C", os.fsdecode(root), "check-ignore", "--stdin", "-z", "-v", "-n"],
+                [program, "-C", os.fsdecode(root), *words],
                 {"PATH": os.environ.get("PATH", os.defpath), "GIT_OPTIONAL_LOCKS": "0", "GIT_FLUSH": "1"}
                 | {name: os.environ[name] for name in ("HOME", "XDG_CONFIG_HOME") if name in os.environ},
                 file_actions=[
-                    (os.POSIX_SPAWN_DUP2, theirs_in, 0),
-                    (os.POSIX_SPAWN_DUP2, theirs_out, 1),
+                    (os.POSIX_SPAWN_DUP2, ends[0] if ends[0] >= 0 else quiet, 0),
+                    (os.POSIX_SPAWN_DUP2, ends[1], 1),
                     (os.POSIX_SPAWN_DUP2, quiet, 2),
                 ],
             )
         finally:
-            for fd in (theirs_in, theirs_out, quiet):
-                os.close(fd)
+            os.close(quiet)
 
     def _fields(self) -> list[bytes]:
         ready = select.poll()
@@ -114,24 +181,30 @@ class Ignored:
             os.kill(self.pid, 9)  # our own child, not yet reaped
             self.close()
 
-    def _watch(self, rule_file: bytes) -> None:
-        if rule_file not in self._rules:
-            self._rules[rule_file] = _signature(rule_file)
 
-    def _look_at_rules(self) -> None:
-        now = time.monotonic()
-        if now < self._checked_at + _FRESH:
-            return
-        self._checked_at = now
-        if any(_signature(path) != seen for path, seen in self._rules.items()):
-            self._give_up()  # it read the old rules
-            self._answers.clear()
-            self._rules = {path: _signature(path) for path in self._rules}
+class _RuleFile:
+    """A rule file as it was at `seen_at` (monotonic clock)."""
+
+    __slots__ = ("patterns", "seen_at", "signature")
+
+    def __init__(self, path: bytes, signature: Signature, now: float) -> None:
+        self.signature = signature
+        self.seen_at = now
+        self.patterns = _NONE if signature == _ABSENT else _read(path)
+
+
+def _read(rule_file: bytes) -> Patterns:
+    try:
+        with open(rule_file, "rb") as file:
+            rules = file.read()
+    except OSError:
+        return _NONE
+    return Patterns(rules)
 
 
 def _signature(path: bytes) -> Signature:
     try:
         status = os.stat(path)
     except OSError:
-        return (0, 0, 0)
+        return _ABSENT
     return (status.st_mtime_ns, status.st_size, status.st_ino)
