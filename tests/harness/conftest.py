@@ -111,13 +111,14 @@ class Stage:
         if install is None:
             pytest.skip(f"{rig.name}: {self.request.config.stash[_MISSING][rig.name]}")
         home = self.site.root.parent / f"home-{rig.name}"
-        setting = Setting(install, install / rig.package.program, self.model.url, home)
+        setting = Setting(self.model.url, home)
         for name, content in rig.files(setting).items():
             (home / name).parent.mkdir(parents=True, exist_ok=True)
             (home / name).write_text(content)
         (home / "tmp").mkdir(parents=True, exist_ok=True)
-        own = {"HOME": str(home), "TMPDIR": str(home / "tmp")}
-        return {"command": rig.command(setting), "env": own | rig.env(setting)}
+        path = f"{(install / rig.program).parent}:{self.site.environ['PATH']}"
+        env = {"HOME": str(home), "TMPDIR": str(home / "tmp"), "PATH": path} | rig.env(setting)
+        return {"adapter": rig.name, "model": rig.model, "args": list(rig.args), "env": env}
 
     def _adapted(self, rig: Rig) -> dict[str, object]:
         """Return the same for the adapter that knows the agent: it makes the command line and the home itself."""

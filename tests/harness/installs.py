@@ -51,7 +51,7 @@ def installed(package: Package) -> Path:
     """Return the folder of an install, made now if it is not there; raises UnavailableError."""
     place = cache() / f"{package.registry}-{package.name.strip('@').replace('/', '-')}-{package.version}"
     place.parent.mkdir(parents=True, exist_ok=True)
-    with _alone(place.with_suffix(".lock")):
+    with _alone(place.with_name(f"{place.name}.lock")):
         if not _complete(place, package):
             shutil.rmtree(place, ignore_errors=True)  # half an install of a run that was interrupted
             _install(place, package)

@@ -1,4 +1,4 @@
-"""How each agent is run against the scripted model: its command, its environment, and the files of its home."""
+"""What each agent's account needs to reach the scripted model. How it is started is Leasehold's own adapter's."""
 
 from __future__ import annotations
 
@@ -7,106 +7,154 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.harness.installs import Package
+from supervisor.world.harness.registry import find
+from tests.harness.installs import NODE, Package
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What a rig is made for: the install, the model server and a home of its own."""
+    """What a rig is made for: the model server and a home of its own."""
 
-    install: Path
-    program: Path
     url: str
     home: Path
 
 
 @dataclass(frozen=True, slots=True)
 class Rig:
-    """One agent."""
+    """One agent, by the name of its adapter."""
 
     name: str
-    package: Package
-    command: Callable[[Setting], list[str]]
+    program: str  # below the folder of the install
     env: Callable[[Setting], dict[str, str]]
+    model: str = "scripted"
+    args: tuple[str, ...] = ()
     files: Callable[[Setting], dict[str, str]] = lambda _: {}
+    beside: tuple[str, ...] = ()  # packages that it needs and does not ask for
     cannot: dict[str, str] = field(default_factory=dict)  # scenario -> why
+
+    @property
+    def package(self) -> Package:
+        """Return what to install: what the adapter says it was tested with."""
+        adapter = find(self.name)
+        registry, _, name = adapter.package.partition(":")
+        return Package(name, registry, adapter.tested, self.program, self.beside)
 
 
 CLAUDE = Rig(
     "claude",
-    Package("@anthropic-ai/claude-code", "npm", "2.1.330", "node_modules/.bin/claude"),
-    command=lambda at: [
-        *(str(at.program), "-p", "{prompt}", "--output-format", "stream-json", "--verbose"),
-        *("--dangerously-skip-permissions", "--model", "claude-sonnet-4-5"),
-    ],
+    "node_modules/.bin/claude",
+    model="claude-sonnet-4-5",
     env=lambda at: {
         "ANTHROPIC_BASE_URL": at.url,
         "ANTHROPIC_API_KEY": "scripted",
-        "CLAUDE_CONFIG_DIR": f"{at.home}/.claude",
-        "IS_SANDBOX": "1",
-        "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
-        "DISABLE_AUTOUPDATER": "1",
         "CLAUDE_CODE_MAX_RETRIES": "2",
     },
 )
-
 CODEX = Rig(
     "codex",
-    Package("@openai/codex", "npm", "0.169.0", "node_modules/.bin/codex"),
-    command=lambda at: [
-        *(str(at.program), "exec", "--json", "--dangerously-bypass-approvals-and-sandbox"),
-        *("--skip-git-repo-check", "--model", "scripted", "{prompt}"),
-    ],
-    env=lambda at: {"CODEX_HOME": f"{at.home}/.codex", "SCRIPTED_KEY": "scripted"},
+    "node_modules/.bin/codex",
+    env=lambda _: {"SCRIPTED_KEY": "scripted"},
     files=lambda at: {".codex/config.toml": _codex_config(at.url)},
 )
-
 GEMINI = Rig(
     "gemini",
-    Package("@google/gemini-cli", "npm", "0.61.0", "node_modules/.bin/gemini"),
-    command=lambda at: [
-        *(str(at.program), "--yolo", "--skip-trust", "-o", "stream-json", "--model", "gemini-2.5-pro"),
-        *("-p", "{prompt}"),
-    ],
-    env=lambda at: {
-        "GEMINI_API_KEY": "scripted",
-        "GOOGLE_GEMINI_BASE_URL": at.url,
-        "GEMINI_CLI_NO_RELAUNCH": "true",
-    },
+    "node_modules/.bin/gemini",
+    model="gemini-2.5-pro",
+    env=lambda at: {"GEMINI_API_KEY": "scripted", "GOOGLE_GEMINI_BASE_URL": at.url},
     files=lambda _: {
         ".gemini/settings.json": json.dumps(
             {
                 "security": {"auth": {"selectedType": "gemini-api-key"}},
-                "privacy": {"usageStatisticsEnabled": False},
-                "telemetry": {"enabled": False},
-                "general": {"enableAutoUpdate": False, "maxAttempts": 3},
+                "general": {"maxAttempts": 3},
             }
         )
     },
 )
-
 OPENCODE = Rig(
     "opencode",
-    Package("opencode-ai", "npm", "1.18.33", "node_modules/.bin/opencode"),
-    command=lambda at: [
-        *(str(at.program), "run", "--format", "json", "--auto", "--model", "scripted/scripted", "{prompt}"),
-    ],
-    env=lambda _: {
-        "OPENCODE_DISABLE_AUTOUPDATE": "1",
-        "OPENCODE_DISABLE_MODELS_FETCH": "1",
-        "OPENCODE_DISABLE_LSP_DOWNLOAD": "1",
-    },
+    "node_modules/.bin/opencode",
+    model="scripted/scripted",
+    env=lambda _: {"OPENCODE_DISABLE_MODELS_FETCH": "1"},
     files=lambda at: {".config/opencode/opencode.json": json.dumps(_opencode_config(at.url))},
 )
+QWEN = Rig(
+    "qwen",
+    "node_modules/.bin/qwen",
+    env=lambda at: {
+        "OPENAI_BASE_URL": f"{at.url}/v1",
+        "OPENAI_API_KEY": "scripted",
+        "OPENAI_MODEL": "scripted",
+    },
+    beside=tuple(NODE.pins()),
+)
+PI = Rig(
+    "pi",
+    "node_modules/.bin/pi",
+    model="scripted/scripted",
+    env=lambda _: {},
+    files=lambda at: {".pi/agent/models.json": json.dumps(_pi_models(at.url))},
+    beside=tuple(NODE.pins()),
+)
+COPILOT = Rig(
+    "copilot",
+    "node_modules/.bin/copilot",
+    env=lambda at: {
+        "COPILOT_OFFLINE": "true",
+        "COPILOT_PROVIDER_BASE_URL": f"{at.url}/v1",
+        "COPILOT_PROVIDER_API_KEY": "scripted",
+        "COPILOT_MODEL": "scripted",
+    },
+)
+CLINE = Rig(
+    "cline",
+    "node_modules/.bin/cline",
+    env=lambda _: {},
+    files=lambda at: {
+        ".cline/data/settings/providers.json": json.dumps(_cline_providers(at.url)),
+        ".cline/data/settings/global-settings.json": json.dumps(
+            {"telemetryOptOut": True, "autoUpdateEnabled": False}
+        ),
+    },
+)
+GPTME = Rig(
+    "gptme",
+    "bin/gptme",
+    model="local/scripted",
+    args=("--tool-format", "markdown"),
+    env=lambda at: {
+        "OPENAI_BASE_URL": f"{at.url}/v1",
+        "OPENAI_API_KEY": "scripted",
+        "GPTME_LLM_MAX_RETRIES": "2",
+    },
+)
+AIDER = Rig(
+    "aider",
+    "bin/aider",
+    model="openai/scripted",
+    args=("--edit-format", "diff", "--map-tokens", "0"),
+    env=lambda at: {"OPENAI_API_BASE": f"{at.url}/v1", "OPENAI_API_KEY": "scripted"},
+    cannot={
+        "shell": "its model runs no commands",
+        "refused": "its model runs no commands",
+    },
+)
+MINI = Rig(
+    "mini-swe-agent",
+    "bin/mini",
+    model="openai/scripted",
+    env=lambda at: {"OPENAI_API_BASE": f"{at.url}/v1", "OPENAI_API_KEY": "scripted"},
+    beside=("mcp==2.3.0",),
+)
 
-RIGS = {rig.name: rig for rig in (CLAUDE, CODEX, GEMINI, OPENCODE)}
+RIGS = {
+    rig.name: rig for rig in (CLAUDE, CODEX, GEMINI, OPENCODE, QWEN, PI, COPILOT, CLINE, GPTME, AIDER, MINI)
+}
 
 
 def _codex_config(url: str) -> str:
     return f"""
 model_provider = "scripted"
 approval_policy = "never"
-check_for_update_on_startup = false
 
 [model_providers.scripted]
 name = "scripted"
@@ -116,17 +164,6 @@ wire_api = "responses"
 request_max_retries = 1
 stream_max_retries = 1
 supports_websockets = false
-
-[features]
-plugins = false
-apps = false
-unbounded_connection_retries = false
-
-[analytics]
-enabled = false
-
-[feedback]
-enabled = false
 """
 
 
@@ -144,4 +181,39 @@ def _opencode_config(url: str) -> dict[str, object]:
         "permission": {"*": "allow"},
         "autoupdate": False,
         "share": "disabled",
+    }
+
+
+def _pi_models(url: str) -> dict[str, object]:
+    model = {"id": "scripted", "name": "scripted", "contextWindow": 200000, "maxTokens": 8192}
+    return {
+        "providers": {
+            "scripted": {
+                "baseUrl": f"{url}/v1",
+                "api": "openai-completions",
+                "apiKey": "scripted",
+                "models": [model],
+            }
+        }
+    }
+
+
+def _cline_providers(url: str) -> dict[str, object]:
+    settings = {
+        "provider": "openai-compatible",
+        "apiKey": "scripted",
+        "baseUrl": f"{url}/v1",
+        "model": "scripted",
+    }
+    return {
+        "version": 1,
+        "lastUsedProvider": "openai-compatible",
+        "modes": {},
+        "providers": {
+            "openai-compatible": {
+                "settings": settings,
+                "updatedAt": "2026-01-01T00:00:00.000Z",  # without it the whole file is ignored
+                "tokenSource": "manual",
+            }
+        },
     }

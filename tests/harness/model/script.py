@@ -127,6 +127,10 @@ class Script:
             self._next()
         return turn
 
+    def acts_next(self) -> bool:
+        """Say whether the next turn is something done, or the text at the end."""
+        return self.at < len(self.turns) and isinstance(self.turns[self.at], Say | Act)
+
     def _insist(self, turn: Insist, results: list[str]) -> Say | Act | Trouble | Meet:
         rounds, within = divmod(self.spent, len(turn.acts))
         if rounds and not within:

@@ -97,7 +97,7 @@ class ModelServer:
             if isinstance(turn, Fail | Silence | Stall | Drop):
                 return turn
             if not asked.tools:
-                return Reply(number, asked.model, written.text_for(turn, asked))
+                return Reply(number, asked.model, written.text_for(turn, script, asked))
             if isinstance(turn, Say):
                 return Reply(number, asked.model, turn.text)
             try:

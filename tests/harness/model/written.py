@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.harness.model.asked import Asked
-from tests.harness.model.script import Act, Create, Edit, Read, Say, Shell, Use
+from tests.harness.model.script import Act, Create, Edit, Read, Say, Script, Shell, Use
 
 FENCE = "```"
 
@@ -26,9 +26,17 @@ def results(asked: Asked) -> list[str]:
     return asked.texts[-1:]
 
 
-def text_for(turn: Say | Act, asked: Asked) -> str:
-    """Return the text that lets the agent do `turn`."""
-    return _gptme(turn) if form(asked) == "gptme" else _aider(turn)
+def text_for(turn: Say | Act, script: Script, asked: Asked) -> str:
+    """Return the text that lets the agent do `turn`. One that asks only once gets all edits that follow with it."""
+    if form(asked) == "gptme":
+        return _gptme(turn)
+    parts = [_aider(turn)]
+    while not isinstance(turn, Say) and script.acts_next():
+        following = script.take([])
+        assert isinstance(following, Say | Act)
+        turn = following
+        parts.append(_aider(turn))
+    return "\n\n".join(part for part in parts if part)
 
 
 def _gptme(turn: Say | Act) -> str:
@@ -58,4 +66,4 @@ def _aider(turn: Say | Act) -> str:
         case Say(text):
             return text
         case _:
-            return "Nothing to do."
+            return ""  # it cannot: its user runs commands and adds files
