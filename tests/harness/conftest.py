@@ -74,21 +74,15 @@ class Stage:
         path.write_text(f"{path.read_text()}\nscript:{name}\n")
         self.model.script(name, str(self.site.root), *turns)
 
-    def configure(
-        self, *rigs: Rig, harness: dict[str, object] | None = None, adapted: bool = False, **sections: Any
-    ) -> None:
+    def configure(self, *rigs: Rig, harness: dict[str, object] | None = None, **sections: Any) -> None:
         """Write a configuration that runs these agents; skip the test where one cannot be had."""
         self.rigs = list(rigs)
         text = ["[repos.site]", 'path = "."', "[sources.tasks]", 'kind = "markdown"', 'path = "tasks"']
         for rig in rigs:
             common = {"budget": "2m", "warn": "5s", "grace": "5s"}
             text += [f"[harness.{rig.name}]"]
-            text += [
-                f"{key} = {toml(value)}"
-                for key, value in (
-                    (self._adapted(rig) if adapted else self._rig(rig)) | common | (harness or {})
-                ).items()
-            ]
+            keys = self._rig(rig) | common | (harness or {})
+            text += [f"{key} = {toml(value)}" for key, value in keys.items()]
         for name, keys in ({"retry": {"attempts": 1}} | sections).items():
             text += [f"[{name}]", *(f"{key} = {toml(value)}" for key, value in keys.items())]
         self.site.write(".leasehold/config.toml", "\n".join(text) + "\n")
@@ -119,20 +113,6 @@ class Stage:
         path = f"{(install / rig.program).parent}:{self.site.environ['PATH']}"
         env = {"HOME": str(home), "TMPDIR": str(home / "tmp"), "PATH": path} | rig.env(setting)
         return {"adapter": rig.name, "model": rig.model, "args": list(rig.args), "env": env}
-
-    def _adapted(self, rig: Rig) -> dict[str, object]:
-        """Return the same for the adapter that knows the agent: it makes the command line and the home itself."""
-        found = self._rig(rig)
-        command, env = found["command"], found["env"]
-        assert isinstance(command, list)
-        assert isinstance(env, dict)
-        kept = {name: value for name, value in env.items() if not str(value).startswith(str(env["HOME"]))}
-        return {
-            "adapter": rig.name,
-            "program": command[:1],
-            "model": "claude-sonnet-4-5",
-            "env": kept | {"HOME": env["HOME"]},
-        }
 
     def until_idle(self, code: int | None = 0) -> str:
         """Run the supervisor until nothing is left to do; return what it logged."""

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-LIMIT = 150.0  # seconds that one install may take
+LIMIT = 300.0  # seconds that one step of an install may take
 DONE = ".complete"
 
 

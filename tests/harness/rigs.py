@@ -136,6 +136,7 @@ AIDER = Rig(
     cannot={
         "shell": "its model runs no commands",
         "refused": "its model runs no commands",
+        "late": "it asks once, and what it edits comes with the answer",
     },
 )
 MINI = Rig(

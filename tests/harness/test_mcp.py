@@ -17,7 +17,7 @@ def test_an_agent_asks_for_files_and_says_how_it_went_with_its_own_tools(stage, 
     (found,) = stage.available(rig) or (None,)
     if found is None:
         pytest.skip(f"{name} cannot be had here")
-    stage.configure(rig, adapted=True)
+    stage.configure(rig)
     stage.task(
         "tools",
         Use("task_show"),

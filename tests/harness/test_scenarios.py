@@ -146,6 +146,7 @@ def test_a_server_that_is_gone_is_no_finished_session(stage, rig, tagged):
 
 
 def test_a_model_that_never_answers_is_stopped_by_the_stall_clock(stage, rig, tagged):
+    needs(rig, "late")
     stage.configure(rig, harness={"stall": "8s"})
     stage.task("hang", Create("new.txt", "fresh\n"), Silence())
 
@@ -156,6 +157,7 @@ def test_a_model_that_never_answers_is_stopped_by_the_stall_clock(stage, rig, ta
 
 
 def test_a_stream_that_stands_still_ends_with_the_budget(stage, rig, tagged):
+    needs(rig, "late")
     stage.configure(rig, harness={"budget": "12s", "warn": "0s"})
     stage.task("budget", Create("new.txt", "fresh\n"), *[Stall()] * 9)
 

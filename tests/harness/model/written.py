@@ -30,6 +30,8 @@ def text_for(turn: Say | Act, script: Script, asked: Asked) -> str:
     """Return the text that lets the agent do `turn`. One that asks only once gets all edits that follow with it."""
     if form(asked) == "gptme":
         return _gptme(turn)
+    if isinstance(turn, Read):
+        return f"First I need to see {turn.path}."  # it adds the file and asks again
     parts = [_aider(turn)]
     while not isinstance(turn, Say) and script.acts_next():
         following = script.take([])
