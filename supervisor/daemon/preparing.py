@@ -32,7 +32,7 @@ from supervisor.world.footing import Footing
 from supervisor.world.git.aliases import aliases
 from supervisor.world.git.facts import dirty
 from supervisor.world.git.hooks import environment as gate_environment
-from supervisor.world.git.hooks import install_hooks, needed, own_hooks
+from supervisor.world.git.hooks import install_hooks, needed, needed_alone, own_hooks
 from supervisor.world.git.paths import ScopePathError, resolve_scope_texts
 from supervisor.world.git.repository import Repository
 from supervisor.world.git.salvage.keep import find
@@ -179,10 +179,11 @@ async def session_spec(shop: Workshop, tables: Tables, session: Session) -> Sess
     if repo is not None:
         env["LEASEHOLD_REPO"] = env["PWD"] = str(repo.root)
         base = dict(env)
-        env.update(gate_environment(repo, shop.hooks, env, target=intent.target))
-        env["LEASEHOLD_GATE"] = str(
-            folder / "gate"
-        )  # where the worker answers hooks, unless a guard needs none
+        alone = shop.hooks / f"alone-{intent.repo}"
+        install_hooks(alone, needed_alone(repo))
+        env.update(gate_environment(repo, alone, env, target=intent.target))
+        # Where the worker answers hooks, unless a guard needs none.
+        env["LEASEHOLD_GATE"] = str(folder / "gate")
     if repo is not None and not intent.target:
         env.update(turns_environment(shop.hooks / "bin", shop.turn_lock(intent.repo), env))
     confine = confinement(shop.settings, intent, repo, checkout, folder, env)

@@ -95,3 +95,24 @@ def test_a_refusal_of_the_repositorys_own_hook_still_counts(unguarded):
 
     assert "not today" in output(unguarded, "only")
     assert "code 128" in output(unguarded, "only")
+
+
+def test_a_post_commit_hook_that_is_installed_during_the_session_runs_at_the_next_commit(unguarded):
+    hook = "printf '#!/bin/sh\\necho after\\n' > .git/hooks/post-commit; chmod +x .git/hooks/post-commit"
+    commit = "git commit -q --allow-empty -m"
+    script(unguarded, "only", f"{commit} one; echo then; {hook}; {commit} two; {commit} three")
+
+    unguarded.until_idle()
+
+    assert output(unguarded, "only").split() == ["then", "after", "after"]
+
+
+def test_a_post_commit_hook_that_was_there_before_runs(unguarded):
+    own = unguarded.root / ".git/hooks/post-commit"
+    own.write_text("#!/bin/sh\necho after\n")
+    own.chmod(0o755)
+    script(unguarded, "only", "git commit -q --allow-empty -m one")
+
+    unguarded.until_idle()
+
+    assert output(unguarded, "only").split() == ["after"]

@@ -42,6 +42,8 @@ NAMES = (
 # What every commit needs; under the guard, which sees branches move, each other one is there only for the sake of
 # the repository's own hook of that name: an empty one costs a process at every commit.
 TRAILERS = ("applypatch-msg", "commit-msg", "prepare-commit-msg")
+# These come after what every commit does, so our script puts their links in when the repository has one.
+LATE = ("post-commit", "post-index-change")
 _SCRIPT = "hook"
 _CONFIG = "gitconfig"
 
@@ -84,6 +86,12 @@ def needed(repo: Repository) -> tuple[str, ...]:
     """Return the names that a guarded session needs: for trailers, and those of the repository's own hooks."""
     own = own_hooks(repo)
     return tuple(name for name in NAMES if name in TRAILERS or os.access(own / name, os.X_OK))
+
+
+def needed_alone(repo: Repository) -> tuple[str, ...]:
+    """Return the names that a session without a guard needs: nobody else sees branches move, or hooks installed."""
+    own = own_hooks(repo)
+    return tuple(name for name in NAMES if name not in LATE or os.access(own / name, os.X_OK))
 
 
 def own_hooks(repo: Repository) -> Path:
