@@ -54,6 +54,9 @@ socket.socket(socket.AF_UNIX).bind(os.environ["D"] + "/s")'""",
     "git config": 'git config --file "$D/config" a.b c',
 }
 
+SINCE = {"python truncate(2)": 3}  # the ABI that holds it; documented in the explanation of the guard
+LIMIT = 120.0  # seconds
+
 
 @pytest.fixture(autouse=True, scope="module")
 def landlock() -> int:
@@ -85,12 +88,13 @@ def tree(folder: Path) -> dict[str, str | None]:
     }
 
 
-def test_no_route_changes_what_is_outside_a_confined_sessions_folders(tmp_path: Path) -> None:
+def test_no_route_changes_what_is_outside_a_confined_sessions_folders(tmp_path: Path, landlock: int) -> None:
     foreign = tmp_path / "foreign"
     foreign.mkdir()
     (foreign / "file").write_text("old\n")
     attempts = tmp_path / "attempts.json"
-    attempts.write_text(json.dumps(ROUTES))
+    tried = {name: attempt for name, attempt in ROUTES.items() if landlock >= SINCE.get(name, 1)}
+    attempts.write_text(json.dumps(tried))
     program = """
 import json, os, subprocess, sys, tempfile
 told = {}
@@ -104,6 +108,8 @@ json.dump(told, open("told", "w"))
 
     command = f"exec {sys.executable} -I {tmp_path}/program.py {attempts}"
     with confined(tmp_path, command, F=str(foreign / "file"), D=str(foreign)) as session:
+        assert session.worker is not None
+        session.worker.wait(LIMIT)  # it starts a hundred programs
         record = session.wait()
 
     assert record["code"] == 0, session.read("err.log")
