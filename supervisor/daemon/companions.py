@@ -41,6 +41,9 @@ class Listens(Protocol):
     def begin(self, session_id: str) -> None:
         """Listen to a session whose harness runs."""
 
+    async def catch_up(self, session_id: str) -> None:
+        """Hear what a session has printed until now."""
+
     async def finish(self, session_id: str) -> Told | None:
         """Hear a session out that is over, and return its last word."""
 
@@ -53,6 +56,9 @@ class HearsNothing:
 
     def begin(self, session_id: str) -> None:
         """Let it talk."""
+
+    async def catch_up(self, session_id: str) -> None:
+        """Hear nothing."""
 
     async def finish(self, session_id: str) -> Told | None:  # noqa: ARG002
         """Have heard nothing."""

@@ -283,6 +283,7 @@ class Workers:
         session = self._authority.tables.roster.get(session_id)
         if session is None:
             return
+        await self.listener.catch_up(session_id)
         fingerprint = await self._settler.fingerprint(session, self._places.folder(session_id))
         authority = self._authority
         authority.do(wake.probed(authority.tables, session_id, fingerprint, authority.now()))

@@ -34,17 +34,19 @@ from supervisor.world.config.harness_program import reader_of
 from supervisor.world.config.models import Settings
 from supervisor.world.harness.adapter import Adapter
 from supervisor.world.harness.registry import COMMAND, AdapterError
-from supervisor.world.launch.tail import Tail, last_line
+from supervisor.world.launch.tail import PIECE, Tail, last_line
 
 log = structlog.get_logger("leasehold")
 
 _TOGETHER = 0.5  # seconds from the first write of a burst to the look at it
+_AT_ONCE = 1 << 20  # bytes of one log at one look: what writes faster is a flood, and costs no more than that
+_BACKLOG = 1 << 25  # bytes of a log that is first looked at
 _BLIND = 5.0  # seconds between two looks where the kernel cannot tell of writes
 _WRITTEN = Mask.MODIFY | Mask.ONESHOT | Mask.DONT_FOLLOW
 _FILES_KEPT = 64  # names of touched files that an ending carries
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Hearing:
     """One session that is listened to. `watch` is armed until its log is written to."""
 
@@ -89,7 +91,7 @@ class Listener:
             try:
                 for heard in list(self._hearings.values()):
                     self._arm(heard)
-                    await self._read(heard)
+                    await self._read(heard, _BACKLOG)
                 await self._listen(inotify)
             finally:
                 self._inotify = None
@@ -105,7 +107,12 @@ class Listener:
         self._begun.set()
         if self._inotify is not None:
             self._arm(heard)
-            self._group.start_soon(self._read, heard, name=f"listen to {session_id}")
+            self._group.start_soon(self._read, heard, _BACKLOG, name=f"listen to {session_id}")
+
+    async def catch_up(self, session_id: str) -> None:
+        """Hear what a session has printed until now, as far as one look goes."""
+        if (heard := self._hearings.get(session_id)) is not None:
+            await self._read(heard)
 
     async def finish(self, session_id: str) -> Told | None:
         """Hear a session out that is over, and return its last word."""
@@ -114,7 +121,8 @@ class Listener:
             return None
         heard = self._hearings.pop(session_id, None) or self._hear(session)
         self._disarm(heard)
-        await self._read(heard)
+        while await self._read(heard):
+            pass  # its last word is the one that counts
         if rest := heard.tail.last():
             self._take(heard, [rest])
         session.heard = heard.reading
@@ -136,14 +144,21 @@ class Listener:
     # --- hearing ------------------------------------------------------------------------------------
 
     async def _listen(self, inotify: Inotify) -> None:
+        behind: list[_Hearing] = []
         while True:
-            await anyio.wait_readable(inotify.fd)
+            if not behind:
+                await anyio.wait_readable(inotify.fd)
             await anyio.sleep(_TOGETHER)
             while (event := inotify.sync_get()) is not None:
                 self._forget(event.watch)
-            for heard in [heard for heard in self._hearings.values() if heard.watch is None]:
+            written = [heard for heard in self._hearings.values() if heard.watch is None or heard in behind]
+            behind = []
+            for heard in written:
+                if self._hearings.get(heard.session.id) is not heard:
+                    continue  # it ended during this round
                 self._arm(heard)  # before the look, so that a write between the two is not missed
-                await self._read(heard)
+                if await self._read(heard):
+                    behind.append(heard)
 
     async def _look_around(self) -> None:
         """Look at every log from time to time, while there is one."""
@@ -185,11 +200,18 @@ class Listener:
             log.warning("harness.not_understood", session=session.id, why=str(error))
             return COMMAND
 
-    async def _read(self, heard: _Hearing) -> None:
-        """Take in all that was written, a piece at a time, so that nobody waits for a chatty session."""
-        while (lines := heard.tail.lines()) is not None:
+    async def _read(self, heard: _Hearing, most: int = _AT_ONCE) -> bool:
+        """Take in up to `most` bytes of what was written; tell whether more is there.
+
+        It goes a piece at a time, so that nobody waits for a chatty session.
+        """
+        for _ in range(most // PIECE):
+            lines = heard.tail.lines()
+            if lines is None:
+                return False
             self._take(heard, lines)
             await anyio.lowlevel.checkpoint()
+        return True
 
     def _take(self, heard: _Hearing, lines: Iterable[bytes]) -> None:
         reading, hear = heard.reading, heard.adapter.hear

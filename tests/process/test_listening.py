@@ -250,3 +250,48 @@ def test_a_later_supervisor_knows_all_that_a_session_said_before_and_after(site)
 
     assert (heard["model"], heard["tokens_in"], heard["tokens_out"]) == ("claude-x", 200, 20)
     assert len(site.events("session.model")) == 1
+
+
+def test_a_flood_from_one_session_keeps_nobody_from_hearing_another(site):
+    site.task("a", "a.txt", priority="high")
+    site.task("b", "b.txt")
+    site.configure(
+        TALK
+        + textwrap.dedent(
+            """
+            if os.environ["LEASEHOLD_TASK"] == "a":
+                print("up", flush=True)
+                while True:
+                    os.write(1, b"noise\\n" * 10_000)
+            init()
+            turn()
+            signal.pause()
+            """
+        ),
+        harness=CLAUDE | {"log_limit": "1MiB"},
+    )
+    process = site.start()
+    heard = site.wait_for("session.model", task="b")
+    for session in site.ask("session", "list")["sessions"]:
+        site.run("session", "kill", session["id"])
+    site.end(process)
+
+    assert heard["data"]["model"] == "claude-x"
+
+
+def test_a_living_session_is_shown_and_its_log_is_told_in_words(site):
+    site.task("a", "a.txt")
+    site.configure(
+        TALK + "init(); turn(1, type='tool_use', name='Bash', input={'command': 'make'}); signal.pause()",
+        harness=CLAUDE,
+    )
+    process = site.start()
+    session = site.wait_for("session.model")["session"]
+    shown = site.run("session", "show", session).stdout
+    pretty = site.run("session", "logs", session, "--pretty").stdout
+    site.run("session", "kill", session)
+    site.end(process)
+
+    assert "1 turns, 1 tool calls" in shown
+    assert "100 tokens in, 10 out, cost unknown" in shown
+    assert pretty.splitlines() == ["model claude-x", "working", "» Bash make"]

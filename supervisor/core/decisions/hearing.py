@@ -84,7 +84,7 @@ def ended(tables: Tables, session: Session, reading: Reading | None, now: Moment
         reading.tokens_in is None and reading.tokens_out is None and reading.cost_usd is None
     ):
         tables.starts.told_nothing(session.intent.harness, now.wall)
-    if reading is None:
+    if reading is None or not reading.heard:
         return []
     data = {
         "harness": session.intent.harness,
