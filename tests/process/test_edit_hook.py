@@ -1,0 +1,97 @@
+"""The edit hook of an agent, as the agent's own hook would run it, in a real session."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+import sys
+import time
+
+import pytest
+
+from supervisor.daemon.equipping import hook_command
+
+pytestmark = pytest.mark.process
+
+# Calls the hook as agents do, and writes down what it answered.
+ASKS = f"""
+    import json, os, pathlib, subprocess
+    root = pathlib.Path(os.environ["LEASEHOLD_REPO"])
+    answers = []
+    def ask(phase, tool, path, harness="claude"):
+        call = {{"tool_name": tool, "tool_input": {{"file_path": path}}, "cwd": str(root)}}
+        done = subprocess.run([*{list(hook_command())!r}, harness, phase], input=json.dumps(call), text=True,
+                              capture_output=True, cwd="/")
+        answers.append([done.returncode, done.stdout, done.stderr])
+    ask("start", "", "")
+    ask("before", "Edit", str(root / "held.txt"))
+    ask("before", "Edit", "held.txt", "plain")
+    ask("before", "Edit", "free.txt")
+    ask("after", "Edit", "free.txt")
+    ask("before", "Edit", "ignored.log")
+    ask("before", "Edit", "/etc/hostname")
+    ask("before", "Bash", "held.txt")
+    held = subprocess.run(["{{PYTHON}}", "-m", "supervisor.cli.main", "lease", "list", "--json"], text=True,
+                          capture_output=True)
+    answers.append(json.loads(held.stdout))
+    (root / ".leasehold/answers").write_text(json.dumps(answers))
+"""
+
+
+def answers(site):
+    site.write(".gitignore", "*.log\n")
+    site.git("add", ".gitignore")
+    site.git("commit", "-qm", "Ignore logs", "--", ".gitignore")
+    site.task("a", expects="nothing")
+    site.configure(
+        ASKS.replace("{PYTHON}", sys.executable), guard={"mode": "off"}, supervisor={"pool": False}
+    )
+    site.start()
+    site.run("lease", "acquire", "held.txt")
+    site.run("launch", "--task", "a")
+    site.wait_for("session.ended")
+    return json.loads((site.root / ".leasehold/answers").read_text())
+
+
+def test_an_edit_of_a_file_that_somebody_holds_is_refused_in_words_and_a_free_one_is_leased(site):
+    start, held, plain, free, after, ignored, outside, shell, leases = answers(site)
+
+    assert start == free == after == ignored == outside == shell == [0, "", ""]
+    told = json.loads(held[1])["hookSpecificOutput"]
+    assert held[0] == 0
+    assert told["permissionDecision"] == "deny"
+    assert told["permissionDecisionReason"].startswith("LEASE DENIED: held.txt: ")
+    assert "held.txt is held by operator since" in told["permissionDecisionReason"]
+    assert "`leasehold lease acquire held.txt --wait" in told["permissionDecisionReason"]
+    assert plain[0] == 1
+    assert plain[2].startswith("LEASE DENIED: held.txt")
+    taken = {lease["scope"] for lease in leases["leases"] if lease["holder"] != "operator"}
+    assert taken == {"free.txt"}
+    assert site.events("session.hooked")[0]["data"] == {"harness": "claude", "phase": "start"}
+    assert site.events("session.edited")[0]["data"]["paths"] == ["free.txt"]
+
+
+def test_the_hook_lets_an_edit_pass_when_nobody_can_be_asked(tmp_path):
+    call = json.dumps({"tool_name": "Edit", "tool_input": {"file_path": "/x"}, "cwd": "/"})
+    env = {"LEASEHOLD_SOCKET": str(tmp_path / "none"), "LEASEHOLD_TOKEN": "t"}
+
+    done = subprocess.run(
+        [*hook_command(), "claude", "before"], input=call, env=env, text=True, capture_output=True
+    )
+
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "was not asked" in done.stderr
+
+
+def test_the_hook_costs_little_more_than_python_itself():
+    def spent(command):
+        began = time.perf_counter()
+        subprocess.run(command, input="{}", text=True, capture_output=True, check=True, env={})
+        return time.perf_counter() - began
+
+    bare = [sys.executable, "-I", "-S", "-c", "pass"]
+    hook = [*hook_command(), "claude", "start"]
+    pairs = [(spent(bare), spent(hook)) for _ in range(20)]
+
+    assert min(mine for _, mine in pairs) <= 1.5 * min(floor for floor, _ in pairs), shlex.join(hook)
