@@ -13,6 +13,7 @@ from pathlib import Path
 import structlog
 
 import workers
+from supervisor.core.sessions.brief import TEMPLATE
 from supervisor.core.sessions.outcome import Outcome
 from supervisor.core.sessions.reading import Reading
 from supervisor.core.sessions.roster import Session
@@ -114,6 +115,17 @@ def equip(
         adapter.stop,
         last.session if resume and last is not None else "",
     )
+
+
+def template_of(harness: HarnessSettings) -> str:
+    """Return the template of the brief: the operator's own, or ours when that cannot be read."""
+    if harness.brief is None:
+        return TEMPLATE
+    try:
+        return harness.brief.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        log.warning("harness.brief_unread", path=str(harness.brief), why=str(error))
+        return TEMPLATE
 
 
 def hook_command() -> tuple[str, ...]:

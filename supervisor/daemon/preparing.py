@@ -22,7 +22,7 @@ from supervisor.core.sessions.roster import Intent, Session
 from supervisor.core.tasks.backlog import Work
 from supervisor.core.tasks.task import Problem, Task
 from supervisor.daemon.confining import confinement
-from supervisor.daemon.equipping import equip
+from supervisor.daemon.equipping import equip, template_of
 from supervisor.daemon.harness_limits import limits_of
 from supervisor.daemon.worktrees import Worktrees
 from supervisor.world import clock
@@ -192,7 +192,8 @@ async def session_spec(shop: Workshop, tables: Tables, session: Session) -> Sess
         task=session.key,
         command=equipment.prepared.argv,
         prompt=render(
-            brief_of(tables, session, await _dirty_in_scope(tables, session, repo), salvages, shop, confine)
+            brief_of(tables, session, await _dirty_in_scope(tables, session, repo), salvages, shop, confine),
+            template_of(harness),
         ),
         env=env,
         cwd=repo.root if repo is not None else Path(env.get("HOME", "/")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -78,19 +79,43 @@ class Brief:
     writable: tuple[str, ...] = ()  # where alone it may write, when it is confined
 
 
-def render(brief: Brief) -> str:
-    """Return the brief as Markdown."""
-    task = brief.task
-    parts = [f"# {task.title}", task.body.strip()]
-    parts.append(_paragraph("This session", _session_lines(brief)))
-    parts.append(_paragraph("Others at work now", _neighbour_lines(brief.neighbours)))
-    parts.append(_paragraph("Landed in your scope lately", _recent_lines(brief)))
-    parts.append(_paragraph("Work that you inherit", _inherited_lines(brief)))
-    parts.append(_paragraph("Notes on this task", _note_lines(brief)))
-    if brief.plateau is not None:
-        parts.append(_paragraph("Plateau warning", [brief.plateau.sentence()]))
-    parts.append(_paragraph("Rules", _rule_lines(brief)))
-    return "\n\n".join(part for part in parts if part) + "\n"
+TEMPLATE = "{title}\n\n{body}\n\n{session}\n\n{others}\n\n{landed}\n\n{inherited}\n\n{notes}\n\n{plateau}\n\n{rules}\n"
+BODY_LIMIT = 64 << 10  # bytes of UTF-8; a program takes no argument above 128 KiB
+
+
+def render(brief: Brief, template: str = TEMPLATE) -> str:
+    """Return the brief as Markdown: the template with its sections filled in; what an empty one leaves is closed up.
+
+    `{title}`, `{body}`, `{session}`, `{others}`, `{landed}`, `{inherited}`, `{notes}`, `{plateau}` and `{rules}` are filled
+    in; other braces stay.
+    """
+    sections = {
+        "title": f"# {brief.task.title}",
+        "body": _body(brief.task),
+        "session": _paragraph("This session", _session_lines(brief)),
+        "others": _paragraph("Others at work now", _neighbour_lines(brief.neighbours)),
+        "landed": _paragraph("Landed in your scope lately", _recent_lines(brief)),
+        "inherited": _paragraph("Work that you inherit", _inherited_lines(brief)),
+        "notes": _paragraph("Notes on this task", _note_lines(brief)),
+        "plateau": _paragraph("Plateau warning", [brief.plateau.sentence()] if brief.plateau else []),
+        "rules": _paragraph("Rules", _rule_lines(brief)),
+    }
+    # The template is closed up before it is filled: a task's own text keeps its empty lines.
+    empty = "|".join(name for name, text in sections.items() if not text)
+    if empty:
+        template = re.sub(rf"\{{(?:{empty})\}}\n*", "", template)
+    named = re.compile(r"\{(" + "|".join(sections) + r")\}")
+    return named.sub(lambda found: sections[found[1]], template).rstrip() + "\n"
+
+
+def _body(task: Task) -> str:
+    """Return the task's text, cut where it is too long to be handed over."""
+    text = task.body.strip()
+    raw = text.encode("utf-8", "surrogatepass")
+    if len(raw) <= BODY_LIMIT:
+        return text
+    kept = raw[:BODY_LIMIT].decode("utf-8", "ignore")
+    return f"{kept}\n\n[{len(raw) - BODY_LIMIT} bytes more: `leasehold task show {task.key}` has all of it]"
 
 
 def _session_lines(brief: Brief) -> list[str]:

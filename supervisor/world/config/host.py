@@ -56,6 +56,10 @@ def _programs(settings: Settings, environ: Mapping[str, str]) -> Iterator[Fault]
         lack = _lack(program, path, folders)
         if lack:
             yield Fault(("harness", name, key), f"harness.{name}.{key}: {lack}")
+        if harness.brief is not None and not harness.brief.is_file():
+            yield Fault(
+                ("harness", name, "brief"), f"harness.{name}.brief: no file {harness.brief}; write it"
+            )
     for name, source in settings.sources.items():
         if source.command:
             repo = settings.repos.get(source.repo or "")

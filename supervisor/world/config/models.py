@@ -75,6 +75,7 @@ class HarnessSettings(Section):
     hooks: Flag = True
     mcp: Flag = True
     resume: Flag = True
+    brief: Place | None = None
     model: str = ""
     tier: str = ""
     max_sessions: Count | None = Field(None, ge=1)
