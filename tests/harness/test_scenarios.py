@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import signal
 
+import pytest
+
+from supervisor.world.harness.registry import find
 from tests.harness.conftest import left, needs
 from tests.harness.model.script import (
     Create,
@@ -18,6 +21,7 @@ from tests.harness.model.script import (
     Stall,
 )
 
+SLEEP = "echo $$ > .leasehold/up; exec sleep 1000 > .leasehold/out 2>&1"
 COMMIT = Shell("git add new.txt && git commit -qm New -- new.txt")
 WRITE = (Create("new.txt", "fresh\n"), COMMIT, Say("All done."))
 
@@ -83,7 +87,7 @@ def test_an_edit_of_a_leased_file_is_refused_the_model_is_told_and_works_around_
 def test_a_session_killed_in_the_middle_of_a_tool_leaves_no_process(stage, rig, tagged):
     needs(rig, "shell")
     stage.configure(rig)
-    stage.task("kill", Shell("echo $$ > .leasehold/up; exec sleep 1000 > .leasehold/out 2>&1"), Say("Slept."))
+    stage.task("kill", Shell(SLEEP), Say("Slept."))
     stage.site.start()
     up = stage.site.root / ".leasehold/up"
     stage.site.until(lambda: up.exists() and up.read_text().endswith("\n"))
@@ -101,7 +105,7 @@ def test_a_session_killed_in_the_middle_of_a_tool_leaves_no_process(stage, rig, 
 def test_a_session_that_is_stopped_in_the_middle_of_a_tool_leaves_no_process(stage, rig, tagged):
     needs(rig, "shell")
     stage.configure(rig)
-    stage.task("stop", Shell("echo $$ > .leasehold/up; exec sleep 1000 > .leasehold/out 2>&1"), Say("Slept."))
+    stage.task("stop", Shell(SLEEP), Say("Slept."))
     stage.site.start()
     up = stage.site.root / ".leasehold/up"
     stage.site.until(lambda: up.exists() and up.read_text().endswith("\n"))
@@ -179,3 +183,22 @@ def test_a_stream_that_is_cut_is_asked_for_again_or_told_as_no_finish(stage, rig
     outcome = stage.ended("cut")["data"]["outcome"]
     landed = "new.txt" in stage.site.git("ls-tree", "--name-only", "HEAD")
     assert (outcome == "finished") == landed
+
+
+def test_a_session_over_its_budget_goes_on_in_the_agents_own_session_next_time(stage, rig, tagged):
+    needs(rig, "late")
+    if "resume" not in find(rig.name).can:
+        pytest.skip(f"{rig.name} cannot take up an earlier session")
+    stage.configure(
+        rig, harness={"budget": "15s", "warn": "0s"}, retry={"attempts": 2, "backoff": "0s", "jitter": 0.0}
+    )
+    stage.task("resume", Create("new.txt", "fresh\n"), Shell(SLEEP), COMMIT, Say("All done."))
+
+    stage.until_idle()
+
+    ends = [event["data"]["outcome"] for event in stage.site.events("session.ended")]
+    assert ends == ["timed_out", "finished"]
+    last = stage.model.of("resume")[-1]
+    assert sum("script:resume" in text for text in last.texts) >= 2  # both briefs: the history came along
+    assert stage.site.git("show", "HEAD:new.txt").strip() == "fresh"
+    assert left(tagged, stage) == {}

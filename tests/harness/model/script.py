@@ -96,6 +96,7 @@ class Insist:
     words: tuple[str, ...] = ("busy", "held by", "Failed to write", "modified since", "leasehold:")
     times: int = 60
     meet: Meet | None = None  # after the first time, before its result counts
+    again: tuple[Act, ...] = ()  # done before each further time, such as to wait for the file
 
 
 Turn = Say | Act | Trouble | Meet | Insist
@@ -110,6 +111,7 @@ class Script:
     turns: list[Turn]
     at: int = 0
     spent: int = 0  # answers that the turn at `at` has given
+    ahead: list[Act] = field(default_factory=list)  # what is left of a round of insisting
     met: bool = False  # the meeting of the turn at `at` is behind us
 
     def take(self, results: list[str]) -> Say | Act | Trouble | Meet:
@@ -132,16 +134,17 @@ class Script:
         return self.at < len(self.turns) and isinstance(self.turns[self.at], Say | Act)
 
     def _insist(self, turn: Insist, results: list[str]) -> Say | Act | Trouble | Meet:
-        rounds, within = divmod(self.spent, len(turn.acts))
-        if rounds and not within:
-            if turn.meet and not self.met:
-                self.met = True
-                return turn.meet
-            if rounds >= turn.times or not _refused(turn, results):
-                self._next()
-                return self.take(results)
-        self.spent += 1
-        return turn.acts[within]
+        if not self.ahead:
+            if self.spent:
+                if turn.meet and not self.met:
+                    self.met = True
+                    return turn.meet
+                if self.spent >= turn.times or not _refused(turn, results):
+                    self._next()
+                    return self.take(results)
+            self.ahead = [*(turn.again if self.spent else ()), *turn.acts]
+            self.spent += 1
+        return self.ahead.pop(0)
 
     def _next(self) -> None:
         self.at += 1
