@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 
 import pytest
@@ -147,3 +148,18 @@ def test_going_back_behind_what_a_human_committed_is_refused_while_another_holds
     assert "README.md: held by session" in said
     assert "code 0" not in said
     assert subjects(shared, "-1") == ["Human"]
+
+
+def test_a_commit_waits_for_a_supervisor_that_comes_back(shared):
+    pipes(shared, "begun", "down")
+    script(shared, "only", "meet begun; await down; git commit -q --allow-empty -m Waited; echo code $?")
+    supervisor = shared.start()
+    (shared.root / ".leasehold/begun").read_text()
+    shared.end(supervisor, signal.SIGKILL)
+    (shared.root / ".leasehold/down").write_text("\n")
+    again = shared.start()
+    shared.wait_for("session.ended", task="only")
+    shared.end(again)
+
+    assert "code 0" in output(shared, "only")
+    assert subjects(shared, "-1") == ["Waited"]
