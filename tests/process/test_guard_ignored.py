@@ -89,3 +89,28 @@ def test_git_is_not_started_for_paths_that_no_rule_could_match(root, ignored):
     assert ignored.pid == 0
     assert ignored.covers(b"src/main.log")
     assert ignored.pid != 0
+
+
+def test_a_git_that_ended_and_was_reaped_by_the_worker_is_replaced_and_no_other_process_signalled(
+    root, ignored
+):
+    (root / ".gitignore").write_text("*.log\n")
+    assert ignored.covers(b"a.log")
+    os.kill(ignored.pid, 9)
+    os.waitpid(ignored.pid, 0)  # as the worker does with all children
+
+    ignored.covers(b"b.log")  # nobody could say: then it counts as not ignored
+
+    assert ignored.covers(b"c.log")
+    assert ignored.pid != 0
+
+
+def test_a_git_that_was_reaped_does_not_keep_the_worker_from_its_end(root, ignored):
+    (root / ".gitignore").write_text("*.log\n")
+    assert ignored.covers(b"a.log")
+    os.kill(ignored.pid, 9)
+    os.waitpid(ignored.pid, 0)
+
+    ignored.close()
+
+    assert ignored.pid == 0

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import select
+import signal
 import time
 
 from workers.guard.patterns import Patterns
@@ -26,7 +27,17 @@ class Ignored:
     The process is started outside the filter, at the first question; `pid` is 0 while there is none.
     """
 
-    __slots__ = ("_answers", "_everywhere", "_git", "_received", "_rules", "_stdin", "_stdout", "pid")
+    __slots__ = (
+        "_answers",
+        "_everywhere",
+        "_git",
+        "_pidfd",
+        "_received",
+        "_rules",
+        "_stdin",
+        "_stdout",
+        "pid",
+    )
 
     def __init__(self, root: bytes, git: str, common: bytes) -> None:
         self._git = (git, root)
@@ -34,7 +45,7 @@ class Ignored:
         self._rules: dict[bytes, _RuleFile] = {}
         self._everywhere = [common + b"/info/exclude"]  # rule files for all paths; the user's own comes first
         self._received = b""
-        self._stdin = self._stdout = -1
+        self._pidfd = self._stdin = self._stdout = -1
         self.pid = 0
 
     def covers(self, path: bytes) -> bool:
@@ -57,7 +68,8 @@ class Ignored:
             return
         os.close(self._stdin)
         os.close(self._stdout)
-        os.waitpid(self.pid, 0)  # its input has ended, so it does
+        _reap(self._pidfd)  # its input has ended, so it does
+        os.close(self._pidfd)
         self.pid, self._received = 0, b""
 
     def _may_match(self, path: bytes) -> bool:
@@ -140,6 +152,7 @@ class Ignored:
         self._stdout, theirs_out = os.pipe2(os.O_CLOEXEC)
         try:
             self.pid = self._spawn(["check-ignore", "--stdin", "-z", "-v", "-n"], (theirs_in, theirs_out))
+            self._pidfd = os.pidfd_open(self.pid)
         finally:
             for fd in (theirs_in, theirs_out):
                 os.close(fd)
@@ -178,8 +191,22 @@ class Ignored:
 
     def _give_up(self) -> None:
         if self.pid:
-            os.kill(self.pid, 9)  # our own child, not yet reaped
+            _kill(self._pidfd)
             self.close()
+
+
+def _kill(pidfd: int) -> None:
+    try:
+        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+    except ProcessLookupError:
+        return  # reaped already; its number may be another's by now
+
+
+def _reap(pidfd: int) -> None:
+    try:
+        os.waitid(os.P_PIDFD, pidfd, os.WEXITED)
+    except ChildProcessError:
+        return  # it had ended before, and was reaped with the other children
 
 
 class _RuleFile:
