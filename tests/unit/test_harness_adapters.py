@@ -241,3 +241,31 @@ def test_gemini_s_git_has_its_hooks_again(tmp_path: Path) -> None:
     assert "core.hooksPath" not in seen
     assert "GIT_CONFIG_KEY_2=core.pager" in seen
     assert "/dev/null" not in seen
+
+
+def made(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+    return path
+
+
+@pytest.mark.parametrize("below", ["codex/node_modules/@openai", ""])
+def test_codex_is_started_without_the_parent_that_npm_puts_before_it(tmp_path: Path, below: str) -> None:
+    modules = tmp_path / "node_modules/@openai"
+    script = made(modules / "codex/bin/codex.js")
+    native = made(modules / below / "codex-linux-x64/vendor/x86_64-unknown-linux-musl/bin/codex")
+    found = tmp_path / "codex"
+    found.symlink_to(script)
+
+    assert find("codex").real(found) == (str(native),)
+    assert find("codex").real(native) == (str(native),)
+
+
+def test_qwen_and_copilot_are_started_without_their_parents(tmp_path: Path) -> None:
+    qwen = tmp_path / "qwen"
+    qwen.symlink_to(made(tmp_path / "lib/cli-entry.js"))
+    agent = made(tmp_path / "lib/cli.js")
+    copilot, native = made(tmp_path / "bin/copilot"), made(tmp_path / "bin/copilot-linux-x64")
+
+    assert find("qwen").real(qwen)[1:] == ("--expose-gc", str(agent))
+    assert find("copilot").real(copilot) == (str(native),)

@@ -39,12 +39,12 @@ class Codex:
 
     def real(self, found: Path) -> tuple[str, ...]:
         """Return the native program: the npm package's is a parent that hides it under older versions of Node."""
-        inside = found.resolve().parents[1:3]
-        for folder in inside:
-            for path in sorted(folder.glob("**/codex-linux-*/vendor/*/bin/codex"))[:1]:
-                return (str(path),)
-            for path in sorted(folder.parent.glob("codex-linux-*/vendor/*/bin/codex"))[:1]:
-                return (str(path),)
+        script = found.resolve()
+        if script.suffix == ".js":
+            package = script.parent.parent
+            for folder in (package / "node_modules" / "@openai", package.parent):
+                for path in sorted(folder.glob("codex-linux-*/vendor/*/bin/codex"))[:1]:
+                    return (str(path),)
         return (str(found),)
 
     def prepare(self, start: Start) -> Prepared:
