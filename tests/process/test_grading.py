@@ -112,3 +112,15 @@ def test_a_journal_of_the_second_schema_opens_and_its_sessions_have_no_grade(sit
     assert site.ask("report")["by_harness"][0]["told"] == "[sonnet=-(n=0)]"
     assert (state / "journal.db.schema-2").exists()
     assert json.loads(site.run("task", "show", "later", "--json").stdout)["standing"] == "done"
+
+
+def test_work_that_passed_the_repositorys_check_has_the_full_grade_until_it_is_reverted(site):
+    site.task("works", "works.txt")
+    site.configure(WORKS, repo={"isolation": "worktree", "check": ["true"]})
+    site.until_idle()
+    assert site.ask("session", "show", "works")["grade"]["value"] == 1.0
+    site.git("revert", "--no-edit", "HEAD")
+
+    site.start()
+
+    assert site.wait_for("session.graded", task="works")["data"]["value"] == 0.2
