@@ -55,6 +55,7 @@ CODEX = Rig(
     "node_modules/.bin/codex",
     env=lambda _: {"SCRIPTED_KEY": "scripted"},
     files=lambda at: {".codex/config.toml": _codex_config(at.url)},
+    cannot={"mcp": 'to a model that it does not know it offers no MCP tool by name ("unsupported call")'},
 )
 GEMINI = Rig(
     "gemini",

@@ -37,7 +37,10 @@ def call_for(act: Act, asked: Asked, root: str) -> Call:
     if "exec" in tools and tools["exec"].free:
         return Call("exec", _code(act))
     if isinstance(act, Use):
-        named = next((name for name in tools if name.endswith(f"_{act.tool}")), f"mcp__leasehold__{act.tool}")
+        named = next(
+            (name for name in tools if name.endswith((f"_{act.tool}", f"-{act.tool}"))),
+            f"mcp__leasehold__{act.tool}",
+        )
         return Call(named, dict(act.arguments))
     if isinstance(act, Shell):
         return _shell(act.command, tools)
