@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from workers.guard.ground import Ground
 from workers.guard.rights import Rights
 
@@ -93,3 +95,18 @@ def test_gits_own_folders_are_nobodys() -> None:
     assert ground.is_gits(b".GIT/config")
     assert not ground.is_gits(b".github/workflows/ci.yml")
     assert not ground.is_gits(b"a.git/b")
+
+
+def test_leases_that_came_in_different_messages_share_their_words() -> None:
+    rights = Rights("app")
+    for number in (1, 2):
+        rights.add(json.loads(json.dumps([lease("file", f"f{number}.txt", number)])), [], [])
+
+    (one, two) = rights.leases or []
+
+    assert isinstance(one, list)
+    assert isinstance(two, list)
+    assert one == lease("file", "f1.txt", 1)
+    assert one[0] is two[0]
+    assert one[1]["repo"] is two[1]["repo"]
+    assert one[1]["text"] is one[1]["key"]

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+from sys import intern
+
 _TOKEN = 3  # where a written lease has its fencing token: [holder, scope, mode, token, granted_at]
 
 
 def token_of(lease: object) -> object:
     """Return the fencing token of a lease as the supervisor writes it."""
     return lease[_TOKEN] if isinstance(lease, list) and len(lease) > _TOKEN else None
+
+
+def _thrifty(lease: object) -> object:
+    """Return a lease whose words are those of the others: there may be tens of thousands, each read anew."""
+    match lease:
+        case [str(holder), {"kind": str(kind), "repo": str(repo), "key": str(key), **more}, str(mode), *rest]:
+            thin: dict[str, object] = {"kind": intern(kind), "repo": intern(repo), "key": key}
+            for name, value in more.items():
+                thin[str(name)] = key if value == key else value
+            return [intern(holder), thin, intern(mode), *rest]
+    return lease
 
 
 def is_newer(lease: object, upto: int) -> bool:
@@ -40,7 +53,7 @@ class Rights:
         Leases that were granted since then are kept: list and grant come over different lines.
         """
         newer = [lease for lease in self.leases or [] if upto is not None and is_newer(lease, upto)]
-        self.leases = [lease for lease in leases if token_of(lease) not in self._revoked]
+        self.leases = [_thrifty(lease) for lease in leases if token_of(lease) not in self._revoked]
         self._files, self._trees, self._tokens = set(), set(), set()
         for lease in self.leases:
             self._read(lease)
@@ -59,7 +72,7 @@ class Rights:
             token = token_of(lease)
             if token not in self._tokens:
                 self._note(token)
-                self.leases.append(lease)
+                self.leases.append(_thrifty(lease))
         self._files.update(files)
         self._trees.update(trees)
         return True
