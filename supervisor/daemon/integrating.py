@@ -45,7 +45,7 @@ class _Fault:
 class _Line:
     jobs: list[Job] = field(default_factory=list)
     turn: anyio.Lock = field(default_factory=anyio.Lock)
-    leader: Job | None = None  # whose task is at work for all that are tried together
+    moving: anyio.Lock = field(default_factory=anyio.Lock)  # while a target is moved
 
 
 class Integrator:
@@ -73,7 +73,8 @@ class Integrator:
         """Take out of the line what a session asked for while it lived; return when that is over."""
         for line in self._lines.values():
             for job in [job for job in line.jobs if job.living and job.session == session]:
-                if line.leader is not job:
+                async with line.moving:  # a move is over in a moment, and is not to be cut short
+                    job.result = job.result or job.kept(Hitch.HELD, "the session gave up waiting")
                     job.scope.cancel()
                 await job.over.wait()
 
@@ -102,11 +103,7 @@ class Integrator:
                 self._wait(job, Stage.QUEUED)
             async with line.turn:
                 if job.result is None:
-                    line.leader = job
-                    try:
-                        await self._serve(self._batch(line, job))
-                    finally:
-                        line.leader = None
+                    await self._serve(line, self._batch(line, job))
             if job.result is not None:
                 return job.result
             if (
@@ -133,13 +130,13 @@ class Integrator:
         ]
         return [job, *others][: policy.batch if policy.check else 1]
 
-    async def _serve(self, batch: list[Job]) -> None:
+    async def _serve(self, line: _Line, batch: list[Job]) -> None:
         first = batch[0]
         plan = Bisection.of(batch)
         try:
             async with scratch(first.repo, self._folder / first.name) as apart:
                 while group := plan.group():
-                    fault = await self._try(apart, group)
+                    fault = await self._try(line, apart, group)
                     if fault is None:
                         plan.passed()
                     elif (culprit := plan.failed()) is not None and culprit.result is None:
@@ -155,7 +152,7 @@ class Integrator:
         else:
             job.result = job.kept(fault.hitch, fault.why, fault.tail)
 
-    async def _try(self, apart: Scratch, group: tuple[Job, ...]) -> _Fault | None:
+    async def _try(self, line: _Line, apart: Scratch, group: tuple[Job, ...]) -> _Fault | None:
         """Integrate a group as one; return what kept all of it from its target.
 
         Who has its answer alone, by a conflict say, is left out.
@@ -174,16 +171,17 @@ class Integrator:
             failpoint("integrate.checked")
             if not self._still_admitted(stack):
                 continue
-            try:
-                if new != onto:
-                    landed = [(job.session, "" if job.living else made) for job, _, made in stack]
-                    await move(repo, target, onto, new, landed)
-            except TargetMovedError:
-                continue
-            except TargetHeldError as error:
-                return _Fault(Hitch.HELD, str(error))
-            for job, base, made in stack:
-                job.result = Integrated(target, made, base)
+            async with line.moving:
+                try:
+                    if new != onto:
+                        landed = [(job.session, "" if job.living else made) for job, _, made in stack]
+                        await move(repo, target, onto, new, landed)
+                except TargetMovedError:
+                    continue
+                except TargetHeldError as error:
+                    return _Fault(Hitch.HELD, str(error))
+                for job, base, made in stack:
+                    job.result = Integrated(target, made, base)
             return None
         return _Fault(Hitch.HELD, f"{target} moved {_TRIES} times while this was at work")
 
@@ -222,8 +220,10 @@ class Integrator:
         return None
 
     def _still_admitted(self, stack: list[tuple[Job, str, str]]) -> bool:
-        """See at the last moment that nobody has lost a lease meanwhile; who has is refused."""
+        """See at the last moment that nobody has lost a lease or gone away meanwhile; who lost one is refused."""
         for job, _, _ in stack:
+            if job.result is not None:
+                return False
             match self._leases.admit(job):
                 case Admitted():
                     continue

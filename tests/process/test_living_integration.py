@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tests.process.test_worktrees import checks_of
+
 pytestmark = pytest.mark.process
 
 # Each task's session runs the Python of its task's body, with these at hand.
@@ -248,6 +250,24 @@ def test_a_session_that_is_killed_while_it_waits_is_settled_and_its_commits_stay
     assert "kept on branch" in ended["data"]["sentence"]
     assert site.ask("status")["integrations"] == []
     assert (site.root / "README.md").read_text() == "mine\n"
+
+
+def test_a_session_that_is_killed_while_its_commits_are_checked_does_not_wait_for_the_check(site):
+    configure(site, "checking", repo={"check": ["sh", "-c", "echo > CHECKING; sleep 1000"]})
+    config = site.root / ".leasehold/config.toml"
+    config.write_text(config.read_text().replace("CHECKING", str(site.root / ".leasehold/checking")))
+    script(site, "a", "commit('one.txt', '1\\n', 'One')\nintegrate()")
+    site.start()
+    (site.root / ".leasehold/checking").read_text()
+
+    site.run("session", "kill", "a")
+
+    ended = site.wait_for("session.ended")
+    assert ended["data"]["outcome"] == "killed"
+    assert "1 commit kept on branch" in ended["data"]["sentence"]
+    assert checks_of(site) == []
+    assert site.ask("status")["integrations"] == []
+    assert "one.txt" not in site.git("ls-tree", "--name-only", "main")
 
 
 def test_a_session_integrates_for_itself_only_and_in_the_checkout_there_is_nothing_to_do(site):
