@@ -48,7 +48,7 @@ _HOOK = (
     "from workers.edit.main import main; sys.exit(main(sys.argv[2:]))"
 )
 _HEAD = 1 << 18  # bytes of an earlier session's output in which the harness names its own session
-_WHICH = "harness"  # in a session's folder: the name of its adapter
+_WHICH = "harness"  # in a session's home: the name of its adapter, and the id that its own session was given
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ def equip(
         prepared = adapter.prepare(start)
     except Exception as error:  # another package's adapter may raise anything; it must not end the supervisor
         raise LaunchError(f'adapter "{adapter.name}" failed: {type(error).__name__}: {error}') from error
-    files = {**prepared.files, _WHICH: adapter.name.encode()}
+    files = {**prepared.files, _WHICH: f"{adapter.name}\n{resume or start.native}\n".encode()}
     for name, theirs in prepared.over.items():
         files[name] = laid_over(files[name], theirs)
     return Equipment(
@@ -148,11 +148,14 @@ def _native(adapter: Adapter, before: Path) -> str:
         return ""
     reading = Reading()
     try:
-        if (before / HOME / _WHICH).read_text() != adapter.name:
+        name, given = (before / HOME / _WHICH).read_text().split("\n")[:2]
+        if name != adapter.name:
             return ""
+        if "preset_id" in adapter.can:
+            return given  # some tell their id only in their last event
         with (before / "out.log").open("rb") as file:
             head = file.read(_HEAD)
-    except OSError:
+    except (OSError, ValueError):
         return ""
     for line in head.splitlines():
         adapter.hear(line, reading)

@@ -104,6 +104,7 @@ def judge(
 
     `final` tells whether this harness always ends with an event of its own.
     """
+    reading.result = reading.result or reading.message  # of those without a last event: what was said last
     said = reading.error_text.strip().splitlines()
     if reading.error is not None:
         sentence = f"{name}: {said[0][:300]}" if said else f"{name} ended with an error"

@@ -34,9 +34,7 @@ class Gptme:
     def prepare(self, start: Start) -> Prepared:
         """Return how a session is started."""
         argv = [*start.program, "--non-interactive", "--output-format", "json"]
-        argv += (
-            ["--name", start.resume, "--resume"] if start.resume else ["--name", f"leasehold-{start.native}"]
-        )
+        argv += ["--name", start.resume, "--resume"] if start.resume else ["--name", start.native]
         if start.model:
             argv += ["--model", start.model]
         env = {"GPTME_TIKTOKEN_TIMEOUT": "0"}  # else it looks for a file on the net for a minute

@@ -1,0 +1,34 @@
+"""Which of an agent's own sessions goes on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from supervisor.daemon.equipping import _native
+from supervisor.world.harness.registry import find
+
+
+def before(folder: Path, told: str, printed: str = "") -> Path:
+    (folder / "home").mkdir(parents=True)
+    (folder / "home/harness").write_text(told)
+    (folder / "out.log").write_text(printed)
+    return folder
+
+
+def test_an_agent_that_was_given_an_id_goes_on_by_it_though_it_was_killed_before_it_told_it(
+    tmp_path: Path,
+) -> None:
+    assert _native(find("copilot"), before(tmp_path / "a", "copilot\nu-u\n")) == "u-u"
+
+
+def test_an_agent_that_makes_its_own_id_goes_on_by_what_it_printed(tmp_path: Path) -> None:
+    started = '{"type":"thread.started","thread_id":"t-1"}\n'
+
+    assert _native(find("codex"), before(tmp_path / "a", "codex\nu-u\n", started)) == "t-1"
+    assert _native(find("codex"), before(tmp_path / "b", "codex\nu-u\n", "noise\n")) == ""
+
+
+def test_nothing_goes_on_in_another_agent_or_where_nothing_was_kept(tmp_path: Path) -> None:
+    assert _native(find("codex"), before(tmp_path / "a", "claude\nu-u\n")) == ""
+    assert _native(find("claude"), tmp_path / "none") == ""
+    assert _native(find("claude"), before(tmp_path / "b", "claude")) == ""
