@@ -83,7 +83,7 @@ class Stage:
             text += [f"[harness.{rig.name}]"]
             keys = self._rig(rig) | common | (harness or {})
             text += [f"{key} = {toml(value)}" for key, value in keys.items()]
-        for name, keys in ({"retry": {"attempts": 1}} | sections).items():
+        for name, keys in ({"retry": {"attempts": 1, "spawns": 1}} | sections).items():
             text += [f"[{name}]", *(f"{key} = {toml(value)}" for key, value in keys.items())]
         self.site.write(".leasehold/config.toml", "\n".join(text) + "\n")
         self.site.write(".leasehold/.gitignore", "*\n")
