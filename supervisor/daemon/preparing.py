@@ -262,7 +262,7 @@ def _under_guard(repo: Repository, hooks: Path, base: Mapping[str, str]) -> dict
 
     It sees to git's turns, and to branches where they are files: then hooks need not.
     """
-    env = {"PATH": base["PATH"]} if "PATH" in base else {}
+    env = {name: base[name] for name in ("PATH", "LEASEHOLD_GATE_WAIT") if name in base}
     if not (repo.common_dir / "reftable").exists():
         env["LEASEHOLD_GATE"] = "guard"
         ours = gate_environment(repo, hooks, base)

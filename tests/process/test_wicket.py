@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 
 from tests.process.test_guard_session import AGENT, folder, output, pipes, script
@@ -9,7 +11,7 @@ from tests.process.test_guard_session import AGENT, folder, output, pipes, scrip
 pytestmark = pytest.mark.process
 
 # Here a client of the hook's own would reach nobody.
-ALONE = "export LEASEHOLD_SOCKET=/nowhere LEASEHOLD_GATE_WAIT=0; "
+ALONE = "export LEASEHOLD_SOCKET=/nowhere; "
 
 
 @pytest.fixture
@@ -54,7 +56,8 @@ def test_promise_5_a_commit_of_anothers_file_is_refused_with_its_holder(unguarde
 def test_where_all_pipes_are_taken_the_hook_asks_by_itself(unguarded):
     taken = 'touch "$LEASEHOLD_GATE"/1.taken "$LEASEHOLD_GATE"/2.taken "$LEASEHOLD_GATE"/3.taken "$LEASEHOLD_GATE"/4.taken; '
     commit = "git commit -q --allow-empty -m"
-    script(unguarded, "only", f"{taken} ({ALONE} {commit} no); echo code $?; {commit} yes")
+    alone = "export LEASEHOLD_SOCKET=/nowhere LEASEHOLD_GATE_WAIT=0;"
+    script(unguarded, "only", f"{taken} ({alone} {commit} no); echo code $?; {commit} yes")
 
     unguarded.until_idle()
 
@@ -116,3 +119,21 @@ def test_a_post_commit_hook_that_was_there_before_runs(unguarded):
     unguarded.until_idle()
 
     assert output(unguarded, "only").split() == ["after"]
+
+
+def test_how_long_a_commit_waits_for_a_supervisor_can_be_set_for_a_harness(site):
+    waits = {"harness.agent.env": {"LEASEHOLD_GATE_WAIT": "0"}}
+    site.configure(AGENT, guard={"mode": "off"}, retry={"attempts": 1}, **waits)
+    pipes(site, "begun", "down", "refused")
+    commit = "git commit -q --allow-empty -m No; echo code $?"
+    script(site, "only", f"meet begun; await down; {commit}; meet refused")
+    supervisor = site.start()
+    (site.root / ".leasehold/begun").read_text()
+    site.end(supervisor, signal.SIGKILL)
+    (site.root / ".leasehold/down").write_text("\n")
+    (site.root / ".leasehold/refused").read_text()  # while nobody was there
+    again = site.start()
+    site.wait_for("session.ended", task="only")
+    site.end(again)
+
+    assert "code 128" in output(site, "only")

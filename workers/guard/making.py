@@ -63,5 +63,6 @@ def _gate(spec: GuardSpec) -> dict[bytes, bytes]:
         "LEASEHOLD_SOCKET": spec.control,
         "LEASEHOLD_TOKEN": spec.token,
         "LEASEHOLD_TARGET": spec.target,
+        "LEASEHOLD_GATE_WAIT": spec.env.get("LEASEHOLD_GATE_WAIT", ""),
     }
     return {name.encode(): os.fsencode(value) for name, value in variables.items() if value}

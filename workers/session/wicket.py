@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from workers.session.loop import Loop
 
 _NAMES = (b"1", b"2", b"3", b"4")
-_HANDED_ON = ("LEASEHOLD_SOCKET", "LEASEHOLD_TOKEN", "LEASEHOLD_TARGET", "LEASEHOLD_GATE_WAIT")
+_HANDED_ON = ("LEASEHOLD_SOCKET", "LEASEHOLD_TOKEN", "LEASEHOLD_TARGET")
 _LONGEST = 60_000  # bytes of an answer: a pipe holds 65,536 that nobody has read yet
 
 
