@@ -60,7 +60,8 @@ def test_the_facts_of_a_session_are_kept_with_its_ending(talk, site):
     ended = talk(
         """
     init()
-    turn(1, type="tool_use", name="Edit", input={"file_path": "a.txt"})
+    turn(1, type="tool_use", id="t1", name="Edit", input={"file_path": "a.txt"})
+    say(type="user", message={"content": [{"type": "tool_result", "tool_use_id": "t1", "content": "ok"}]})
     turn(2, "did it")
     commit()
     done()
