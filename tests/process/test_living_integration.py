@@ -97,7 +97,7 @@ def test_a_session_brings_its_commits_in_while_it_lives_and_goes_on_from_there(s
     assert ended["outcome"] == "finished"
     each = "1 commit" if way == "rebase" else "2 commits"  # a merge is one as well
     assert f"{each} integrated into main while it ran; {each} integrated into main (" in ended["sentence"]
-    subjects = site.git("log", "--no-merges", "--format=%s", "main").splitlines()
+    subjects = site.git("log", "--topo-order", "--no-merges", "--format=%s", "main").splitlines()
     assert subjects == ["Two", "One", "Begin"]
     assert [len(event["data"]["commits"]) for event in site.events("session.integrated")] == (
         [1, 1] if way == "rebase" else [2, 2]
@@ -346,5 +346,9 @@ def test_a_supervisor_that_dies_meanwhile_is_asked_again_and_everything_comes_in
     (site.root / ".leasehold/again").write_text("x")
     assert site.wait_for("session.ended")["data"]["outcome"] == "finished"
 
-    assert site.git("log", "--no-merges", "--format=%s", "main").splitlines() == ["Two", "One", "Begin"]
+    assert site.git("log", "--topo-order", "--no-merges", "--format=%s", "main").splitlines() == [
+        "Two",
+        "One",
+        "Begin",
+    ]
     sound(site)

@@ -404,7 +404,7 @@ def test_a_supervisor_that_is_killed_while_it_integrates_integrates_everything_o
     site.until_idle()
 
     assert [end["outcome"] for end in settled(site)] == ["finished", "finished"]
-    subjects = site.git("log", "--no-merges", "--format=%s", "main").splitlines()
+    subjects = site.git("log", "--topo-order", "--no-merges", "--format=%s", "main").splitlines()
     assert sorted(subjects) == ["Begin", "Do a", "Do b"]
     assert site.git("status", "--porcelain", "-uno") == ""
     assert {path.name for path in site.root.glob("*.txt")} == {"a.txt", "b.txt", "both.txt"}
