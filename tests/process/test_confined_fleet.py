@@ -11,7 +11,7 @@ import pytest
 
 from workers.guard.landlock import abi
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.fleet, pytest.mark.process]
 
 # Runs the shell script in its task's body.
 AGENT = """

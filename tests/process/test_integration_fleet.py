@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.fleet, pytest.mark.process]
 
 FILES = 5
 TASKS = 30

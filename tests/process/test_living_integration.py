@@ -6,7 +6,7 @@ import pytest
 
 from tests.process.test_worktrees import checks_of
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.fleet, pytest.mark.process]
 
 # Each task's session runs the Python of its task's body, with these at hand.
 AGENT = """

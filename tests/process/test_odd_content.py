@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.fleet, pytest.mark.process]
 
 # What git-lfs does: a file is committed as a pointer, and its content is in a store beside.
 FILTER = """

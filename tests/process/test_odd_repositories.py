@@ -9,7 +9,7 @@ import pytest
 
 from tests.process.test_guard_session import AGENT, output, pipes, script
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.fleet, pytest.mark.process]
 
 
 @pytest.fixture(params=["auto", "off"])

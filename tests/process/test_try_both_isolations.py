@@ -10,7 +10,7 @@ import pytest
 
 from tests.process.test_guard_session import leasehold_in
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.fleet, pytest.mark.process]
 
 GUIDE = Path(__file__).parents[2] / "docs/how-to/try-both-isolations.md"
 TASKS = 10
