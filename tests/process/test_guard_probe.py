@@ -62,7 +62,7 @@ def test_the_probe_says_that_another_guard_is_above_it(tmp_path):
 
 
 def test_the_probe_does_not_wait_for_a_kernel_that_says_only_later_that_its_child_has_ended(tmp_path):
-    # Before Linux 6.11 a listener hangs up once the last task with the filter was waited for, not when it ended.
+    # On Linux 6.1 a listener hangs up once the last task with the filter was waited for, not when it ended.
     silent, other_end = os.pipe()
     child = subprocess.Popen(["true"])
 

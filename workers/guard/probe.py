@@ -95,7 +95,7 @@ def _write(line: socket.socket, program: bytes, held: bytes, own: bytes) -> None
 def serve(listener: Listener, eyes: Eyes, held: bytes, child: int) -> bool:
     """Answer until the child has ended; tell whether its memory could be read each time.
 
-    Kernels before 6.11 say that nobody has the filter any more only once the child was waited for, so its own end counts.
+    Older kernels (seen: 6.1) say that nobody has the filter any more only once the child was waited for, so its own end counts.
 
     Raises:
         TimeoutError: nothing was heard of it for too long.
