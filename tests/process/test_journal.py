@@ -382,7 +382,7 @@ async def test_a_journal_that_is_too_large_forgets_its_oldest_events_whatever_th
         size = journal.size()
         assert await journal.prune(0.0, 2_000_000) == 0
 
-    assert 1_000_000 < size.bytes < 2_000_000
+    assert 1_600_000 < size.bytes < 2_000_000  # no more than need be, however quick the disk is
     assert size.since == 9000.0 - size.events
     assert journal.recent(1)[0].event.at_wall == 8999.0
     assert [row.id for row in journal.sessions(10)] == ["alive"]

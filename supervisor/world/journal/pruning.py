@@ -70,15 +70,25 @@ class Pruning:
 
     def _shrink(self, connection: sqlite3.Connection) -> int:
         """Delete a portion of the oldest if the file holds too much; return how many rows that were."""
-        if self.most is None or _used(connection) <= self.most * (_SHARE if self._shrinks else 1.0):
+        if self.most is None:
+            return 0
+        used = _used(connection)
+        if used <= self.most * (_SHARE if self._shrinks else 1.0):
             return 0
         self._shrinks = True
-        oldest = connection.execute(_OLDEST, (self._rows,)).fetchall()
+        too_much = 1.0 - self.most * _SHARE / used
+        oldest = connection.execute(_OLDEST, (min(self._rows, _events(connection, too_much)),)).fetchall()
         if not oldest:
             return 0
         seq, at = oldest[-1]
         events = connection.execute("DELETE FROM events WHERE seq <= ?", (seq,)).rowcount
         return events + connection.execute(_SESSIONS, (at, self._rows)).rowcount
+
+
+def _events(connection: sqlite3.Connection, share: float) -> int:
+    """Return how many events are about that `share` (0 to 1) of all; a few at least."""
+    first, last = connection.execute("SELECT min(seq), max(seq) FROM events").fetchone()
+    return max(_LEAST, int(share * (last - first + 1))) if first is not None else _LEAST
 
 
 def _used(connection: sqlite3.Connection) -> int:
