@@ -18,7 +18,8 @@ from supervisor.core.leases.fencing import TokensExhausted
 from supervisor.core.leases.lease import Granted
 from supervisor.core.sessions.roster import Session
 from supervisor.daemon.authority import Authority
-from supervisor.daemon.preparing import Workshop, session_spec
+from supervisor.daemon.preparing import session_spec
+from supervisor.daemon.workshop import Workshop
 from supervisor.world.git.refresh import refresh_index
 from supervisor.world.launch.spec import SessionSpec
 

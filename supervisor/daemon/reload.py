@@ -15,12 +15,12 @@ from supervisor.daemon.feeds import Sources
 from supervisor.daemon.harness_limits import say_what_is_not_kept
 from supervisor.daemon.orphans import look_for_orphans, set_apart
 from supervisor.daemon.policy import policy_from
-from supervisor.daemon.preparing import Workshop
 from supervisor.daemon.queue import Queue
 from supervisor.daemon.service import Service
 from supervisor.daemon.settling import Settler
 from supervisor.daemon.situation import Situation
 from supervisor.daemon.source_setup import make_sources
+from supervisor.daemon.workshop import Workshop
 from supervisor.world.config.diff import changes
 from supervisor.world.config.load import ConfigError, load
 from supervisor.world.config.models import Settings

@@ -40,7 +40,6 @@ from supervisor.daemon.ownership import claim, misplaced
 from supervisor.daemon.pacing_memory import PacingMemory
 from supervisor.daemon.places import Places
 from supervisor.daemon.policy import policy_from
-from supervisor.daemon.preparing import Workshop
 from supervisor.daemon.queue import Queue
 from supervisor.daemon.quota_memory import remember_starts
 from supervisor.daemon.reconciling import Reconciler
@@ -68,6 +67,7 @@ from supervisor.daemon.verbs.saying import SayingVerbs
 from supervisor.daemon.verbs.sessions import SessionVerbs
 from supervisor.daemon.verbs.tasks import TaskVerbs
 from supervisor.daemon.watching import watch_sources
+from supervisor.daemon.workshop import Workshop
 from supervisor.daemon.worktrees import Worktrees
 from supervisor.world import clock
 from supervisor.world.config.discover import socket_path

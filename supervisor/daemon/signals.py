@@ -13,10 +13,10 @@ from supervisor.core.decisions.admission import Closing, Draining, admission_nam
 from supervisor.core.decisions.effects import Note
 from supervisor.daemon.authority import Authority
 from supervisor.daemon.ending import Ending, WhenEmpty
-from supervisor.daemon.preparing import Workshop
 from supervisor.daemon.reload import Reloader
 from supervisor.daemon.situation import Situation
 from supervisor.daemon.state_dump import dump_state
+from supervisor.daemon.workshop import Workshop
 from supervisor.world.control.errors import RpcError
 from supervisor.world.early_signals import EarlySignals
 

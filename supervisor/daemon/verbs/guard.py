@@ -18,8 +18,8 @@ from supervisor.core.leases.scope import Kind, Scope, ScopeError, file_scope, pa
 from supervisor.core.sessions.roster import Session
 from supervisor.daemon.authority import Authority
 from supervisor.daemon.dead_locks import free_at_turn, is_locked
-from supervisor.daemon.preparing import Workshop
 from supervisor.daemon.verbs.answers import lease_error, living
+from supervisor.daemon.workshop import Workshop
 from supervisor.world.control.caller import Caller
 from supervisor.world.control.errors import Code, RpcError
 from supervisor.world.control.later import Later

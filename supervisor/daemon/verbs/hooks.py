@@ -12,9 +12,9 @@ from supervisor.core.leases.lease import Mode
 from supervisor.core.leases.scope import ScopeError, covers, file_scope
 from supervisor.core.sessions.roster import Session
 from supervisor.daemon.authority import Authority
-from supervisor.daemon.preparing import Workshop
 from supervisor.daemon.verbs.answers import living
 from supervisor.daemon.verbs.guard import GuardClaim, GuardVerbs
+from supervisor.daemon.workshop import Workshop
 from supervisor.world.control.caller import Caller
 from supervisor.world.control.errors import RpcError
 from supervisor.world.control.later import Later

@@ -15,9 +15,9 @@ from supervisor.daemon.authority import Authority
 from supervisor.daemon.integrating import Integrator
 from supervisor.daemon.integration_job import Job
 from supervisor.daemon.living_integration import LivingIntegration
-from supervisor.daemon.preparing import Workshop
 from supervisor.daemon.touches import touch
 from supervisor.daemon.verbs.answers import living, not_found, who
+from supervisor.daemon.workshop import Workshop
 from supervisor.world.control.caller import Caller, SessionCaller
 from supervisor.world.control.errors import Code, RpcError
 from supervisor.world.control.later import Later

@@ -15,8 +15,8 @@ from supervisor.core.leases.lease import Granted, Lease, Mode, TimedOut, Waiting
 from supervisor.core.leases.scope import ScopeError
 from supervisor.daemon.authority import Authority
 from supervisor.daemon.fleet import Workers
-from supervisor.daemon.preparing import Workshop
 from supervisor.daemon.verbs.answers import answered_once_durable, lease_error, living, not_found
+from supervisor.daemon.workshop import Workshop
 from supervisor.world.control.caller import Caller, SessionCaller
 from supervisor.world.control.errors import Code, RpcError
 from supervisor.world.control.later import Later
