@@ -52,6 +52,10 @@ def events(
             return
         for event in found["events"]:
             click.echo(line(event))
+        if not found["events"]:
+            click.echo(
+                "no event matches" if kinds or session or task else "nothing has happened yet", err=True
+            )
         return
     with client(ctx, timeout=None) as supervisor:
         for event in supervisor.stream("events", **asked, follow=True):
@@ -61,7 +65,8 @@ def events(
 
 def line(event: dict[str, Any]) -> str:
     """Return an event as one line."""
-    who = " ".join(event[name] for name in ("session", "task") if event.get(name))
+    who = "".join(f"{event[name]} " for name in ("session", "task") if event.get(name))
+    gap = " " if who else ""
     data = event["data"]
     told = data.get("sentence") or data.get("why") or data.get("problem") or data.get("answer")
     if "lines" in data:
@@ -69,7 +74,7 @@ def line(event: dict[str, Any]) -> str:
     if told is None:
         brief = {name: _brief(value) for name, value in data.items()}
         told = " ".join(f"{name}={value}" for name, value in brief.items() if value)
-    return f"{clock(event['at'])}  {event['kind']:<24} {who}  {told}".rstrip()
+    return f"{clock(event['at'])}  {event['kind']:<24} {who}{gap}{told}".rstrip()
 
 
 def _brief(value: object) -> str:

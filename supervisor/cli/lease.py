@@ -93,7 +93,8 @@ def release(ctx: click.Context, paths: tuple[str, ...], all_: bool, repo: str, a
         print_json(found)
         return
     count = found["released"]
-    click.echo(f"{count} lease{'s' * (count != 1)} given back")
+    none = "no lease was given back: you hold nothing" + " of that" * bool(paths)
+    click.echo(f"{count} lease{'s' * (count != 1)} given back" if count else none)
 
 
 def _row(entry: dict[str, Any]) -> tuple[object, ...]:

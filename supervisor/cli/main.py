@@ -52,6 +52,8 @@ VERBS: dict[str, tuple[str, str, str]] = {
     "completion": ("completion", "completion", "Print the shell completion script."),
 }
 
+GROUPS = ("session", "task", "lease", "salvage", "systemd")  # verbs that have verbs of their own
+
 
 class Verbs(click.Group):
     """A group that knows its verbs by name and imports one when it is needed."""
@@ -81,10 +83,19 @@ class Verbs(click.Group):
         if name not in VERBS:
             from difflib import get_close_matches
 
-            near = get_close_matches(name, VERBS, 1)
-            meant = f'; did you mean "{near[0]}"?' if near else ""
+            near = [f"{verb} {name}" for verb in GROUPS if self._has(ctx, verb, name)]
+            near = near or get_close_matches(name, VERBS, 1)
+            meant = f"; did you mean {' or '.join(map(_quoted, near))}?" if near else ""
             ctx.fail(f'no verb "{name}"{meant} (`leasehold --help` lists them)')
         return super().resolve_command(ctx, args)
+
+    def _has(self, ctx: click.Context, verb: str, name: str) -> bool:
+        group = self.get_command(ctx, verb)
+        return isinstance(group, click.Group) and name in group.commands
+
+
+def _quoted(text: str) -> str:
+    return f'"{text}"'
 
 
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

@@ -35,4 +35,4 @@ def reprioritize(ctx: click.Context, as_json: bool) -> None:  # noqa: FBT001
     if as_json:
         print_json(found)
         return
-    click.echo(f"ranking {found['ranking']}: {', '.join(found['ranked_first']) or 'nothing may be ranked'}")
+    click.echo(f"ranking {found['ranking']}: {', '.join(found['ranked_first']) or 'no task is ready'}")

@@ -63,11 +63,17 @@ def clock(at: float) -> str:
 def collisions(account: Mapping[str, float]) -> str:
     """Return the collision account in words: what is zero is left out, a time is a time."""
     told = [
-        f"{span(value)} waited" if name == "waited_seconds" else f"{value:g} {name.replace('_', ' ')}"
+        f"{span(value)} waited" if name == "waited_seconds" else f"{value:g} {_counted(name, value)}"
         for name, value in account.items()
         if value
     ]
     return ", ".join(told) or "none"
+
+
+def _counted(name: str, count: float) -> str:
+    """Return the name of a count in words; of one thing in the singular."""
+    thing, _, what = name.partition("_")
+    return f"{thing.removesuffix('s') if count == 1 else thing} {what.replace('_', ' ')}"
 
 
 def span(seconds: float | None) -> str:

@@ -41,7 +41,7 @@ def lines(found: dict[str, Any]) -> list[str]:
         f"tasks        {_counts(found['tasks'])}",
         f"leases       {found['leases']} held, {found['lease_waiters']} waiting",
         f"collisions   {collisions(found['collisions'])}",
-        f"ranking      {found['ranking']}: {', '.join(found['ranked_first']) or 'nothing may be ranked'}",
+        f"ranking      {found['ranking']}: {', '.join(found['ranked_first']) or 'no task is ready'}",
     ]
     if late := found["waiting_for_reports"]:
         text.append(f"recovering   nothing is granted before these have reported: {', '.join(late)}")

@@ -182,4 +182,6 @@ def _changed(found: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         print_json(found)
     else:
-        click.echo(f"{found['id']}: {found['standing']}; {found['sentence']}")
+        told = found["sentence"]
+        standing = "" if told.startswith(found["standing"]) else f"{found['standing']}; "
+        click.echo(f"{found['id']}: {standing}{told}")

@@ -28,12 +28,12 @@ def holders(answer: Mapping[str, Any], own: str) -> str:
 def _holder(lease: Mapping[str, Any], own: str) -> str:
     age = format_duration(lease["age"])
     if lease["holder"] == own:
-        return f"{lease['scope']} is yours ({lease['mode']}) since {age}."
+        return f"{lease['scope']} is yours ({lease['mode']}) for {age}."
     task = f", task {lease['task']}" if lease["task"] else ""
     pid = f", pid {lease['pid']}" if lease["pid"] else ""
     who = "an operator" if lease["holder"] == "operator" else f"session {lease['holder']}"
     return (
-        f"{lease['scope']} is held by {who}{task}{pid} ({lease['mode']}) since {age}. "
+        f"{lease['scope']} is held by {who}{task}{pid} ({lease['mode']}) for {age}. "
         "Work on something else first, or call lease_acquire with wait_seconds."
     )
 

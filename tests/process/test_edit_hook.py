@@ -62,7 +62,7 @@ def test_an_edit_of_a_file_that_somebody_holds_is_refused_in_words_and_a_free_on
     assert held[0] == 0
     assert told["permissionDecision"] == "deny"
     assert told["permissionDecisionReason"].startswith("LEASE DENIED: held.txt: ")
-    assert "held.txt is held by operator since" in told["permissionDecisionReason"]
+    assert "held.txt is held by operator for" in told["permissionDecisionReason"]
     assert "`leasehold lease acquire held.txt --wait" in told["permissionDecisionReason"]
     assert plain[0] == 1
     assert plain[2].startswith("LEASE DENIED: held.txt")

@@ -40,7 +40,6 @@ def repo(tmp_path: Path) -> Repository:
         ("src", "src/"),
         ("src/", "src/"),
         (".", "./"),
-        ("", "./"),
         ("src/..", "./"),
         ("inner", "src/deep/"),
         ("inner/b.py", "src/deep/b.py"),
@@ -139,3 +138,9 @@ def test_a_name_too_long_for_any_file_system_is_no_crash(repo: Repository) -> No
     name = "x" * 5000
 
     assert resolve_scope_texts(repo, [name]) == (name,)
+
+
+@pytest.mark.parametrize("text", ["", " "])
+def test_an_empty_text_is_refused_and_never_taken_for_the_whole_repository(repo, text):
+    with pytest.raises(ScopePathError, match=r'names no path; write "."'):
+        resolve_scope_texts(repo, ["src/a.py", text])

@@ -82,6 +82,7 @@ def test_promise_5_a_refused_write_changes_nothing(site):
     assert refused["task"] == "second"
     assert refused["data"]["holders"][0]["scope"] == "README.md"
     assert site.ask("status")["collisions"]["writes_refused"] == 1
+    assert "write.refused" in [event["kind"] for event in site.ask("explain", "second")["history"]]
     assert record(site, "second")["guard"]["refused"] == 1
     assert site.git("show", "HEAD:README.md") == "a site\nmine\n"
 

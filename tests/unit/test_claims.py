@@ -88,6 +88,26 @@ def test_a_write_may_wait_for_the_holder_to_end(house, work) -> None:
     assert house.tables.collisions.writes_waited == 1
 
 
+def test_who_waits_for_whom_and_how_long_at_most_is_an_event(house, work) -> None:
+    start(house, work, ("a", ("one",)), ("b", ("two",)))
+
+    ask(house, "b", "one", wait=2.0)
+
+    (note,) = house.notes("lease.waiting")
+    assert (note.session, note.data["behind"]) == (house.session("b").id, [house.session("a").id])
+    assert note.data["why"].startswith(f"one is held by session {house.session('a').id} (task a")
+    assert note.data["why"].endswith("; waits 2s at most")
+
+
+def test_a_refusal_of_one_path_names_it_once(house, work) -> None:
+    start(house, work, ("a", ("one",)), ("b", ("two",)))
+
+    verdict = ask(house, "b", "one")
+
+    assert isinstance(verdict, LeaseRefusal)
+    assert verdict.sentence.startswith("one is held by session ")
+
+
 def test_excluded_paths_are_nobodys(new_house, work) -> None:
     house = new_house(repos={"repo": Repo("repo", exclude=tuple(parse_scopes("*.lock", "repo")))})
     start(house, work, ("a", ("one",)))

@@ -15,7 +15,7 @@ from supervisor.core.decisions.effects import Effect, Note
 from supervisor.core.decisions.gate import declares_paths
 from supervisor.core.decisions.holders import describe
 from supervisor.core.decisions.policy import Undeclared
-from supervisor.core.decisions.requests import LeaseRefusal, lease_json, refuse, ways_out
+from supervisor.core.decisions.requests import LeaseRefusal, lease_json, queued, refuse, ways_out
 from supervisor.core.decisions.tables import Tables
 from supervisor.core.leases.lease import Granted, Lease, Mode, Waiting, Want, WouldDeadlock
 from supervisor.core.leases.scope import Scope, covers, file_scope, parse_scopes, tree_scope
@@ -91,8 +91,8 @@ def claim(
             return result, wants, [Note("lease.granted", session.id, session.key, data)]
         case Waiting():
             tables.collisions.writes_waited += 1
-            waits = {"scopes": [want.scope.text for want in wants], "holder": session.id, "limit": wait}
-            return result, wants, [Note("lease.waiting", session.id, session.key, waits)]
+            data = queued(tables, result, wait, now)
+            return result, wants, [Note("lease.waiting", session.id, session.key, data)]
         case _:
             refusal = _sweep_refusal(refuse(tables, wants, result, now), asked)
             tables.collisions.deadlocks_refused += isinstance(result, WouldDeadlock)

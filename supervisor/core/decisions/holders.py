@@ -22,9 +22,9 @@ def describe(tables: Tables, conflict: Conflict, now: Moment) -> str:
         word, since = "awaited", conflict.asked_at
     age = format_duration(max(0.0, now.mono - since))
     if holder is None:
-        return f"{word} by {conflict.holder} since {age}"
+        return f"{word} by {conflict.holder} for {age}"
     worker = holder.worker()
     pid = f", worker pid {worker.pid}" if worker else ""
     state = holder.life.state
     paused = f", paused by {state.by}" if isinstance(state, Paused) else ""
-    return f"{word} by session {holder.id} (task {holder.key}{pid}{paused}) since {age}"
+    return f"{word} by session {holder.id} (task {holder.key}{pid}{paused}) for {age}"

@@ -46,7 +46,9 @@ def hold(tables: Tables, key: str, by: str, why: str, now: Moment) -> Result:
     if isinstance(track.standing, Assigned):
         return NotDone(f"{key} is with session {track.standing.session}; stop that session, and it is held")
     if isinstance(track.standing, Done | Cancelled):
-        return NotDone(f"{key} is {standing_name(track.standing)}")
+        return NotDone(
+            f"{key} is {standing_name(track.standing)}; `leasehold task retry {key}` runs it again"
+        )
     tables.backlog.put(key, track.moved(Held(by, why, now.wall)))
     return [Note("task.held", task=key, data={"by": by, "why": why}), SaveTask(key)]
 

@@ -62,12 +62,7 @@ def acquire(
             return result, [Note("lease.granted", who, key, data), *entrust(tables, holder)]
         case Waiting():
             tables.collisions.leases_waited += 1
-            asked: dict[str, Any] = {
-                "scopes": [want.scope.text for want in wants],
-                "holder": holder,
-                "limit": limit,
-            }
-            return result, [Note("lease.waiting", who, key, asked)]
+            return result, [Note("lease.waiting", who, key, queued(tables, result, limit, now))]
         case _:
             refusal = refuse(tables, wants, result, now)
             if isinstance(result, WouldDeadlock):
@@ -115,6 +110,17 @@ def refuse(tables: Tables, wants: Sequence[Want], result: Answer | TimedOut, now
             raise ValueError("this request was not refused")
 
 
+def queued(tables: Tables, result: Waiting, limit: float, now: Moment) -> dict[str, Any]:
+    """Return what the event of a request tells that has to wait for `limit` seconds at most."""
+    return {
+        "scopes": [want.scope.text for want in result.wants],
+        "holder": result.holder,
+        "limit": limit,
+        "behind": list(dict.fromkeys(other.holder for other in result.conflicts)),
+        "why": f"{_in_the_way(tables, result.conflicts, now)}; waits {format_duration(limit)} at most",
+    }
+
+
 def lease_json(tables: Tables, lease: Lease, now: Moment) -> dict[str, Any]:
     """Return a lease in the form that `--json` prints; ages in seconds."""
     session = tables.roster.get(lease.holder)
@@ -147,10 +153,10 @@ def _held(
     reason: str,
     prefix: str,
 ) -> LeaseRefusal:
-    shown = "; ".join(f"{other.scope.text} is {describe(tables, other, now)}" for other in conflicts[:3])
-    who = f"{prefix}{shown}{_until(tables, conflicts, now)}"
+    who = f"{prefix}{_in_the_way(tables, conflicts, now)}{_until(tables, conflicts, now)}"
+    named = "" if who.startswith(f"{asked} is ") else f"{asked}: "
     return LeaseRefusal(
-        f"{asked}: {who}; {ways_out([want.scope.text for want in wants])}",
+        f"{named}{who}; {ways_out([want.scope.text for want in wants])}",
         {
             "reason": reason,
             "holders": [
@@ -161,10 +167,14 @@ def _held(
     )
 
 
+def _in_the_way(tables: Tables, conflicts: Sequence[Conflict], now: Moment) -> str:
+    return "; ".join(f"{other.scope.text} is {describe(tables, other, now)}" for other in conflicts[:_NAMED])
+
+
 def _until(tables: Tables, conflicts: Sequence[Conflict], now: Moment) -> str:
     """Say how long at most: until the budget of the holder is used up."""
     session = tables.roster.get(conflicts[0].holder) if conflicts else None
     if session is None:
         return ""
     left = session.budget.left(session.elapsed(now))
-    return f", {format_duration(left)} at most" if left > 0 else ", its budget has run out"
+    return f", {format_duration(left)} more at most" if left > 0 else ", its budget has run out"

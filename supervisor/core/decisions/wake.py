@@ -20,13 +20,19 @@ from supervisor.core.tasks.standing import Ready
 LOOK_AGAIN = 5.0  # seconds
 
 
+def _in_vain(tables: Tables, holder: str) -> Note:
+    session = tables.roster.get(holder)
+    id_, key = (session.id, session.key) if session else (None, None)
+    return Note("lease.wait_timed_out", id_, key, {"holder": holder})
+
+
 def tick(tables: Tables, now: Moment) -> list[Effect]:
     """Carry out what is due: waits that ran out, idle leases, back-offs, quotas, stall probes."""
     effects: list[Effect] = []
     for result in tables.broker.due(now.mono):
         if isinstance(result, TimedOut):
             effects.append(Wake(result))
-            effects.append(Note("lease.wait_timed_out", data={"holder": result.holder}))
+            effects.append(_in_vain(tables, result.holder))
         else:
             effects += woken([result])
     ttl = tables.policy.leases.ttl

@@ -87,13 +87,7 @@ class ReadingVerbs:
         tables, now = self._authority.tables, self._authority.now()
         standings: dict[str, int] = {}
         for work in tables.backlog.works():
-            name = (
-                "closed"
-                if tables.backlog.closed(work.task.key)
-                else standing_name(tables.backlog.track(work.task.key).standing)
-            )
-            if name == "ready" and tables.backlog.blockers(work.task.key):
-                name = "blocked"
+            name = _standing(tables, work.task.key)
             standings[name] = standings.get(name, 0) + 1
         warning = plateau_warning(tables)
         situation = self._situation
@@ -168,7 +162,6 @@ class ReadingVerbs:
             raise not_found("task", params.key, "`leasehold task list --all` names them")
         found = explain(tables, work, now)
         track = tables.backlog.track(params.key)
-        history = [event_json(r.event, r.seq) for r in self._journal.recent(50, task=params.key)]
         answer: dict[str, Any] = {"id": params.key, "title": work.task.title, "attempts": track.attempts}
         if isinstance(found, Fit):
             answer |= {
@@ -183,7 +176,9 @@ class ReadingVerbs:
         answer["last_outcome"] = track.last.outcome.value if track.last else None
         answer["salvages"] = list(track.last.salvages) if track.last else []
         answer["history"] = [
-            entry for entry in history if entry["kind"].startswith(("session.", "task.", "commit."))
+            event_json(entry.event, entry.seq)
+            for entry in self._journal.recent(200, task=params.key)
+            if _concerns_the_task(entry.event.kind)
         ]
         return answer
 
@@ -220,6 +215,23 @@ class ReadingVerbs:
             "since": params.since,
             "at": time.time(),
         }
+
+
+def _standing(tables: Tables, key: str) -> str:
+    """Return where a task stands; what only its source has closed is `closed`."""
+    name = standing_name(tables.backlog.track(key).standing)
+    if tables.backlog.closed(key):
+        return name if name in {"done", "cancelled"} else "closed"
+    return "blocked" if name == "ready" and tables.backlog.blockers(key) else name
+
+
+def _concerns_the_task(kind: str) -> bool:
+    """Tell whether an event says what became of its task: leases that were had for the asking do not."""
+    return kind.startswith(("session.", "task.", "commit.", "write.", "read.")) or kind in {
+        "lease.refused",
+        "lease.waiting",
+        "lease.wait_timed_out",
+    }
 
 
 def _matches(event: Event, params: Events) -> bool:

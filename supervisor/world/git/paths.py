@@ -38,6 +38,8 @@ def resolve_scope_texts(repo: Repository, texts: Iterable[str], cwd: Path | None
     near = str(cwd) if cwd else root
     found: dict[str, None] = {}
     for text in texts:
+        if not text.strip():
+            raise ScopePathError('an empty text names no path; write "." for the folder that you are in')
         plain = _as_the_kernel_sees(root, near, text)
         if plain is not None:
             found[plain] = None
