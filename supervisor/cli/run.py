@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from supervisor.cli.show import DURATION
+
 if TYPE_CHECKING:
     from supervisor.world.early_signals import EarlySignals
     from supervisor.world.systemd.attached import Attached
@@ -23,9 +25,16 @@ if TYPE_CHECKING:
 @click.option(
     "--until-idle", is_flag=True, help="End when nothing is left to do; exit 1 if tasks are left undone."
 )
+@click.option(
+    "--patience",
+    type=DURATION,
+    default="15m",
+    show_default=True,
+    help="With --until-idle: how long to wait for an account or harness that cannot be used and does not tell until when.",
+)
 @click.option("--recover", is_flag=True, help="Move a damaged journal aside and begin a new one.")
 @click.pass_context
-def run(ctx: click.Context, config: str | None, until_idle: bool, recover: bool) -> None:  # noqa: FBT001  - click's flag
+def run(ctx: click.Context, config: str | None, until_idle: bool, patience: float, recover: bool) -> None:  # noqa: FBT001  - click's flag
     """Run the supervisor in the foreground.
 
     Signals: HUP reloads, USR1 re-ranks, USR2 toggles draining, TERM ends by supervisor.on_stop,
@@ -40,7 +49,9 @@ def run(ctx: click.Context, config: str | None, until_idle: bool, recover: bool)
     attached = attach(os.environ, os.getpid())
     named = config or ctx.find_root().obj.get("config")
     try:
-        code, left = _supervise(named, attached, early, until_idle=until_idle, recover=recover)
+        code, left = _supervise(
+            named, attached, early, until_idle=until_idle, patience=patience, recover=recover
+        )
     except click.ClickException as error:
         attached.give_up(error.message)
         raise
@@ -52,7 +63,13 @@ def run(ctx: click.Context, config: str | None, until_idle: bool, recover: bool)
 
 
 def _supervise(
-    named: str | None, attached: Attached, early: EarlySignals, *, until_idle: bool, recover: bool
+    named: str | None,
+    attached: Attached,
+    early: EarlySignals,
+    *,
+    until_idle: bool,
+    patience: float,
+    recover: bool,
 ) -> tuple[int, list[str]]:
     """Run the supervisor to its end; return its exit code and what is left undone.
 
@@ -95,7 +112,12 @@ def _supervise(
     try:
         return anyio.run(
             lambda: supervise(
-                settings, until_idle=until_idle, recover=recover, attached=attached, early=early
+                settings,
+                until_idle=until_idle,
+                patience=patience,
+                recover=recover,
+                attached=attached,
+                early=early,
             )
         )
     except expected as error:

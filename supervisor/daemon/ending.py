@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import anyio
 
-from supervisor.core.decisions import orders
+from supervisor.core.decisions import orders, resting
 from supervisor.core.decisions.admission import Closing, Open
 from supervisor.core.decisions.effects import Effect
 from supervisor.core.decisions.selection import Fit, decide, explain
@@ -29,7 +29,9 @@ class Serve:
 
 @dataclass(frozen=True, slots=True)
 class UntilIdle:
-    """End when nothing is left to do."""
+    """End when nothing is left to do; what rests without an hour is waited for `patience` seconds (`None`: as it takes)."""
+
+    patience: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,9 @@ class Ending:
         self._settings = settings
         self.survivors: list[str] = []
         self.over = anyio.Event()
+        if isinstance(plan, UntilIdle):
+            authority.tables.patience = plan.patience
+            resting.try_now(authority.tables, authority.now().wall)
         authority.on_time(self._seconds_left, self._ring)
 
     def begin(self) -> None:
@@ -147,7 +152,7 @@ class Ending:
     def left_over(self) -> list[str]:
         """Return in one line each what is not done and why, for the end of an idle run."""
         tables, now = self._authority.tables, self._authority.now()
-        lines = []
+        lines = resting.told_given_up(tables, now.wall)
         for work in sorted(tables.backlog.works(), key=lambda work: tables.backlog.rank(work.task.key)):
             if not tables.backlog.closed(work.task.key):
                 found = explain(tables, work, now)

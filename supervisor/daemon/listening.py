@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from supervisor.core.decisions.hearing import Mark
 from supervisor.core.sessions.lifecycle import Settling
 from supervisor.core.sessions.masking import Masks
 from supervisor.core.sessions.outcome import NEVER_RAN, ExitRecord
-from supervisor.core.sessions.reading import Reading
+from supervisor.core.sessions.reading import Reading, Verdict, VerdictKind
 from supervisor.core.sessions.roster import Session
 from supervisor.core.sessions.verdicts import Told, weigh_end
 from supervisor.daemon.authority import Authority
@@ -33,7 +33,9 @@ from supervisor.world.config.credentials import pass_through
 from supervisor.world.config.harness_program import reader_of
 from supervisor.world.config.models import Settings
 from supervisor.world.harness.adapter import Adapter
+from supervisor.world.harness.model_server import model_server
 from supervisor.world.harness.registry import COMMAND, AdapterError
+from supervisor.world.launch.environment import session_base
 from supervisor.world.launch.tail import PIECE, Tail, last_line
 
 log = structlog.get_logger("leasehold")
@@ -43,6 +45,7 @@ _AT_ONCE = 1 << 20  # bytes of one log at one look: what writes faster is a floo
 _BACKLOG = 1 << 25  # bytes of a log that is first looked at
 _BLIND = 5.0  # seconds between two looks where the kernel cannot tell of writes
 _WRITTEN = Mask.MODIFY | Mask.ONESHOT | Mask.DONT_FOLLOW
+_OF_THE_SERVER = frozenset({VerdictKind.UNREACHABLE, VerdictKind.AUTH})
 _FILES_KEPT = 64  # names of touched files that an ending carries
 
 
@@ -245,7 +248,19 @@ class Listener:
             log.error("adapter.failed", adapter=heard.adapter.name, session=heard.session.id, why=repr(error))
             verdict = None
         verdict = weigh_end(found, reading, verdict, last_line(self._out(heard.session)))
-        return Told(verdict, facts).masked(heard.masks)
+        return Told(self._located(heard, verdict), facts).masked(heard.masks)
+
+    def _located(self, heard: _Hearing, verdict: Verdict | None) -> Verdict | None:
+        """Name the model server in a verdict about it, where the configuration does."""
+        harness = self._settings().harness.get(heard.session.intent.harness)
+        if verdict is None or harness is None or verdict.kind not in _OF_THE_SERVER:
+            return verdict
+        passed = pass_through(harness.env_from, os.environ).values
+        env = {**session_base(os.environ), **passed, **harness.env}
+        url = model_server(heard.adapter.name, env, (*harness.args, *(harness.command or ())))
+        if not url or url in verdict.sentence:
+            return verdict
+        return replace(verdict, sentence=f"{verdict.sentence} (model server {url})")
 
     def _masks(self, session: Session) -> Masks:
         harness = self._settings().harness.get(session.intent.harness)

@@ -116,12 +116,14 @@ async def supervise(
     settings: Settings,
     *,
     until_idle: bool = False,
+    patience: float | None = None,
     recover: bool = False,
     attached: Attached | None = None,
     early: EarlySignals | None = None,
 ) -> tuple[int, list[str]]:
     """Run the supervisor until it is told to end; return the exit code and what is left undone, in lines.
 
+    With `until_idle`, `patience` are the seconds for which what rests and does not tell until when is waited for.
     With `recover` a damaged journal is moved aside and a new one begun. `attached` ties it to a service
     manager; signals that came `early` are answered first.
 
@@ -139,7 +141,7 @@ async def supervise(
         for watcher in watch:
             watcher.failed(error)
 
-    plan: Plan = UntilIdle() if until_idle else Serve()
+    plan: Plan = UntilIdle(patience) if until_idle else Serve()
     footing = await find_footing(settings)
     if recover:
         refuse_while_workers_live(state_dir / "sessions")

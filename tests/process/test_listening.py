@@ -296,3 +296,39 @@ def test_a_living_session_is_shown_and_its_log_is_told_in_words(site):
     assert "1 turns, 1 tool calls" in shown
     assert "100 tokens in, 10 out, cost unknown" in shown
     assert pretty.splitlines() == ["model claude-x", "working", "» Bash make"]
+
+
+GONE = """
+init(); result(subtype="success", is_error=True, result="API Error: Unable to connect (ECONNREFUSED)"); sys.exit(1)
+"""
+
+
+def test_an_idle_run_ends_when_a_model_server_stays_away_and_names_account_url_and_reason(site):
+    for name in ("a", "b"):
+        site.task(name, f"{name}.txt")
+    site.configure(
+        TALK + GONE,
+        harness=CLAUDE | {"env": {"ANTHROPIC_BASE_URL": "http://me:hidden@127.0.0.1:9/v1"}},
+        retry={"backoff": "1s", "jitter": 0.0},
+        **{"quotas.plan": {"harness": ["agent"]}},
+    )
+
+    done = site.run("run", "--until-idle", "--patience", "4s", code=1)
+
+    assert "account plan (harness agent) was tried 3 times" in done.stderr
+    assert "model server cannot be reached" in done.stderr
+    assert "ECONNREFUSED" in done.stderr
+    assert "(model server http://127.0.0.1:9/v1)" in done.stderr
+    assert "hidden" not in done.stderr
+    assert "  a: harness agent (account plan) rests for" in done.stderr
+    assert len(site.events("session.ended")) <= 4  # two at once, and a canary each time
+
+
+def test_an_idle_run_tries_a_server_once_that_was_away_for_an_earlier_one(site):
+    site.task("a", "a.txt")
+    site.configure(TALK + GONE, harness=CLAUDE, retry={"backoff": "30m"})
+    site.run("run", "--until-idle", "--patience", "0s", code=1)
+
+    site.run("run", "--until-idle", "--patience", "0s", code=1)
+
+    assert len(site.events("session.ended")) == 2

@@ -7,7 +7,7 @@ import pytest
 from supervisor.core.decisions import hearing, resting
 from supervisor.core.decisions.hearing import Mark
 from supervisor.core.decisions.policy import Harness
-from supervisor.core.decisions.selection import Skip, explain
+from supervisor.core.decisions.selection import Skip, decide, explain
 from supervisor.core.history.quota import Quota, Starts
 from supervisor.core.pacing.retry import RetryPolicy
 from supervisor.core.sessions.budget import Budget
@@ -120,6 +120,76 @@ def test_an_unreachable_model_server_is_tried_again_and_is_no_failure_of_the_tas
     assert shared.tables.backlog.track("a").attempts == 0
     assert "ECONNREFUSED" in shared.tables.resting["haiku"].why
     assert shared.tables.resting["haiku"].until == shared.now.wall + 30
+
+
+def gone(words: str = "ECONNREFUSED (model server http://127.0.0.1:9)") -> Verdict:
+    return Verdict(VerdictKind.UNREACHABLE, words)
+
+
+def test_an_idle_run_gives_an_account_up_whose_next_try_is_beyond_its_patience(shared):
+    shared.tables.patience = 100.0
+    for key in shared.fill():
+        shared.started(key)
+    for key in ("a", "b", "c"):
+        shared.end(key, 1, verdict=gone())
+    assert all(skip.until is not None for skip in decide(shared.tables, shared.now).skipped)
+
+    for wait in (31, 61):
+        (canary,) = shared.pass_time(wait)
+        shared.end(canary, 1, verdict=gone())
+
+    assert [skip.until for skip in decide(shared.tables, shared.now).skipped] == [None] * 3
+    (told,) = resting.told_given_up(shared.tables, shared.now.wall)
+    assert told == (
+        "account anthropic (harness opus, haiku) was tried 3 times within 1m32s, and is not waited for any longer: "
+        "its model server cannot be reached: ECONNREFUSED (model server http://127.0.0.1:9)"
+    )
+
+
+def test_a_service_waits_for_an_account_as_long_as_it_takes(shared):
+    shared.fill()
+    shared.end("a", 1, verdict=gone())
+    for wait in (31, 61, 121, 241):
+        (canary,) = shared.pass_time(wait)
+        shared.end(canary, 1, verdict=gone())
+
+    assert all(skip.until is not None for skip in decide(shared.tables, shared.now).skipped)
+    assert resting.told_given_up(shared.tables, shared.now.wall) == []
+
+
+def test_an_hour_that_an_account_told_is_waited_for_also_by_an_idle_run(shared):
+    shared.tables.patience = 100.0
+    shared.fill()
+    shared.end("a", 1, verdict=limited(shared.now.wall + 5000))
+
+    assert all(skip.until is not None for skip in decide(shared.tables, shared.now).skipped)
+
+
+def test_an_idle_run_tries_at_once_what_rested_under_an_earlier_supervisor(shared):
+    shared.fill()
+    for key in ("a", "b", "c"):
+        shared.end(key, 1, verdict=gone())
+    shared.tables.patience = 1.0
+    resting.try_now(shared.tables, shared.now.wall)
+
+    (canary,) = shared.fill()
+    shared.end(canary, 1, verdict=gone())
+    assert len(resting.told_given_up(shared.tables, shared.now.wall)) == 1
+
+
+def test_an_idle_run_waits_for_the_harness_that_is_free_first(new_house, work):
+    quota = Quota("plan", 1, 3600.0, ("haiku",))
+    house = new_house(harnesses=TWO, quotas=(quota,), retry=RETRY)
+    house.offer(work("b", "b", harness="haiku"))
+    house.fill()
+    house.end("b", 0, commits=["c1"])
+    house.offer(work("a", "a", harness="opus"))
+    house.fill()
+    house.end("a", 1, verdict=REFUSED)
+    house.offer(work("c", "c"))
+
+    (skip,) = [skip for skip in decide(house.tables, house.now).skipped if skip.key == "c"]
+    assert skip.until == house.now.wall + 3600
 
 
 def test_a_harness_without_an_account_rests_alone(new_house, work):

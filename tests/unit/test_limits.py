@@ -214,7 +214,7 @@ def test_sessions_that_started_before_a_rest_make_it_no_longer():
     policy = RetryPolicy(3, 30.0, 1800.0, 0.0)
     first = asked_for(None, policy, "s", 1000.0)
 
-    assert first == Rest(1, 1030.0, "it asked to be tried later", trouble=Trouble.ACCOUNT)
+    assert first == Rest(1, 1030.0, "it asked to be tried later", trouble=Trouble.ACCOUNT, since=1000.0)
     assert asked_for(first, policy, "s", 1010.0) is first
     assert asked_for(first, policy, "s", 1030.0).until == 1090.0
     assert not_started(first, policy, "gone", "s", 1010.0) is first
@@ -224,7 +224,7 @@ def test_a_host_without_means_is_tried_for_ever_but_a_missing_program_is_not():
     policy = RetryPolicy(2, 30.0, 60.0, 0.0)
     first = held_up(None, policy, "no descriptors", "s", 0.0)
 
-    assert not_started(first, policy, "no program", "s", 100.0) == Rest(2, None, "no program")
+    assert not_started(first, policy, "no program", "s", 100.0) == Rest(2, None, "no program", since=0.0)
     assert held_up(Rest(99, 0.0, ""), policy, "no descriptors", "s", 100.0).until == 160.0
 
 

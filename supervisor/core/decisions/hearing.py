@@ -29,7 +29,7 @@ class Mark:
     def of(cls, reading: Reading) -> Mark:
         """Return where a reading is now."""
         tokens = (reading.tokens_in or 0) + (reading.tokens_out or 0)
-        return cls(reading.model, tokens, reading.cost_usd or 0.0, any(reading.progress()))
+        return cls(reading.model, tokens, reading.cost_usd or 0.0, reading.answered())
 
 
 def heard(tables: Tables, session: Session, before: Mark, after: Mark, now: Moment) -> list[Effect]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from supervisor.core.decisions.effects import Effect, Note
 from supervisor.core.decisions.tables import Tables
@@ -91,7 +92,7 @@ def ended(tables: Tables, session: Session, ending: Ending, now: Moment) -> list
         why = f"it is rate-limited: {verdict['sentence']}" if verdict else ""
         rest = asked_for(before, policy, session.id, now.wall, why=why, at=verdict.get("retry_at"))
     elif ending.outcome is Outcome.UNAVAILABLE and verdict.get("kind") == VerdictKind.AUTH.value:
-        rest = turned_away(before, f"its account was refused: {verdict['sentence']}")
+        rest = turned_away(before, f"its account was refused: {verdict['sentence']}", now.wall)
     elif ending.outcome is Outcome.UNAVAILABLE:
         why = f"its model server cannot be reached: {verdict['sentence']}"
         rest = held_up(before, policy, why, session.id, now.wall, Trouble.ACCOUNT)
@@ -129,23 +130,53 @@ def lift(tables: Tables, harness: str, by: str) -> list[Effect] | None:
     ]
 
 
-def sentence(name: str, rest: Rest, now: float) -> str:
+def sentence(tables: Tables, name: str, rest: Rest, now: float) -> str:
     """Return in one line why a harness takes no session now, and what ends that."""
+    account, _ = tables.policy.account(name)
+    who = f"harness {name}" if account == name else f"harness {name} (account {account})"
+    times = f" ({rest.failures} times in a row)" if rest.failures > 1 else ""
     if rest.until is None:
-        times = f" ({rest.failures} times)" if rest.failures > 1 else ""
-        return (
-            f"harness {name} is stopped: {rest.why}{times}; mend it, then `leasehold resume --harness {name}`"
-        )
+        return f"{who} is stopped: {rest.why}{times}; mend it, then `leasehold resume --harness {name}`"
     if rest.over(now):
-        return f"harness {name} rested ({rest.why}); session {rest.canary} tries whether it works again"
-    return f"harness {name} rests for {format_duration(rest.until - now)} more: {rest.why}"
+        return f"{who} rested: {rest.why}; session {rest.canary} tries whether it works again"
+    return f"{who} rests for {format_duration(rest.until - now)} more: {rest.why}{times}"
 
 
 def told(tables: Tables, now: float) -> list[str]:
     """Return a sentence for each harness that takes no session now."""
     return [
-        sentence(name, rest, now) for name, rest in tables.resting.items() if takes_none(tables, name, now)
+        sentence(tables, name, rest, now)
+        for name, rest in tables.resting.items()
+        if takes_none(tables, name, now)
     ]
+
+
+def given_up(tables: Tables, rest: Rest) -> bool:
+    """Tell whether nobody waits for the end of a rest, as a run that ends when it is idle does not for ever."""
+    return tables.patience is not None and rest.outlasts(tables.patience)
+
+
+def told_given_up(tables: Tables, now: float) -> list[str]:
+    """Return a sentence for each account that nobody waits for any longer."""
+    found: dict[str, str] = {}
+    for name, rest in tables.resting.items():
+        if not given_up(tables, rest) or rest.over(now):
+            continue
+        account, harnesses = tables.policy.account(name)
+        who = f"harness {name}" if account == name else f"account {account} (harness {', '.join(harnesses)})"
+        tried = "once" if rest.failures == 1 else f"{rest.failures} times"
+        found[account] = (
+            f"{who} was tried {tried} within {format_duration(max(0.0, now - rest.since))}, and is not waited for "
+            f"any longer: {rest.why}"
+        )
+    return list(found.values())
+
+
+def try_now(tables: Tables, now: float) -> None:
+    """Let what rested under an earlier supervisor be tried at once, but for what told when to come again."""
+    for name, rest in tables.resting.items():
+        if rest.until is not None and rest.trouble is not Trouble.LIMIT and not rest.proved():
+            tables.resting[name] = replace(rest, until=min(rest.until, now), since=now)
 
 
 def abandoned(ending: Ending) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
@@ -274,7 +275,13 @@ def _find_harness(walk: _Pass, name: str | None) -> tuple[str, ...] | Skip:
     full = {candidate: harness_full(walk.tables, candidate, walk.now) for candidate in candidates}
     if free := tuple(candidate for candidate, skip in full.items() if skip is None):
         return free
-    return next(skip for skip in full.values() if skip is not None)
+    skips = [skip for skip in full.values() if skip is not None]
+    return min(skips, key=_how_soon)
+
+
+def _how_soon(skip: Skip) -> tuple[bool, float]:
+    """Order what keeps harnesses from taking a session: one that is merely full has room first."""
+    return skip.reason is not Reason.HARNESS_FULL, math.inf if skip.until is None else skip.until
 
 
 def harness_full(tables: Tables, name: str, now: Moment) -> Skip | None:
@@ -285,8 +292,9 @@ def harness_full(tables: Tables, name: str, now: Moment) -> Skip | None:
         return Skip("", "", Reason.HARNESS_FULL, f"harness {name} runs {running} sessions, as many as it may")
     if (rest := resting.takes_none(tables, name, now.wall)) is not None:
         reason = Reason.NO_HARNESS if rest.until is None else Reason.QUOTA
-        until = None if rest.over(now.wall) else rest.until  # a canary is waited for until it is answered
-        return Skip("", "", reason, resting.sentence(name, rest, now.wall), until)
+        # a canary is waited for until it is answered
+        until = None if rest.over(now.wall) or resting.given_up(tables, rest) else rest.until
+        return Skip("", "", reason, resting.sentence(tables, name, rest, now.wall), until)
     exhausted = tables.starts.exhausted(name, tables.policy.quotas, now.wall)
     if exhausted is not None:
         quota, until = exhausted

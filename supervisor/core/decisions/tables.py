@@ -45,6 +45,7 @@ class Tables:
     and which lease kept it back, so that the same is not tested again while that lease is held. `ranking` grows with
     each re-ranking that an operator asked for. `closing` has the tokens of leases that are being taken back: their
     holder's guard is told, and nothing new is granted under them until it is known that nothing is open any more. `rung` names what holds the processes of new sessions together.
+    `patience` are the seconds for which what rests is waited for that has not told until when; `None` for as long as it takes.
     `to_look_after` has the sessions that ended and whose grade may still change, `being_graded` those that a grader is asked about.
     """
 
@@ -73,6 +74,7 @@ class Tables:
     grades: Grades = field(default_factory=Grades)
     to_look_after: deque[str] = field(default_factory=deque)
     being_graded: set[str] = field(default_factory=set)
+    patience: float | None = None
 
     def remember_lane(self, lane: str) -> None:
         """Take note of an assignment for the plateau warning."""

@@ -25,6 +25,7 @@ class Trouble(enum.Enum):
 
     START = "start"  # over once its program runs
     ACCOUNT = "account"  # over once the model answers
+    LIMIT = "limit"  # the same, and the account told when to come again
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class Rest:
     """No session of the harness starts before `until` (Unix seconds; `None`: before an operator's word).
 
     `failures` counts the endings in a row that led here; none are left once a canary came through. `canary` is the
-    session that tries, after `until`, whether it works again.
+    session that tries, after `until`, whether it works again. `since` (Unix seconds) is when the first of these endings was.
     """
 
     failures: int
@@ -40,6 +41,7 @@ class Rest:
     why: str
     canary: str = ""
     trouble: Trouble = Trouble.START
+    since: float = 0.0
 
     def over(self, now: float) -> bool:
         """Tell whether a session may try again."""
@@ -48,6 +50,12 @@ class Rest:
     def proved(self) -> bool:
         """Tell whether a canary came through, so that the others only follow a little apart."""
         return self.failures == 0
+
+    def outlasts(self, patience: float) -> bool:
+        """Tell whether this goes on for longer than `patience` seconds and nobody told until when."""
+        if self.until is None or self.proved() or self.trouble is Trouble.LIMIT:
+            return False
+        return self.until - self.since > patience
 
 
 def asked_for(
@@ -65,8 +73,8 @@ def asked_for(
     if before is not None and not before.over(now):
         if before.until is None or before.until >= now + wait:
             return before
-        return Rest(before.failures, until, why, trouble=Trouble.ACCOUNT)
-    return Rest(before.failures + 1 if before else 1, until, why, trouble=Trouble.ACCOUNT)
+        return Rest(before.failures, until, why, trouble=Trouble.LIMIT, since=before.since)
+    return _next(before, until, why, Trouble.LIMIT, now)
 
 
 def held_up(
@@ -82,7 +90,7 @@ def held_up(
         return before
     failures = before.failures + 1 if before else 1
     until = now + backoff(failures, policy.base, policy.cap, policy.jitter_share, seed)
-    return Rest(failures, until, why, trouble=trouble)
+    return _next(before, until, why, trouble, now)
 
 
 def not_started(before: Rest | None, policy: RetryPolicy, why: str, seed: str, now: float) -> Rest:
@@ -92,14 +100,14 @@ def not_started(before: Rest | None, policy: RetryPolicy, why: str, seed: str, n
     nothing is tried before an operator has looked and reloaded.
     """
     rest = held_up(before, policy, why, seed, now)
-    return rest if rest is before or rest.failures < policy.attempts else Rest(rest.failures, None, why)
+    return rest if rest is before or rest.failures < policy.attempts else replace(rest, until=None)
 
 
-def turned_away(before: Rest | None, why: str) -> Rest:
+def turned_away(before: Rest | None, why: str, now: float) -> Rest:
     """Return the rest of a harness whose account was refused: trying again helps nobody, an operator must look."""
     if before is not None and before.until is None:
         return before
-    return Rest(before.failures + 1 if before else 1, None, why, trouble=Trouble.ACCOUNT)
+    return _next(before, None, why, Trouble.ACCOUNT, now)
 
 
 def probing(rest: Rest, session: str) -> Rest:
@@ -110,3 +118,10 @@ def probing(rest: Rest, session: str) -> Rest:
 def came_through(why: str, seed: str, now: float) -> Rest:
     """Return what is left of a rest once its canary was answered: the others follow a little apart."""
     return Rest(0, now + _APART * unit_hash(seed), why)
+
+
+def _next(before: Rest | None, until: float | None, why: str, trouble: Trouble, now: float) -> Rest:
+    """Return the rest after one more ending in a row."""
+    if before is None or before.proved():
+        return Rest(1, until, why, trouble=trouble, since=now)
+    return Rest(before.failures + 1, until, why, trouble=trouble, since=before.since)

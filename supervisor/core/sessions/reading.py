@@ -148,6 +148,11 @@ class Reading:
         """Return what differs whenever the model or a tool did something: never mere output, retries or noise."""
         return self.turns, self.tool_calls, self.tokens_out or 0, len(self.files) + self.files_more
 
+    def answered(self) -> bool:
+        """Tell whether its model has answered: a turn that came to an error only is no answer."""
+        worked = self.tool_calls or self.tokens_out or self.files
+        return bool(worked or (self.turns and self.message and self.error is None))
+
     def as_json(self) -> dict[str, Any]:
         """Return the facts by name; what the harness did not tell is `None`, an error is left out where there is none."""
         found: dict[str, Any] = {

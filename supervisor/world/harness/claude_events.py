@@ -71,8 +71,13 @@ def _assistant(found: dict[str, Any], reading: Reading) -> None:
 
 
 def _is_a_call(message: dict[str, Any]) -> bool:
-    """Tell whether a line stands for a model call: Qwen Code tells words before their call apart, with a usage of zero."""
+    """Tell whether a line stands for a model call.
+
+    Qwen Code tells words before their call apart, with a usage of zero; Claude Code words an error as a message of no model.
+    """
     usage = table(message, "usage")
+    if text(message, "model").startswith("<"):
+        return False
     return not usage or bool(number(usage, "input_tokens") or number(usage, "output_tokens"))
 
 
@@ -111,7 +116,6 @@ def _result(found: dict[str, Any], reading: Reading) -> None:
             (number(usage, "input_tokens") or 0) + cached + made, number(usage, "output_tokens"), cached
         )
     reading.costs(found.get("total_cost_usd"))
-    reading.turns = reading.turns or number(found, "num_turns") or 0
     subtype = text(found, "subtype")
     said = text(found, "result") or text(table(found, "error"), "message") or text(found, "error")
     if subtype in _ENDS:
@@ -126,4 +130,5 @@ def _result(found: dict[str, Any], reading: Reading) -> None:
         )
     else:
         reading.recovered()
+        reading.turns = reading.turns or number(found, "num_turns") or 0
     reading.conclude(text(found, "result"))

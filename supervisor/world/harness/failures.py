@@ -7,7 +7,7 @@ import re
 from supervisor.core.sessions.reading import Reading, Verdict, VerdictKind
 
 _STATUS = re.compile(
-    r"\b(?:status(?: code)?|error(?: code)?|HTTP|API Error)[\"':=\s]*(\d{3})\b", re.IGNORECASE
+    r"\b(?:status(?: code)?|error(?: code)?|HTTP|API Error|(?<=[\"'])code)[\"':=\s]*(\d{3})\b", re.IGNORECASE
 )
 _BARE = re.compile(r"^\s*(\d{3})\b|\((\d{3})\)")
 _WORDS = (
@@ -28,7 +28,7 @@ _WORDS = (
     (
         VerdictKind.AUTH,
         re.compile(
-            r"unauthori[sz]ed|authentication|invalid (?:x-)?api[ _-]?key|incorrect api key|api key not valid|not logged in|please run /login|permission[ _]denied.*api|credit balance",
+            r"unauthori[sz]ed|unauthenticated|authentication|invalid (?:x-)?api[ _-]?key|incorrect api key|api key not valid|not logged in|please run /login|permission[ _]denied.*api|credit balance",
             re.IGNORECASE,
         ),
     ),

@@ -62,8 +62,6 @@ class Pi:
             case "session":
                 reading.native_session = text(found, "id")
                 reading.note("start")
-            case "turn_start":
-                reading.turns += 1
             case "message_end":
                 _message(table(found, "message"), reading)
             case "tool_execution_start":
@@ -98,6 +96,7 @@ def _message(message: dict[str, Any], reading: Reading) -> None:
         case "aborted":
             reading.fail(VerdictKind.ABORTED, text(message, "errorMessage") or "interrupted")
         case _:
+            reading.turns += 1
             reading.recovered()
 
 
