@@ -28,6 +28,7 @@ from supervisor.core.decisions.tables import Tables
 from supervisor.core.leases.lease import Woken
 from supervisor.core.moment import Moment
 from supervisor.daemon.alarm import Alarm
+from supervisor.daemon.first_writes import FirstWrites
 from supervisor.daemon.promises import Promises
 from supervisor.daemon.recorder import Recorder
 from supervisor.world import clock
@@ -62,6 +63,7 @@ class Authority:
         self.promises = Promises()
         self.alarm = Alarm(self._seconds_left, self.tick)
         self.after: list[Callable[[], None]] = []
+        self.first_writes = FirstWrites(self.tell)
         self._looking = False
         self._fleet: Fleet | None = None
         self._feeds: Feeds | None = None
@@ -84,7 +86,7 @@ class Authority:
         assert self._fleet is not None  # noqa: S101  - attached by the composition root before anything happens
         assert self._feeds is not None  # noqa: S101
         now = self.now()
-        todo = list(effects)
+        todo: list[Effect] = [*self.first_writes.notes(), *effects]  # events keep their order
         records: list[Note | SaveSession | SaveTask] = [
             effect for effect in todo if isinstance(effect, Note | SaveSession | SaveTask)
         ]
@@ -116,6 +118,10 @@ class Authority:
         if not self._looking:
             self._looking = True
             asyncio.get_running_loop().call_soon(self._look)
+
+    def tell(self) -> None:
+        """Record now what was granted to first writes."""
+        self.do(())
 
     def _look(self) -> None:
         """See what follows from all changes of this turn of the loop: the next instant, the end."""

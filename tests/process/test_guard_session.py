@@ -147,6 +147,18 @@ def test_a_lease_taken_at_a_write_is_the_sessions_until_its_end_and_lets_its_com
     assert granted["data"]["scopes"] == ["new.txt"]
 
 
+def test_each_first_write_of_a_storm_is_told_once_in_a_few_events(site):
+    site.configure(AGENT)
+    script(site, "only", "for i in $(seq 400); do echo x > f$i.txt; done")
+
+    site.until_idle()
+
+    granted = [event for event in site.events("lease.granted") if event["data"].get("discovered")]
+    named = [scope for event in granted for scope in event["data"]["scopes"]]
+    assert sorted(named) == sorted(f"f{number}.txt" for number in range(1, 401))
+    assert len(granted) <= 100
+
+
 @pytest.mark.parametrize(
     ("away", "said"), [("wait", "later: written"), ("closed", "later: refused"), ("open", "later: written")]
 )

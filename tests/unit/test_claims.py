@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from supervisor.core.decisions.claims import Claim, claim, give_back, timed_out
+from supervisor.core.decisions.first_write import first_write
 from supervisor.core.decisions.policy import Leases, Repo, Undeclared
 from supervisor.core.decisions.requests import LeaseRefusal, refuse
 from supervisor.core.leases.lease import Granted, TimedOut, Waiting
@@ -178,3 +179,35 @@ def test_a_git_command_over_the_checkout_is_told_the_same_at_once_and_after_a_wa
         assert f"one is held by session {house.session('a').id}" in told
     house.take(effects)
     assert house.notes("write.refused")[-1].data["why"] == late.sentence
+
+
+def test_the_short_way_of_a_first_write_leases_the_same_as_the_long_one(house, work) -> None:
+    start(house, work, ("a", ("one", "src/")), ("b", ("two",)))
+    session = house.session("a")
+
+    new = first_write(house.tables, session, "three", house.now)
+    held = first_write(house.tables, session, "src/deep", house.now)
+
+    assert new is not None
+    assert new.scope == file_scope("three", "repo")
+    assert new in house.tables.broker.held(session.id)
+    assert held is not None
+    assert held.scope.text == "src/"
+
+
+def test_the_short_way_of_a_first_write_changes_nothing_where_more_is_to_be_said(new_house, work) -> None:
+    rules = {
+        "repos": {"repo": Repo("repo", exclude=tuple(parse_scopes("*.lock", "repo")))},
+        "leases": replace(Leases(), undeclared=Undeclared.REFUSE),
+    }
+    house = new_house(**rules)
+    start(house, work, ("a", ("one",)), ("b", ("two",)), ("c", ()))
+    a, c = house.session("a"), house.session("c")
+    before = list(house.tables.broker.leases())
+
+    assert first_write(house.tables, a, "two", house.now) is None  # another's
+    assert first_write(house.tables, a, "uv.lock", house.now) is None  # nobody may
+    assert first_write(house.tables, c, "new", house.now) is None  # its task declares nothing
+    house.tables.wait_for_reports.add("other")
+    assert first_write(house.tables, a, "new", house.now) is None  # it is not known yet who holds what
+    assert list(house.tables.broker.leases()) == before

@@ -80,12 +80,12 @@ def claim(
             return LeaseRefusal("; ".join(lines), {"reason": "stale"}), wants, effects
     if not wants:
         return Granted(()), wants, []
-    had = {lease.token for lease in tables.broker.held(session.id)} if len(wants) > 1 else set()
+    newest = tables.broker.last_token
     result = tables.broker.acquire(session.id, wants, now.mono, wait=wait)
     match result:
         case Granted(leases):
-            fresh = [lease.scope.text for lease in leases if lease.token not in had]
-            if asked.git:
+            fresh = [lease.scope.text for lease in leases if lease.token > newest]
+            if asked.git or not fresh:
                 return result, wants, []  # for as long as one command runs: too short to be worth an event
             data = {"scopes": fresh, "holder": session.id, "discovered": True}
             return result, wants, [Note("lease.granted", session.id, session.key, data)]

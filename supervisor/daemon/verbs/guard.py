@@ -7,11 +7,11 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, Literal
 
-import msgspec
 import structlog
 
 from supervisor.core.decisions import claims, requests, stale
 from supervisor.core.decisions.effects import Note
+from supervisor.core.decisions.first_write import first_write
 from supervisor.core.decisions.requests import LeaseRefusal
 from supervisor.core.leases.lease import Granted, Lease, TimedOut, Waiting, Want, Woken
 from supervisor.core.leases.scope import Kind, Scope, ScopeError, file_scope, path_key
@@ -79,8 +79,12 @@ class GuardVerbs:
     def claim(self, caller: Caller, params: GuardClaim) -> object:
         """Grant, refuse, or answer when the wait is over."""
         authority = self._authority
-        session = living(self._authority, caller)
+        session = living(authority, caller)
         repo = self._shop.repos.get(session.intent.repo)
+        if len(params.files) == 1 and not (params.folders or params.places or params.inodes or params.git):
+            lease = self._first_write(session, repo, decode_path(params.files[0]))
+            if lease is not None:
+                return {"leases": (lease,), "notices": ()}
         asked = claims.Claim(
             tuple(map(decode_path, params.files)),
             tuple(map(decode_path, params.folders)),
@@ -117,6 +121,26 @@ class GuardVerbs:
                 raise lease_error(verdict)
         authority.do(effects)
         return answer
+
+    def _first_write(self, session: Session, repo: Repository | None, path: str) -> Lease | None:
+        """Grant a file that nobody else holds; what follows from it can wait until the session has its answer."""
+        if session.id in self._clean_ones:
+            return None  # it may be among those
+        authority = self._authority
+        newest = authority.tables.broker.last_token
+        try:
+            lease = first_write(
+                authority.tables,
+                session,
+                path,
+                authority.now(),
+                fold_case=repo is not None and repo.fold_case,
+            )
+        except ScopeError as error:
+            raise RpcError(Code.REFUSED, str(error), {"reason": "scope"}) from error
+        if lease is not None and lease.token > newest:
+            authority.first_writes.add(session, lease.scope.text)
+        return lease
 
     def _names_held(
         self, session: Session, repo: Repository | None, inodes: tuple[tuple[int, int], ...]
@@ -233,7 +257,7 @@ class GuardVerbs:
 
 
 def _written(leases: tuple[Lease, ...], notices: tuple[str, ...] = ()) -> dict[str, object]:
-    return {"leases": [msgspec.to_builtins(lease) for lease in leases], "notices": list(notices)}
+    return {"leases": leases, "notices": notices}
 
 
 def _inode(path: Path) -> tuple[int, int] | None:

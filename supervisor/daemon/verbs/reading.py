@@ -184,6 +184,7 @@ class ReadingVerbs:
 
     def events(self, _caller: Caller, params: Events) -> object:
         """Return events of the journal; with `follow`, push what happens from now on."""
+        self._authority.tell()
         limit = max(1, min(params.limit, 100_000))
         if params.after is not None:
             recorded = self._journal.events(

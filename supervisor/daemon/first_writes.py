@@ -1,0 +1,53 @@
+"""First writes that were granted and are not told of yet: a storm of them is one event for each session."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from supervisor.core.decisions.effects import Note
+from supervisor.core.sessions.roster import Session
+
+_TOGETHER = 0.05  # seconds that one waits for others
+_MOST = 1_000  # files that one event names
+
+
+class FirstWrites:
+    """The session goes on when its lease is in the tables; who follows the events hears of it a moment later.
+
+    `tell` is called when it is time to: it asks for `notes`.
+    """
+
+    def __init__(self, tell: Callable[[], None]) -> None:
+        self._tell = tell
+        self._scopes: dict[str, tuple[Session, list[str]]] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    def add(self, session: Session, scope: str) -> None:
+        """Take note that a session was granted a file."""
+        known = self._scopes.get(session.id)
+        if known is None:
+            self._scopes[session.id] = (session, [scope])
+            if self._timer is None:
+                self._timer = asyncio.get_running_loop().call_later(_TOGETHER, self._tell)
+            return
+        known[1].append(scope)
+        if len(known[1]) >= _MOST:
+            self._tell()
+
+    def notes(self) -> list[Note]:
+        """Return what there is to tell, which counts as told then."""
+        if self._timer is None:
+            return []
+        self._timer.cancel()
+        self._timer = None
+        told, self._scopes = self._scopes, {}
+        return [
+            Note(
+                "lease.granted",
+                session.id,
+                session.key,
+                {"scopes": scopes, "holder": session.id, "discovered": True},
+            )
+            for session, scopes in told.values()
+        ]
