@@ -149,7 +149,7 @@ def test_a_lease_taken_at_a_write_is_the_sessions_until_its_end_and_lets_its_com
 
 def test_each_first_write_of_a_storm_is_told_once_in_a_few_events(site):
     site.configure(AGENT)
-    script(site, "only", "for i in $(seq 400); do echo x > f$i.txt; done")
+    script(site, "only", "for i in $(seq 400); do echo x > f$i.txt; done; git add f*; git commit -qm F -- f*")
 
     site.until_idle()
 
