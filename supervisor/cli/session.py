@@ -15,7 +15,7 @@ from supervisor.cli.show import DURATION, ago, clock, json_option, print_json, s
 if TYPE_CHECKING:
     from supervisor.world.journal.reader import Reader
 
-COLUMNS = ("session", "state", "task", "harness", "pid", "elapsed", "left", "leases")
+COLUMNS = ("session", "state", "task", "harness", "model", "used", "pid", "elapsed", "left", "leases")
 
 
 def row(session: dict[str, Any]) -> tuple[object, ...]:
@@ -25,11 +25,23 @@ def row(session: dict[str, Any]) -> tuple[object, ...]:
         session.get("outcome") or session["state"],
         session["task"],
         session["harness"],
+        session.get("model"),
+        _used(session.get("usage") or {}),
         session["pid"],
         span(session["elapsed"]),
         span(session["left"]),
         session.get("leases_held"),
     )
+
+
+def _used(usage: dict[str, Any]) -> str:
+    """Return tokens and cost in short, as far as the harness told them."""
+    told = [usage[name] for name in ("tokens_in", "tokens_out") if usage.get(name) is not None]
+    tokens = sum(told)
+    parts = [f"{tokens / 1000:.0f}k tokens" if tokens >= 10_000 else f"{tokens} tokens"] if told else []
+    if usage.get("cost_usd") is not None:
+        parts.append(f"{usage['cost_usd']:.2f} USD")
+    return ", ".join(parts)
 
 
 @click.group()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from supervisor.core.sessions.roster import Session
@@ -36,7 +37,9 @@ class KeepsNothing:
 
 
 class Listens(Protocol):
-    """Who hears what harnesses print."""
+    """Who hears what harnesses print; `ought_to_leave` is called for a session that has told its result."""
+
+    ought_to_leave: Callable[[str], bool]
 
     def begin(self, session_id: str) -> None:
         """Listen to a session whose harness runs."""
@@ -53,6 +56,9 @@ class Listens(Protocol):
 
 class HearsNothing:
     """Nobody listens: exit codes are all there is."""
+
+    def __init__(self) -> None:
+        self.ought_to_leave: Callable[[str], bool] = lambda _session: True
 
     def begin(self, session_id: str) -> None:
         """Let it talk."""

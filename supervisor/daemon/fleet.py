@@ -82,6 +82,11 @@ class Workers:
         self.keeper: Keeper = KeepsNothing()
         self.listener: Listens = HearsNothing()
 
+    def listen(self, listener: Listens) -> None:
+        """Have harnesses heard; the worker of one that told its result knows then that it ought to leave."""
+        self.listener = listener
+        listener.ought_to_leave = lambda session: self.order(session, "finished")
+
     def launch(self, session: str, after: Ticket) -> None:
         """Start the session's worker once its intent is durable."""
         self._group.start_soon(self._launch, session, after, name=f"session {session}")

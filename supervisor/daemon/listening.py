@@ -59,6 +59,7 @@ class _Hearing:
     masks: Masks
     reading: Reading = field(default_factory=Reading)
     mark: Mark = field(default_factory=Mark)
+    done: bool = False  # its worker knows that it ought to leave
     watch: Watch | None = None
 
 
@@ -78,6 +79,7 @@ class Listener:
         self._hearings: dict[str, _Hearing] = {}
         self._group = group
         self._inotify: Inotify | None = None
+        self.ought_to_leave: Callable[[str], bool] = lambda _session: True  # set by what speaks to workers
         self._begun = anyio.Event()
         group.start_soon(self._run, name="listener")
 
@@ -226,6 +228,8 @@ class Listener:
             except Exception:  # noqa: BLE001  - of another package's adapter; a harness may print anything
                 reading.odd += 1
         reading.long, reading.missed = heard.tail.long, heard.tail.missed
+        if reading.final and not heard.done:  # a harness that has told its result has nothing left to do
+            heard.done = self.ought_to_leave(heard.session.id)
         mark = Mark.of(reading)
         if mark != heard.mark:
             before, heard.mark = heard.mark, mark

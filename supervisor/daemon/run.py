@@ -265,7 +265,7 @@ def _build(
         settler,
         footing.ladder,
     )
-    workers.listener = Listener(authority, places, lambda: shop.settings, group)
+    workers.listen(Listener(authority, places, lambda: shop.settings, group))
     footing.ladder.recorded = tables.rung_of
     reconciler = Reconciler(authority, workers, places, footing.ladder, group)
     Insistence(authority, workers.worker)

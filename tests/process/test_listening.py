@@ -332,3 +332,52 @@ def test_an_idle_run_tries_a_server_once_that_was_away_for_an_earlier_one(site):
     site.run("run", "--until-idle", "--patience", "0s", code=1)
 
     assert len(site.events("session.ended")) == 2
+
+
+def test_an_agent_that_told_its_result_and_stays_is_stopped_as_finished(talk):
+    ended = talk("init(); turn(); commit(); done(); signal.pause()", resident="1s")
+
+    assert ended["outcome"] == "finished"
+    assert ended["evidence"]["cause"] == "resident"
+    assert "its process stayed and was stopped" in ended["sentence"]
+
+
+def test_an_agent_that_told_an_error_and_stays_is_stopped_and_not_finished(talk):
+    ended = talk(
+        'init(); turn(); commit(); result(subtype="error_max_turns", is_error=True); signal.pause()',
+        resident="1s",
+    )
+
+    assert ended["evidence"]["cause"] == "resident"
+    assert ended["outcome"] == "failed"
+
+
+def test_a_session_that_said_done_and_committed_is_finished_whatever_its_exit_code(site):
+    site.task("a", "a.txt")
+    site.configure(
+        TALK
+        + "commit(); subprocess.run([sys.executable, '-m', 'supervisor.cli.main', 'task', 'done'], check=True); sys.exit(3)",
+        retry={"attempts": 1},
+    )
+    site.until_idle()
+    (ended,) = site.events("session.ended")
+
+    assert ended["data"]["outcome"] == "finished"
+    assert "exited with code 3" in ended["data"]["sentence"]
+    assert "it said that the task is done" in ended["data"]["sentence"]
+
+
+def test_ps_shows_model_and_tokens_of_a_session_that_told_them(site):
+    site.task("a", "a.txt")
+    site.configure(TALK + "init(); turn(1, tokens=20_000); signal.pause()", harness=CLAUDE)
+    process = site.start()
+    session = site.wait_for("session.model")["session"]
+    shown = site.run("ps").stdout
+    (found,) = site.ask("ps")["sessions"]
+    site.run("session", "kill", session)
+    site.end(process)
+
+    assert "claude-x" in shown
+    assert "20k tokens" in shown
+    assert found["model"] == "claude-x"
+    assert found["usage"] == {"tokens_in": 20_000, "tokens_out": 10, "cost_usd": None}

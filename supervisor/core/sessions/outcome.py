@@ -169,6 +169,8 @@ _HELD_UP = {
     VerdictKind.UNREACHABLE: Outcome.UNAVAILABLE,
 }
 
+_NO_ERROR = frozenset({VerdictKind.SUCCESS, VerdictKind.ABORTED, VerdictKind.INCOMPLETE})
+
 
 def judge(
     record: ExitRecord, remains: Remains, expects: Expects, *, refused: int = 0, told: Told | None = None
@@ -201,7 +203,8 @@ def judge_lost(why: str, remains: Remains, told: Told | None = None) -> Ending:
 
 def _judge_exit(record: ExitRecord, remains: Remains, expects: Expects, verdict: Verdict | None) -> Outcome:
     delivered = bool(remains.commits or remains.interim) or expects is Expects.NOTHING
-    if record.cause == "resident":  # the harness had said that it finished; only its process stayed
+    if record.cause == "resident" and (verdict is None or verdict.kind in _NO_ERROR):
+        # the harness had said that it finished; only its process stayed
         return Outcome.FINISHED if delivered else Outcome.NO_CHANGE
     if verdict is not None:
         if verdict.kind is not VerdictKind.SUCCESS:

@@ -113,4 +113,20 @@ def spoken(ending: Ending, said: Said | None) -> Ending:
     if said is None:
         return ending
     evidence = {**ending.evidence, "said": said.as_json()}
+    if said.kind is Kind.DONE and _only_its_exit_failed(ending):
+        # what it did after its last word is no part of the task, if the work is there; the exit stays in the sentence
+        ending = replace(ending, outcome=Outcome.FINISHED)
     return replace(ending, sentence=f"{ending.sentence}; {said.sentence()}", evidence=evidence)
+
+
+def _only_its_exit_failed(ending: Ending) -> bool:
+    """Tell whether nothing but an exit code or signal speaks against a session whose commits landed."""
+    evidence = ending.evidence
+    named = (evidence.get("verdict") or {}).get("kind") not in {None, "success"}
+    return (
+        ending.outcome is Outcome.FAILED
+        and evidence.get("cause") == "exited"
+        and bool(evidence.get("commits"))
+        and "branch" not in evidence
+        and not named
+    )

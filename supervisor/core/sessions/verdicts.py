@@ -91,7 +91,7 @@ def holds_up(record: ExitRecord, verdict: Verdict | None) -> VerdictKind | None:
     """Return the trouble of the account that this session ended by, if it did."""
     if verdict is None or verdict.kind not in HELD_UP:
         return None
-    return verdict.kind if record.cause == "exited" or record.cause in _STOOD_STILL else None
+    return verdict.kind if record.cause in {"exited", "resident", *_STOOD_STILL} else None
 
 
 def comment(record: ExitRecord, verdict: Verdict | None) -> str:

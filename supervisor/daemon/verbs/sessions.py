@@ -187,6 +187,13 @@ def summary(authority: Authority, session: Session, now: Moment) -> dict[str, An
         "level": session.level,
         "confined": session.confined,
     }
+    found["model"] = session.model or session.intent.model or None
+    if (told := session.heard) is not None:
+        found["usage"] = {
+            "tokens_in": told.tokens_in,
+            "tokens_out": told.tokens_out,
+            "cost_usd": None if told.cost_usd is None else round(told.cost_usd, 6),
+        }
     if isinstance(state, Paused):
         found["paused"] = {"by": state.by, "why": state.why, "since": state.since.wall}
     if isinstance(state, Unkillable):
