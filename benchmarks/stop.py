@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,7 @@ def stop_all(native: Native, folder: Path, cgroups: Path | None, sessions: int) 
                 answer = next(found for line in lines if (found := json.loads(line)).get("id") == 1)
             assert answer["ok"] is True, answer
             taken.append(time.monotonic() - began - GRACE)
-        left = _hostile()
+        left = _hostile(native)
         return {
             "after_grace": max(taken),
             "first": min(taken),
@@ -81,7 +82,7 @@ def _spent(folder: Path) -> float:
 @contextmanager
 def _worker(native: Native, folder: Path, cgroups: Path | None) -> Iterator[subprocess.Popen[bytes]]:
     argv = worker_argv(folder, [native.hostile, str(DESCENDANTS)])
-    cgroup = cgroups / f"leasehold-bench-{folder.name}" if cgroups else None
+    cgroup = cgroups / f"leasehold-bench-{os.getpid()}-{folder.name}" if cgroups else None
     if cgroup is not None:
         cgroup.mkdir()
         spec = json.loads((folder / "spec.json").read_text()) | {"cgroup": str(cgroup)}
@@ -112,16 +113,13 @@ def _wait_ready(log: Path) -> None:
         time.sleep(0.01)
 
 
-def _hostile() -> int:
-    """Return how many hostile processes still run, of whatever session, found by a scan."""
+def _hostile(native: Native) -> int:
+    """Return how many processes still run the hostile program, of whatever session, found by a scan."""
     found = 0
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
-            try:
-                name, _, rest = (entry / "stat").read_text().partition(") ")
-            except OSError:
-                continue
-            found += name.endswith("(hostile") and rest[0] not in "ZX"
+            with suppress(OSError):  # gone, or a thread of the kernel
+                found += (entry / "exe").readlink() == Path(native.hostile).resolve()
     return found
 
 
@@ -133,8 +131,8 @@ def cgroup_base() -> Path | None:
         if fields[2] == "cgroup2":
             base = Path(fields[1]) / inside
             try:
-                (base / "leasehold-bench").mkdir()
-                (base / "leasehold-bench").rmdir()
+                (base / f"leasehold-bench-{os.getpid()}").mkdir()
+                (base / f"leasehold-bench-{os.getpid()}").rmdir()
             except OSError:
                 return None
             return base

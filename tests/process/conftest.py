@@ -63,7 +63,7 @@ class Site:
             'kind = "queue"',
             "[harness.agent]",
             f"command = {json.dumps([sys.executable, str(program)])}",
-            *_lines({"budget": "30s", "warn": "5s", "grace": "1s"} | sections.pop("harness", {})),
+            *_lines({"budget": "5m", "warn": "5s", "grace": "1s"} | sections.pop("harness", {})),
         ]
         for name, keys in sections.items():
             text += [f"[{name}]", *_lines(keys)]
@@ -116,7 +116,7 @@ class Site:
         while not happened():
             assert time.monotonic() < deadline, self.log()
             assert process is None or process.poll() is None, self.log()
-            os.sched_yield()
+            time.sleep(0.005)  # a loop without a pause takes the processor from what it waits for
 
     def follow(self, kind: str, process: subprocess.Popen[str]) -> Iterator[dict[str, Any]]:
         """Yield events of a kind as they happen, the past ones first."""

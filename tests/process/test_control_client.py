@@ -24,7 +24,7 @@ from supervisor.world.control.subscription import Stream, Subscription
 
 pytestmark = pytest.mark.process
 
-BOUND = 10.0
+BOUND = 60.0
 
 
 class Text(Params):

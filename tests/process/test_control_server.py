@@ -27,7 +27,7 @@ from supervisor.world.control.subscription import Stream, Subscription
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio]
 
-BOUND = 10.0  # seconds that anything here may take
+BOUND = 60.0  # seconds that anything here may take
 
 
 class Text(Params):

@@ -47,7 +47,7 @@ def hostile_environment(tmp: Path) -> dict[str, str]:
 def git(repo: Path, *words: str) -> str:
     env = environment(os.environ)
     return subprocess.run(
-        ["git", *words], cwd=repo, env=env, capture_output=True, text=True, check=True, timeout=30
+        ["git", *words], cwd=repo, env=env, capture_output=True, text=True, check=True, timeout=60
     ).stdout
 
 
@@ -137,7 +137,7 @@ def test_under_leasehold_the_repository_has_every_result_and_names_one_session_f
     assert entry("plateau_warning") in git(repo, "show", f"HEAD:{SELECTOR}")
     assert git(repo, "show", f"HEAD:{CHANGELOG}").count("done by session") == TASKS
     subprocess.run(
-        [sys.executable, "-B", "-m", "unittest", "-q"], cwd=repo, capture_output=True, check=True, timeout=30
+        [sys.executable, "-B", "-m", "unittest", "-q"], cwd=repo, capture_output=True, check=True, timeout=60
     )
 
 
@@ -161,7 +161,7 @@ def test_a_demonstration_that_is_kept_leaves_nothing_elsewhere(kept):
 def test_a_folder_in_use_is_not_played_in(tmp):
     (tmp / "mine").write_text("")
     ended = subprocess.run(
-        [*DEMO, "--keep", str(tmp)], capture_output=True, text=True, check=False, timeout=30
+        [*DEMO, "--keep", str(tmp)], capture_output=True, text=True, check=False, timeout=60
     )
 
     assert ended.returncode == 1

@@ -32,7 +32,7 @@ class Polling(Loop):
 
     def until(self, done: Callable[[], object]) -> None:
         while not done():
-            ready, _, _ = select.select(list(self.watched), [], [], 30.0)
+            ready, _, _ = select.select(list(self.watched), [], [], 60.0)
             assert ready, "git does not answer"
             for fd in ready:
                 if fd in self.watched:

@@ -47,7 +47,7 @@ def ends(pid: int) -> bool:
     try:
         poll = select.poll()
         poll.register(pidfd, select.POLLIN)
-        return bool(poll.poll(10_000))
+        return bool(poll.poll(60_000))
     finally:
         os.close(pidfd)
 
@@ -124,7 +124,7 @@ class TestRunning:
         alias = f"alias.linger=!sleep 60 & echo $! >{tmp_path}/pid; echo done"
 
         async def bounded() -> bytes:
-            with anyio.fail_after(20):
+            with anyio.fail_after(50):
                 return await git(checkout.root, "-c", alias, "linger")
 
         output = anyio.run(bounded)
@@ -153,7 +153,7 @@ class TestRunning:
         async def cancelled() -> None:
             async with anyio.create_task_group() as group:
                 group.start_soon(git, checkout.root, "-c", alias, "hang")
-                with anyio.fail_after(30):
+                with anyio.fail_after(60):
                     await anyio.wait_readable(fifo)
                 group.cancel_scope.cancel()
 

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.process
 def git(folder: Path, *args: str) -> str:
     """Run git and return what it prints."""
     command = ["git", "-C", str(folder), "-c", "user.name=T", "-c", "user.email=t@example.org", *args]
-    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=30).stdout
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ from supervisor.world.journal import (
 )
 
 pytestmark = pytest.mark.process
-BOUND_S = 10.0
+BOUND_S = 60.0
 
 
 def fail_loudly(error: JournalError) -> None:
@@ -412,7 +412,7 @@ class hold_the_writer:  # noqa: N801  - reads as a phrase
     """Keeps the writer from committing while the block runs, so that batches queue up behind it."""
 
     def __init__(self, journal: Journal) -> None:
-        self._connection = sqlite3.connect(journal.path, isolation_level=None)
+        self._connection = sqlite3.connect(journal.path, timeout=BOUND_S, isolation_level=None)
 
     def __enter__(self) -> None:
         self._connection.execute("BEGIN IMMEDIATE")

@@ -22,7 +22,7 @@ from supervisor.world.journal import (
 from supervisor.world.journal import writer as writer_module
 
 pytestmark = pytest.mark.process
-BOUND_S = 10.0
+BOUND_S = 60.0
 BIG = {"text": "y" * 20_000}
 
 

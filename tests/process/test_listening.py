@@ -192,7 +192,7 @@ def test_a_refused_key_stops_the_account_and_is_said_once(site):
 def test_a_session_that_asks_a_human_is_told_from_one_that_hangs(talk):
     ended = talk(
         'init(); turn(); sys.stdout.write("Do you trust this folder? [y/N] "); sys.stdout.flush(); signal.pause()',
-        stall="1s",
+        stall="3s",
     )
 
     assert ended["outcome"] == "stalled"
@@ -208,7 +208,7 @@ def test_retries_are_no_progress_and_a_session_that_does_nothing_else_was_rate_l
         say(type="system", subtype="api_retry", attempt=attempt, max_retries=10_000, error_status=429, error="rate_limit")
         time.sleep(0.05)
 """,
-        stall="1s",
+        stall="3s",
     )
 
     assert ended["outcome"] == "rate_limited"

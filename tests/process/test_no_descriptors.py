@@ -100,6 +100,6 @@ def test_clients_that_find_no_descriptor_wait_and_nobody_spins(site):
     for client in clients:
         client.sendall(b'{"jsonrpc":"2.0","id":1,"method":"status"}\n')
     for client in clients:
-        client.settimeout(30)
+        client.settimeout(60)
         assert b'"result"' in client.recv(1 << 16)
         client.close()

@@ -17,11 +17,11 @@ def test_promise_9_a_number_that_passed_to_a_thread_is_not_the_process():
     def stay() -> None:
         number[0] = threading.get_native_id()
         known.set()
-        leave.wait(20)
+        leave.wait(60)
 
     thread = threading.Thread(target=stay)
     thread.start()
-    known.wait(20)
+    known.wait(60)
     try:
         start = start_ticks(number[0])
         assert start is not None

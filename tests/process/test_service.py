@@ -19,7 +19,7 @@ import pytest
 
 pytestmark = pytest.mark.process
 
-LIMIT = 30.0  # seconds
+LIMIT = 60.0  # seconds
 WAIT = """
     import signal
     print("up", flush=True)

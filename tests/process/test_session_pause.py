@@ -38,7 +38,7 @@ def stands_still(site: Any, session: str, pids: list[int]) -> bool:
 
 def running(site: Any, launcher: str = "auto") -> dict[str, Any]:
     site.configure(
-        AGENT, supervisor={"launcher": launcher}, harness={"budget": "30s", "warn": "5s", "grace": "1s"}
+        AGENT, supervisor={"launcher": launcher}, harness={"budget": "5m", "warn": "5s", "grace": "1s"}
     )
     site.task("fix", "a.txt")
     site.start()

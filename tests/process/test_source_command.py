@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.process, pytest.mark.asyncio]
 
 
 def source(command: Sequence[str], cwd: Path, **settings: Any) -> CommandSource:
-    settings.setdefault("timeout", 20.0)
+    settings.setdefault("timeout", 60.0)
     return CommandSource("gh", command, Defaults(repo="main"), cwd=cwd, **settings)
 
 
@@ -49,7 +49,7 @@ def assert_dead(pid_file: Path) -> None:
     except ProcessLookupError:
         return
     try:
-        assert select.select([descriptor], [], [], 5.0)[0], "the process is alive"
+        assert select.select([descriptor], [], [], 60.0)[0], "the process is alive"
     finally:
         os.close(descriptor)
 
@@ -153,10 +153,10 @@ async def test_a_program_that_hangs_is_killed_with_its_children_when_its_time_is
     script = "trap '' TERM; sleep 600 & echo $! >child; echo $$ >leader; echo waiting >&2; wait; sleep 600"
     started = time.monotonic()
 
-    reading = await source(sh(script), tmp_path, timeout=0.5).read()
+    reading = await source(sh(script), tmp_path, timeout=1.5).read()
 
-    assert 'did not finish within 0.5s and was killed, saying "waiting"' in problem(reading)
-    assert time.monotonic() - started < 10
+    assert 'did not finish within 1.5s and was killed, saying "waiting"' in problem(reading)
+    assert time.monotonic() - started < 50
     assert_dead(tmp_path / "child")
     assert_dead(tmp_path / "leader")
 
@@ -167,7 +167,7 @@ async def test_a_grandchild_that_holds_the_output_does_not_hold_us_and_is_ended(
     reading = await source(sh('sleep 600 & echo $! >child; echo \'[{"key": "a"}]\''), tmp_path).read()
 
     assert [task.key for task in reading.tasks] == ["a"]
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 50
     assert_dead(tmp_path / "child")
 
 
@@ -195,7 +195,7 @@ import fcntl, os, time
 lock = open("lock", "w")
 fcntl.flock(lock, fcntl.LOCK_EX)  # kept by all that come after
 if not os.fork():
-    end = time.monotonic() + 20
+    end = time.monotonic() + 100
     while time.monotonic() < end:
         if os.fork():
             os._exit(0)
@@ -203,7 +203,7 @@ if not os.fork():
     os._exit(0)
 time.sleep(600)
 """
-    reading = await source(python(script), tmp_path, timeout=0.5).read()
+    reading = await source(python(script), tmp_path, timeout=1.5).read()
 
     assert "was killed" in problem(reading)
     with (tmp_path / "lock").open() as lock:

@@ -319,7 +319,10 @@ async def test_only_a_changed_file_is_opened_again(tmp_path: Path, monkeypatch: 
     assert [(t.key, t.title) for t in second.tasks] == [("a", "a"), ("b", "Changed")]
 
 
-async def test_a_file_that_was_written_just_before_it_was_read_is_read_again(tmp_path: Path) -> None:
+async def test_a_file_that_was_written_just_before_it_was_read_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("supervisor.world.sources.markdown._SETTLED", 10**18)  # "just before" is long enough
     path = write(tmp_path / "a.md", "title: one")
     tasks = source(tmp_path)
     await tasks.read()
@@ -356,10 +359,10 @@ async def test_looking_through_unchanged_files_takes_microseconds_for_each(
     assert len((await tasks.read()).tasks) == 1000
 
     times: list[float] = []
-    for _ in range(5):
-        started = time.perf_counter()
+    for _ in range(20):
+        started = time.process_time()
         await tasks.read()
-        times.append(time.perf_counter() - started)
+        times.append(time.process_time() - started)
 
     # The goal is 10 microseconds for each; a machine that does other work too gets leave to be slower.
     assert min(times) < 1000 * 30e-6

@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.process, pytest.mark.asyncio]
 
 
 async def heard(watch: FolderWatch) -> frozenset[str]:
-    with anyio.fail_after(10):
+    with anyio.fail_after(60):
         return await anext(watch)
 
 

@@ -14,7 +14,7 @@ import pytest
 from benchmarks import stop
 from benchmarks.native import compile_native
 from tests.process.cgroups import needs_cgroup
-from tests.process.children.session import ROOT, Session
+from tests.process.children.session import PATIENCE, ROOT, Session
 from workers.session import tree
 from workers.session.kin import Kin
 
@@ -69,11 +69,11 @@ def test_a_stopped_process_gets_the_soft_signal_too(tmp_path: Path) -> None:
         client = session.connect()
         session.wait_ready()
 
-        assert client.call("stop", grace=10.0)["ok"] is True
+        assert client.call("stop", grace=100.0)["ok"] is True
 
         record = session.wait()
         assert (record["signal"], record["leaks"]) == (15, 0)
-        assert record["elapsed"] < 9
+        assert record["elapsed"] < 90
 
 
 @pytest.mark.parametrize(("animal", "code"), [("daemonises", 7), ("holds_stdout", 0)])
@@ -116,12 +116,12 @@ def test_the_grace_goes_on_for_the_group_when_the_leader_left_first(tmp_path: Pa
         client = session.connect()
         session.wait_ready()
 
-        assert client.call("stop", grace=10.0)["ok"] is True
+        assert client.call("stop", grace=100.0)["ok"] is True
 
         assert tidy.read_text() == "tidied"
         record = session.wait()
         assert (record["signal"], record["leaks"]) == (15, 0)
-        assert record["elapsed"] < 9
+        assert record["elapsed"] < 90
 
 
 def test_the_grace_ends_early_when_everybody_left(tmp_path: Path) -> None:
@@ -145,7 +145,7 @@ def test_the_leader_dies_with_a_killed_worker(tmp_path: Path) -> None:
         session.worker.kill()
         session.worker.wait()
 
-        gone, _, _ = select.select([harness], [], [], 5)
+        gone, _, _ = select.select([harness], [], [], PATIENCE)
         os.close(harness)
         assert gone
         assert not (session.folder / "exit.json").exists()
@@ -160,7 +160,9 @@ def test_many_sessions_stopped_at_once_leave_each_other_the_time_to_die(tmp_path
     found = stop.stop_all(native, tmp_path, stop.cgroup_base() if rung == "cgroup" else None, 40)
 
     assert found["left"] == 0
-    assert found["after_grace"] < 5  # alone on two cores it takes 0.4; sweeps that poll starve it beyond 10
+    assert (
+        found["cpu"] < 4
+    )  # seconds; it takes 0.4, and sweeps that poll took all of two cores for ten seconds
 
 
 UNKILLABLE = """
@@ -193,7 +195,7 @@ def test_what_no_signal_reaches_is_named_as_a_survivor_after_the_patience() -> N
     done = subprocess.run(
         [sys.executable, "-I", "-S", "-c", UNKILLABLE, str(ROOT)],
         capture_output=True,
-        timeout=10,
+        timeout=PATIENCE,
         check=True,
         text=True,
     )
@@ -201,7 +203,7 @@ def test_what_no_signal_reaches_is_named_as_a_survivor_after_the_patience() -> N
     first, too_early, later = done.stdout.splitlines()
     pid, survivors, ended = re.fullmatch(r"(\d+) \[(.*)\] (\w+)", first).groups()  # type: ignore[union-attr]
     assert survivors.startswith(f"{{'pid': {pid}, 'command': '")
-    assert re.search(r"'rss_kib': \d+, 'state': '[RST]', 'wchan': '", survivors)
+    assert re.search(r"'rss_kib': \d+, 'state': '[RSTD]', 'wchan': '", survivors)
     assert ended == "None"
     assert too_early == "False"
     assert later == "True [] 1 9"

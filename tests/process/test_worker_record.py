@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.process.children.session import ROOT, Session
+from tests.process.children.session import PATIENCE, ROOT, Session
 
 pytestmark = pytest.mark.process
 
@@ -48,7 +48,7 @@ def test_the_record_tells_times_usage_and_log_sizes(tmp_path: Path) -> None:
         assert record["log"] == {"out": {"bytes": 5, "dropped": 0}, "err": {"bytes": 2, "dropped": 0}}
         assert record["usage"]["user"] > 0
         assert record["usage"]["max_rss_kib"] > 1000
-        assert 0 < record["elapsed"] < 10
+        assert 0 < record["elapsed"] < PATIENCE
         assert record["ended_at"] - record["started_at"] == pytest.approx(record["elapsed"], abs=0.5)
         assert record["harness_pid"] > 1
 
@@ -142,7 +142,7 @@ def test_a_second_worker_is_refused_with_the_pid_of_the_first(tmp_path: Path) ->
         session.wait_ready()
 
         second = session.start_another()
-        _, complaint = second.communicate(timeout=10)
+        _, complaint = second.communicate(timeout=PATIENCE)
 
         assert second.returncode == 1
         assert f"belongs to a living worker, pid {session.pid};" in complaint.decode()
@@ -155,7 +155,7 @@ def test_a_session_that_has_ended_is_not_started_again(tmp_path: Path) -> None:
         record = session.wait()
 
         second = session.start_another()
-        _, complaint = second.communicate(timeout=10)
+        _, complaint = second.communicate(timeout=PATIENCE)
 
         assert second.returncode == 1
         assert b"a session that has ended (exit.json exists)" in complaint
@@ -171,7 +171,7 @@ def test_a_session_whose_worker_was_killed_is_not_started_again(tmp_path: Path) 
         session.worker.wait()
 
         second = session.start_another()
-        _, complaint = second.communicate(timeout=10)
+        _, complaint = second.communicate(timeout=PATIENCE)
 
         assert second.returncode == 1
         assert b"was started before and is lost (worker.json exists)" in complaint
@@ -210,7 +210,7 @@ def test_a_lock_of_another_folder_is_refused(tmp_path: Path) -> None:
     session = Session(tmp_path, "speaks_and_stays")
     with (tmp_path / "another").open("xb") as other:
         worker = session.start_another(lock_fd=other.fileno())
-        _, complaint = worker.communicate(timeout=10)
+        _, complaint = worker.communicate(timeout=PATIENCE)
 
         assert worker.returncode == 1
         assert b"the lock that was handed down is not" in complaint
@@ -244,7 +244,7 @@ def opened_by(pid: int) -> set[str]:
 )
 def test_wrong_usage_says_so(arguments: list[str]) -> None:
     command = [sys.executable, "-I", "-S", str(ROOT / "workers"), *arguments]
-    done = subprocess.run(command, capture_output=True, check=False, timeout=10)
+    done = subprocess.run(command, capture_output=True, check=False, timeout=PATIENCE)
 
     assert done.returncode == 2
     assert done.stderr.startswith(b"usage: ")

@@ -53,7 +53,7 @@ def test_a_client_is_greeted_with_who_the_worker_is_and_how_far_it_is(undisturbe
     assert known["start_ticks"] == start_ticks(undisturbed.pid)
     assert known["harness"]["start_ticks"] == start_ticks(known["harness"]["pid"])
     assert hello["state"] == "running"
-    assert 0 < hello["left"] <= 60
+    assert 0 < hello["left"] <= 300
 
 
 def start_ticks(pid: int) -> int:
@@ -93,7 +93,6 @@ def test_a_kill_cuts_the_grace_of_a_stop_short_and_both_are_answered(session: Se
 def test_a_second_stop_can_only_shorten_the_grace(session: Session) -> None:
     client = session.connect()
     client.ask("stop", grace=0.5)
-    client.event("stopping")
 
     late = client.ask("stop", grace=600)
 

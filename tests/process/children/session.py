@@ -17,7 +17,7 @@ from typing import Any, Self
 
 ROOT = Path(__file__).resolve().parents[3]
 ZOO = Path(__file__).with_name("zoo.py")
-PATIENCE = 15.0
+PATIENCE = 60.0  # seconds; far above what anything here takes
 
 
 class Connection:
@@ -99,7 +99,7 @@ class Session:
         folder.chmod(0o755)
         self._ready = os.open(self.fifo, os.O_RDONLY | os.O_NONBLOCK)
         animal = [sys.executable, "-I", "-S", str(ZOO), argv] if isinstance(argv, str) else argv
-        budget = {"wall": 60.0, "warn": 0.0, "grace": 5.0} | changes.pop("budget", {})
+        budget = {"wall": 300.0, "warn": 0.0, "grace": 5.0} | changes.pop("budget", {})
         env = {
             "PATH": os.environ["PATH"],
             "TAG": self.tag,

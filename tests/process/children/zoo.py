@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 
-LIFE = 60  # seconds after which every animal is dead, whatever the test did
+LIFE = 300  # seconds after which every animal is dead, whatever the test did
 
 
 def ready(word: str = "ready") -> None:
