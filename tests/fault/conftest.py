@@ -86,7 +86,7 @@ class Arena:
             "harness.agent": {
                 "command": agent,
                 "env": {"EVIDENCE": str(self.evidence.folder)},
-                "budget": "20s",
+                "budget": "60s",
                 "warn": "1s",
                 "grace": "200ms",
             },
@@ -124,6 +124,20 @@ class Arena:
         finally:
             self.site.environ.clear()
             self.site.environ |= before
+
+    def spawn(self, points: str) -> subprocess.Popen[str]:
+        """Start the supervisor to die at a step of its start, maybe before anybody could ask it anything."""
+        with (self.site.root / ".leasehold/supervisor.log").open("a") as log:
+            process = subprocess.Popen(
+                self.site.command("run"),
+                cwd=self.site.root,
+                env=self.site.environ | self.arming(points),
+                text=True,
+                stderr=log,
+                stdout=log,
+            )
+        self.site.running.append(process)
+        return process
 
     def reached(self, point: str) -> int:
         """Return how often a point was passed."""

@@ -295,6 +295,7 @@ def test_many_sessions_that_end_at_once_do_not_keep_the_supervisor_from_answerin
     site.until(lambda: sum("up" in log.read_text() for log in logs.glob("*/out.log")) == 8)
 
     process.send_signal(signal.SIGINT)
+    site.wait_for("supervisor.signal", signal="SIGINT")  # two at once would be one
     process.send_signal(signal.SIGINT)
     site.ask("status")
     site.until(lambda: process.poll() is not None)

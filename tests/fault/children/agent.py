@@ -15,7 +15,7 @@ import signal
 import sys
 import time
 
-LIFE = 120  # seconds after which every process is dead, whatever the test did
+LIFE = 600  # seconds after which every process is dead, whatever the test did
 SESSION = os.environ["LEASEHOLD_SESSION"]
 TASK = os.environ["LEASEHOLD_TASK"]
 EVIDENCE = os.environ["EVIDENCE"]
