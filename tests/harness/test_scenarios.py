@@ -164,7 +164,7 @@ def test_a_model_that_never_answers_is_stopped_by_the_stall_clock(stage, rig, ta
 
 def test_a_stream_that_stands_still_ends_with_the_budget(stage, rig, tagged):
     needs(rig, "late")
-    stage.configure(rig, harness={"budget": "20s", "warn": "0s"})
+    stage.configure(rig, harness={"budget": "40s", "warn": "0s"})
     stage.task("budget", Create("new.txt", "fresh\n"), *[Stall()] * 9)
 
     stage.until_idle(code=1)

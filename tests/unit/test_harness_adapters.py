@@ -156,8 +156,12 @@ def test_another_package_s_adapter_is_found_and_one_that_is_none_is_refused(
         ("aider", 0, ["litellm.AuthenticationError: AuthenticationError: OpenAIException - bad"], "auth"),
         ("aider", 0, ["Tokens: 1.4k sent, 50 received."], "success"),
         ("aider", 0, ["litellm.RateLimitError: x", "Retrying in 0.2 seconds...", "Tokens: 1.4k sent, 50 received."], "success"),
-        ("mini-swe-agent", 0, ["Exit status: LimitsExceeded"], "budget"),
-        ("mini-swe-agent", 1, ["litellm.exceptions.RateLimitError: x"], "rate_limited"),
+        ("mini-swe-agent", 0, ["Exit:", "LimitsExceeded", "Saved trajectory to", "'/t.json'"], "budget"),
+        ("mini-swe-agent", 0, ["Exit:", "RepeatedFormatError", "Saved trajectory to"], "error"),
+        ("mini-swe-agent", 0, ["mini-swe-agent (step 1, $0.00):", "Done.", "Exit:", "Saved trajectory to"], "success"),
+        ("mini-swe-agent", 0, ["User:", "litellm.RateLimitError", "Exit:", "Saved trajectory to"], "success"),
+        ("mini-swe-agent", 1, ["Exit:", "litellm.RateLimitError: x"], "rate_limited"),
+        ("mini-swe-agent", 1, ["Exit:", "litellm.AuthenticationError: x"], "auth"),
     ],
 )  # fmt: skip
 def test_an_end_is_judged_by_the_last_words_and_not_by_the_exit_code_alone(

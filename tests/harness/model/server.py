@@ -99,7 +99,7 @@ class ModelServer:
             if not asked.tools:
                 return Reply(number, asked.model, written.text_for(turn, script, asked))
             if isinstance(turn, Say):
-                return Reply(number, asked.model, turn.text)
+                return Reply(number, asked.model, turn.text, tools.end_for(asked))
             try:
                 call = tools.call_for(turn, asked, script.root)
             except tools.NoToolError as error:

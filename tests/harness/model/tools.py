@@ -57,7 +57,15 @@ def call_for(act: Act, asked: Asked, root: str) -> Call:
             return Call(tool.name, _named(tool, {PATHS: path}) | {"edits": [edit]})
     elif tool := _first(tools, WRITERS, TEXT):
         return Call(tool.name, _named(tool, {PATHS: path, TEXT: act.text}))
-    return _shell(f"apply_patch <<'PATCH'\n{_patch(act)}\nPATCH", tools)
+    if asked.protocol == "responses":
+        return _shell(f"apply_patch <<'PATCH'\n{_patch(act)}\nPATCH", tools)
+    return _shell(_plain(act), tools)
+
+
+def end_for(asked: Asked) -> Call | None:
+    """Return the tool call that ends the run of an agent that takes no text for its end; `None` for all others."""
+    end = "echo COMPLETE_TASK_AND_SUBMIT_FINAL_OUTPUT"
+    return _shell(end, asked.tools) if any(f"`{end}`" in text for text in asked.texts) else None
 
 
 def _shell(command: str, tools: dict[str, Tool]) -> Call:
@@ -103,6 +111,20 @@ def _any(declared: object, name: str) -> object:
     if isinstance(declared, dict) and declared.get("enum"):
         return declared["enum"][0]
     return {"boolean": False, "number": 0, "integer": 0, "array": []}.get(str(kind), f"scripted {name}")
+
+
+def _plain(act: Edit | Create) -> str:
+    """Return the command for an agent that has a shell and nothing else."""
+    if isinstance(act, Create):
+        return f"printf %s {shlex.quote(act.text)} > {shlex.quote(act.path)}"
+    lines = [
+        "from pathlib import Path",
+        f"path, old, new = Path({act.path!r}), {act.old!r}, {act.new!r}",
+        "text = path.read_text()",
+        "assert old in text",
+        "path.write_text(text.replace(old, new, 1))",
+    ]
+    return "\n".join(["python3 - <<'EDIT'", *lines, "EDIT"])
 
 
 def _patch(act: Edit | Create) -> str:
