@@ -9,28 +9,29 @@ from pathlib import Path
 
 import click
 
+from supervisor.cli.masked import Masked
 from supervisor.cli.pretty import Pretty
 from supervisor.world.control.client import Client
 from workers.session.logfile import read_kept
 
 
-def print_log(path: str, pretty: Pretty | None = None) -> None:
+def print_log(path: str, through: Pretty | Masked | None = None) -> None:
     """Write what was kept of a log to standard output, or what it means; a gap shows as one line."""
     with _told(path):
         for chunk in read_kept(path):
-            sys.stdout.buffer.write(chunk if pretty is None else pretty.read(chunk))
-        if pretty is not None:
-            sys.stdout.buffer.write(pretty.rest())
+            sys.stdout.buffer.write(chunk if through is None else through.read(chunk))
+        if through is not None:
+            sys.stdout.buffer.write(through.rest())
 
 
-def follow_log(path: str, supervisor: Client, session: str, pretty: Pretty | None = None) -> None:
+def follow_log(path: str, supervisor: Client, session: str, through: Pretty | Masked | None = None) -> None:
     """Write the log as it grows, or what it means, until the session has ended."""
     with _told(path):
         for chunk in _grown(Path(path), supervisor, session):
-            sys.stdout.buffer.write(chunk if pretty is None else pretty.read(chunk))
+            sys.stdout.buffer.write(chunk if through is None else through.read(chunk))
             sys.stdout.buffer.flush()
-        if pretty is not None:
-            sys.stdout.buffer.write(pretty.rest())
+        if through is not None:
+            sys.stdout.buffer.write(through.rest())
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,8 @@ from supervisor.cli.offline import ask_or_read
 from supervisor.cli.show import DURATION, ago, clock, json_option, print_json, span, table
 
 if TYPE_CHECKING:
+    from supervisor.cli.masked import Masked
+    from supervisor.cli.pretty import Pretty
     from supervisor.world.journal.reader import Reader
 
 COLUMNS = ("session", "state", "task", "harness", "model", "used", "pid", "elapsed", "left", "leases")
@@ -130,18 +133,35 @@ def show(ctx: click.Context, session_id: str, as_json: bool) -> None:  # noqa: F
 @click.option("-f", "--follow", is_flag=True, help="Go on until the session ends.")
 @click.option("--err", is_flag=True, help="Standard error instead of standard output.")
 @click.option("--pretty", is_flag=True, help="What it means instead of what was written, secrets masked.")
+@click.option("--raw", is_flag=True, help="The very bytes that were written, secrets too.")
 @click.pass_context
-def logs(ctx: click.Context, session_id: str, follow: bool, err: bool, pretty: bool) -> None:  # noqa: FBT001
-    """Print what a session's harness wrote."""
+def logs(
+    ctx: click.Context,
+    session_id: str,
+    follow: bool,  # noqa: FBT001
+    err: bool,  # noqa: FBT001
+    pretty: bool,  # noqa: FBT001
+    raw: bool,  # noqa: FBT001
+) -> None:
+    """Print what a session's harness wrote, line by line, secrets masked.
+
+    Masked are keys of well-known forms, and the values of variables of your own environment whose names end in KEY,
+    TOKEN, SECRET or PASSWORD.
+    """
     from supervisor.cli.logs import follow_log, print_log
+    from supervisor.cli.masked import Masked, secrets_in
     from supervisor.cli.pretty import Pretty
 
+    if pretty and raw:
+        raise click.UsageError("give either --pretty or --raw")
     if pretty and err:
         raise click.UsageError("give either --pretty or --err: only standard output is understood")
 
     found = ask_or_read(ctx, "session.show", lambda reader: _one(reader, session_id), session=session_id)
     path = found["err_log" if err else "out_log"]
-    shown = Pretty((found.get("heard") or {}).get("adapter", "")) if pretty else None
+    shown: Pretty | Masked | None = None if raw else Masked(secrets_in(os.environ))
+    if pretty:
+        shown = Pretty((found.get("heard") or {}).get("adapter", ""))
     if follow and found["state"] != "ended":
         with client(ctx) as supervisor:
             follow_log(path, supervisor, found["id"], shown)

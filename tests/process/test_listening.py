@@ -146,6 +146,10 @@ def test_a_secret_is_shown_nowhere(talk, site):
         env_from=["OTHER"],
     )
 
+    session = site.ask("session", "list", "--all")["sessions"][0]["id"]
+    assert KEY not in site.run("session", "logs", session).stdout
+    assert "[masked]" in site.run("session", "logs", session).stdout
+    assert KEY in site.run("session", "logs", session, "--raw").stdout
     assert ended["evidence"]["heard"]["result"] == "used [masked] and [masked]"
     assert KEY not in json.dumps(site.events())
 
