@@ -17,6 +17,7 @@ from tests.harness.installs import UnavailableError, installed
 from tests.harness.model.script import Turn
 from tests.harness.model.server import ModelServer
 from tests.harness.rigs import RIGS, Rig, Setting
+from tests.harness.scenarios import SCENARIOS
 from tests.process.conftest import Site, site, tagged
 from tests.process.conftest import _toml as toml
 
@@ -139,6 +140,11 @@ class Stage:
         """Return the folder of a session."""
         return self.site.root / ".leasehold/state/sessions" / session
 
+    def verdict(self, session: str) -> str:
+        """Return the kind of the verdict that an operator is shown of a session."""
+        kind: str = self.site.ask("session", "show", session)["evidence"]["verdict"]["kind"]
+        return kind
+
     def record(self, session: str) -> dict[str, Any]:
         """Return a session's exit record."""
         found: dict[str, Any] = json.loads((self.folder(session) / "exit.json").read_text())
@@ -185,6 +191,7 @@ def stage(site: Site, model: ModelServer, request: pytest.FixtureRequest) -> Ite
 
 def needs(rig: Rig, scenario: str) -> None:
     """Skip a scenario that an agent cannot do, with the reason."""
+    assert scenario in SCENARIOS
     if reason := rig.cannot.get(scenario):
         pytest.skip(f"{rig.name}: {reason}")
 

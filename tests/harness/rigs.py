@@ -30,7 +30,9 @@ class Rig:
     args: tuple[str, ...] = ()
     files: Callable[[Setting], dict[str, str]] = lambda _: {}
     beside: tuple[str, ...] = ()  # packages that it needs and does not ask for
-    cannot: dict[str, str] = field(default_factory=dict)  # scenario -> why
+    refusal: str = "busy"  # what its model is told of an edit that is refused; "…": the supervisor's sentence
+    cannot: dict[str, str] = field(default_factory=dict)  # of `SCENARIOS` -> why
+    unproved: tuple[str, ...] = ()  # of `SCENARIOS`: run, but not yet seen to pass with this agent
 
     @property
     def package(self) -> Package:
@@ -39,6 +41,9 @@ class Rig:
         registry, _, name = adapter.package.partition(":")
         return Package(name, registry, adapter.tested, self.program, self.beside)
 
+
+# All but "edit": these agents have not been seen in the other scenarios.
+_REST = ("refused", "killed", "stopped", "429", "limited", "401", "gone", "hang", "budget", "cut", "resume")
 
 CLAUDE = Rig(
     "claude",
@@ -49,12 +54,14 @@ CLAUDE = Rig(
         "ANTHROPIC_API_KEY": "scripted",
         "CLAUDE_CODE_MAX_RETRIES": "2",
     },
+    refusal="PreToolUse:Edit hook error: LEASE DENIED: …",
 )
 CODEX = Rig(
     "codex",
     "node_modules/.bin/codex",
     env=lambda _: {"SCRIPTED_KEY": "scripted"},
     files=lambda at: {".codex/config.toml": _codex_config(at.url)},
+    refusal="Command blocked by PreToolUse hook: LEASE DENIED: …",
     cannot={"mcp": 'to a model that it does not know it offers no MCP tool by name ("unsupported call")'},
 )
 GEMINI = Rig(
@@ -70,6 +77,7 @@ GEMINI = Rig(
             }
         )
     },
+    refusal="Tool execution blocked: LEASE DENIED: …",
 )
 OPENCODE = Rig(
     "opencode",
@@ -77,6 +85,8 @@ OPENCODE = Rig(
     model="scripted/scripted",
     env=lambda _: {"OPENCODE_DISABLE_MODELS_FETCH": "1"},
     files=lambda at: {".config/opencode/opencode.json": json.dumps(_opencode_config(at.url))},
+    refusal="LEASE DENIED: …",
+    unproved=("refused", "limited", "401", "gone", "resume"),
 )
 QWEN = Rig(
     "qwen",
@@ -87,6 +97,9 @@ QWEN = Rig(
         "OPENAI_MODEL": "scripted",
     },
     beside=tuple(NODE.pins()),
+    refusal="LEASE DENIED: …",
+    cannot={"limited": "it tries again for longer than the test waits, without a word: `stalled`"},
+    unproved=("gone",),
 )
 PI = Rig(
     "pi",
@@ -95,6 +108,11 @@ PI = Rig(
     env=lambda _: {},
     files=lambda at: {".pi/agent/models.json": json.dumps(_pi_models(at.url))},
     beside=tuple(NODE.pins()),
+    refusal="LEASE DENIED: …",
+    cannot={
+        "limited": "it waits in silence for as long as `retry-after` says: `stalled`",
+        "mcp": "it has no MCP",
+    },
 )
 COPILOT = Rig(
     "copilot",
@@ -105,6 +123,8 @@ COPILOT = Rig(
         "COPILOT_PROVIDER_API_KEY": "scripted",
         "COPILOT_MODEL": "scripted",
     },
+    refusal="Denied by preToolUse hook: LEASE DENIED: …",
+    unproved=("gone",),
 )
 CLINE = Rig(
     "cline",
@@ -115,6 +135,11 @@ CLINE = Rig(
         ".cline/data/settings/global-settings.json": json.dumps(
             {"telemetryOptOut": True, "autoUpdateEnabled": False}
         ),
+    },
+    unproved=_REST,
+    cannot={
+        "resume": "with the brief of a new session it takes up no earlier one",
+        "mcp": "it takes MCP servers from its home only",
     },
 )
 GPTME = Rig(
@@ -127,6 +152,8 @@ GPTME = Rig(
         "OPENAI_API_KEY": "scripted",
         "GPTME_LLM_MAX_RETRIES": "2",
     },
+    unproved=_REST,
+    cannot={"mcp": "it takes MCP servers from its configuration only"},
 )
 AIDER = Rig(
     "aider",
@@ -134,10 +161,12 @@ AIDER = Rig(
     model="openai/scripted",
     args=("--edit-format", "diff", "--map-tokens", "0"),
     env=lambda at: {"OPENAI_API_BASE": f"{at.url}/v1", "OPENAI_API_KEY": "scripted"},
+    unproved=_REST,
     cannot={
-        "shell": "its model runs no commands",
-        "refused": "its model runs no commands",
-        "late": "it asks once, and what it edits comes with the answer",
+        **dict.fromkeys(("refused", "killed", "stopped"), "its model runs no commands"),
+        **dict.fromkeys(("hang", "budget"), "it asks once, and what it edits comes with the answer"),
+        "resume": "it has no sessions",
+        "mcp": "it has no MCP",
     },
 )
 MINI = Rig(
@@ -146,6 +175,8 @@ MINI = Rig(
     model="openai/scripted",
     env=lambda at: {"OPENAI_API_BASE": f"{at.url}/v1", "OPENAI_API_KEY": "scripted"},
     beside=("mcp==2.3.0",),
+    unproved=("edit", *_REST),
+    cannot={"resume": "it takes up no earlier session", "mcp": "it has no MCP"},
 )
 
 RIGS = {

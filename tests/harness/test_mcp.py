@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import pytest
-
-from supervisor.world.harness.registry import find
 from tests.harness.conftest import left, needs
 from tests.harness.model.script import Create, Say, Shell, Use
 
 
 def test_an_agent_asks_for_files_and_says_how_it_went_with_its_own_tools(stage, rig, tagged):
-    if "mcp" not in find(rig.name).can:
-        pytest.skip(f"{rig.name} takes no MCP server at its start")
     needs(rig, "mcp")
     stage.configure(rig)
     stage.task(

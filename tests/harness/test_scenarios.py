@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import signal
 
-import pytest
-
 from supervisor.world.harness.registry import find
 from tests.harness.conftest import left, needs
 from tests.harness.model.script import (
@@ -34,6 +32,7 @@ def app(stage) -> None:
 
 
 def test_edit_and_commit(stage, rig, tagged):
+    needs(rig, "edit")
     stage.configure(rig)
     app(stage)
     stage.task(
@@ -77,6 +76,12 @@ def test_an_edit_of_a_leased_file_is_refused_the_model_is_told_and_works_around_
     assert (stage.site.root / "app.txt").read_text() == "one\ntwo\n"
     assert stage.site.git("show", "HEAD:new.txt").strip() == "fresh"
     assert ended["data"]["outcome"] == "finished"
+    begin, _, end = rig.refusal.partition("…")
+    (refused, *_) = [text for text in stage.model.results("around") if begin in text]
+    assert end in refused
+    if "hooks" in find(rig.name).can:  # the supervisor's whole sentence: who, and what to do
+        assert "app.txt: app.txt is held by " in refused
+        assert "`leasehold lease acquire app.txt --wait " in refused
     told = stage.model.told("around")
     assert "app.txt: Device or resource busy" in told  # the shell's words
     assert "app.txt is held by" in told  # the notice's
@@ -85,7 +90,7 @@ def test_an_edit_of_a_leased_file_is_refused_the_model_is_told_and_works_around_
 
 
 def test_a_session_killed_in_the_middle_of_a_tool_leaves_no_process(stage, rig, tagged):
-    needs(rig, "shell")
+    needs(rig, "killed")
     stage.configure(rig)
     stage.task("kill", Shell(SLEEP), Say("Slept."))
     stage.site.start()
@@ -103,7 +108,7 @@ def test_a_session_killed_in_the_middle_of_a_tool_leaves_no_process(stage, rig, 
 
 
 def test_a_session_that_is_stopped_in_the_middle_of_a_tool_leaves_no_process(stage, rig, tagged):
-    needs(rig, "shell")
+    needs(rig, "stopped")
     stage.configure(rig)
     stage.task("stop", Shell(SLEEP), Say("Slept."))
     stage.site.start()
@@ -128,18 +133,38 @@ def test_a_429_and_then_success_is_a_finished_session(stage, rig):
     assert stage.site.git("show", "HEAD:new.txt").strip() == "fresh"
 
 
-def test_a_401_is_no_finished_session(stage, rig, tagged):
+def test_an_account_that_only_gets_429_is_rate_limited_and_rests(stage, rig, tagged):
+    needs(rig, "limited")
+    stage.configure(rig, harness={"stall": "20s"})  # some try again and again, and say so or not
+    stage.task("limited", Fail(429, (("retry-after", "600"),), times=0))
+
+    # Not until it is idle: an account that is limited is tried again later on.
+    stage.site.start()
+    ended = stage.site.wait_for("session.ended", task="limited")
+
+    assert ended["data"]["outcome"] == "rate_limited"
+    assert stage.verdict(ended["session"]) == "rate_limited"
+    assert stage.site.wait_for("harness.resting")["data"]["harness"] == rig.name
+    assert tagged(ended["session"]) == []
+
+
+def test_an_account_that_gets_401_is_refused_and_stopped(stage, rig, tagged):
+    needs(rig, "401")
     stage.configure(rig)
     stage.task("denied", Fail(401, times=0))
 
     stage.until_idle(code=1)
 
-    assert stage.ended("denied")["data"]["outcome"] not in {"finished", "timed_out"}
+    ended = stage.ended("denied")
+    assert ended["data"]["outcome"] == "unavailable"
+    assert stage.verdict(ended["session"]) == "auth"
+    assert len(stage.site.events("harness.stopped")) == 1
     assert left(tagged, stage) == {}
 
 
-def test_a_server_that_is_gone_is_no_finished_session(stage, rig, tagged):
-    stage.configure(rig, harness={"budget": "20s", "warn": "0s"})
+def test_a_model_server_that_is_gone_cannot_be_reached(stage, rig, tagged):
+    needs(rig, "gone")
+    stage.configure(rig, harness={"stall": "30s"})
     stage.task("gone", *WRITE)
     stage.model.close()
 
@@ -147,12 +172,14 @@ def test_a_server_that_is_gone_is_no_finished_session(stage, rig, tagged):
     stage.site.start()
     ended = stage.site.wait_for("session.ended", task="gone")
 
-    assert ended["data"]["outcome"] != "finished"
+    assert ended["data"]["outcome"] == "unavailable"
+    assert stage.verdict(ended["session"]) == "unreachable"
+    assert stage.site.wait_for("harness.resting")["data"]["harness"] == rig.name
     assert tagged(ended["session"]) == []
 
 
 def test_a_model_that_never_answers_is_stopped_by_the_stall_clock(stage, rig, tagged):
-    needs(rig, "late")
+    needs(rig, "hang")
     stage.configure(rig, harness={"stall": "8s"})
     stage.task("hang", Create("new.txt", "fresh\n"), Silence())
 
@@ -163,7 +190,7 @@ def test_a_model_that_never_answers_is_stopped_by_the_stall_clock(stage, rig, ta
 
 
 def test_a_stream_that_stands_still_ends_with_the_budget(stage, rig, tagged):
-    needs(rig, "late")
+    needs(rig, "budget")
     stage.configure(rig, harness={"budget": "40s", "warn": "0s"})
     stage.task("budget", Create("new.txt", "fresh\n"), *[Stall()] * 9)
 
@@ -177,6 +204,7 @@ def test_a_stream_that_stands_still_ends_with_the_budget(stage, rig, tagged):
 
 
 def test_a_stream_that_is_cut_is_asked_for_again_or_told_as_no_finish(stage, rig):
+    needs(rig, "cut")
     stage.configure(rig)
     stage.task("cut", Drop(), *WRITE)
 
@@ -188,9 +216,7 @@ def test_a_stream_that_is_cut_is_asked_for_again_or_told_as_no_finish(stage, rig
 
 
 def test_a_session_over_its_budget_goes_on_in_the_agents_own_session_next_time(stage, rig, tagged):
-    needs(rig, "late")
-    if "resume" not in find(rig.name).can:
-        pytest.skip(f"{rig.name} cannot take up an earlier session")
+    needs(rig, "resume")
     stage.configure(
         rig, harness={"budget": "15s", "warn": "0s"}, retry={"attempts": 2, "backoff": "0s", "jitter": 0.0}
     )

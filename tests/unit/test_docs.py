@@ -1,6 +1,7 @@
 """The documentation says what the program is: links, verbs, options, events, files and examples.
 
-`python tests/unit/test_docs.py` writes docs/reference/cli.md anew from the commands.
+`python tests/unit/test_docs.py` writes docs/reference/cli.md anew from the commands, and the tables of
+docs/reference/harnesses.md from the rigs of the agents.
 """
 
 from __future__ import annotations
@@ -16,9 +17,12 @@ import click
 import pytest
 import yaml
 
+from tests.harness import table
+
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 CLI = DOCS / "reference/cli.md"
+HARNESSES = DOCS / "reference/harnesses.md"
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(DOCS.rglob("*.md"))]
 HEAD = """# Command line
 
@@ -40,6 +44,12 @@ def page_id(path: Path) -> str:
 
 def test_the_command_line_reference_is_what_the_commands_say():
     assert CLI.read_text(encoding="utf-8") == reference(), "run: python tests/unit/test_docs.py"
+
+
+def test_the_tables_of_the_agents_are_what_their_rigs_say():
+    text = HARNESSES.read_text(encoding="utf-8")
+
+    assert text == table.filled(text), "run: python tests/unit/test_docs.py"
 
 
 def test_the_line_in_the_list_of_verbs_is_the_first_sentence_of_the_verbs_own_help():
@@ -249,3 +259,4 @@ def cell(text: str) -> str:
 
 if __name__ == "__main__":
     CLI.write_text(reference(), encoding="utf-8")
+    HARNESSES.write_text(table.filled(HARNESSES.read_text(encoding="utf-8")), encoding="utf-8")

@@ -63,9 +63,12 @@ class ModelServer:
 
     def told(self, name: str) -> str:
         """Return what the tools of a script's session gave back to the model."""
-        requests = self.of(name)
-        longest = max(requests, key=lambda asked: len(asked.results), default=None)
-        return "\n".join(longest.results) if longest else ""
+        return "\n".join(self.results(name))
+
+    def results(self, name: str) -> list[str]:
+        """Return the same one by one."""
+        longest = max(self.of(name), key=lambda asked: len(asked.results), default=None)
+        return longest.results if longest else []
 
     def wait_for(self, name: str, count: int, limit: float = 60.0) -> None:
         """Return once `count` requests of a script have come; raises TimeoutError after `limit` seconds."""
