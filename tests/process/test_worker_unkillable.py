@@ -90,10 +90,10 @@ def test_a_pause_under_way_gives_way_to_what_is_asked_meanwhile(
         client = session.connect()
         session.wait_ready()
         icebox.put(session.json("worker.json")["harness"]["pid"])
+        other = session.connect()
         pause = client.ask("pause")
         assert client.call("pause")["try_later"] is True
 
-        other = session.connect()
         other.ask(op)
 
         assert client.answer(pause) == {"id": pause, "ok": False, "error": error}
