@@ -202,6 +202,41 @@ ROUTES = [
     Route("node copyFile", 'node -e \'fs.copyFileSync("other.txt", "held.txt")\'', "node"),
     Route("git stash", "git stash -q", "git", first="echo x >> held.txt; touch -d @1 held.txt"),
     Route("git clean", "git clean -qfd", "git", held=b"new.txt", first="echo new > new.txt"),
+    Route(
+        "renamed over it, in a bind mount of the parent",
+        "mkdir ../mnt; echo x > ../out.txt; unshare -Urm sh -c 'mount --bind .. ../mnt && cd ../mnt && mv -f out.txt repo/held.txt'",
+        "unshare",
+    ),
+    Route(
+        "folder link that leads elsewhere in bwrap",
+        'ln -s /mnt ../away; d=$(realpath ..); bwrap --ro-bind / / --bind . /mnt --dev /dev sh -c "echo x > $d/away/held.txt"',
+        "bwrap",
+    ),
+    Route(
+        "detached mount",
+        "unshare -Urm "
+        + _python(
+            'import ctypes, os; d = ctypes.CDLL(None).syscall(428, -100, b".", 0o2000001); open("held.txt", "w", opener=lambda p, f: os.open(p, f, dir_fd=d)).write("x")'
+        ),
+        "unshare",
+    ),
+    Route(
+        "absolute link inside chroot",
+        "ln -s /repo ../away; unshare -Ur "
+        + _python('import os; os.chroot(".."); os.chdir("/"); open("/away/held.txt", "w").write("x")'),
+        "unshare",
+    ),
+    Route(
+        "chroot in a mount namespace",
+        'mkdir ../mnt; p=$(pwd); unshare -Urm sh -c \'mount --rbind / ../mnt && chroot ../mnt sh -c "echo x > $0/held.txt"\' "$p"',
+        "unshare",
+    ),
+    Route("link to /proc/self/cwd", "ln -s /proc/self/cwd ../link; echo x > ../link/held.txt"),
+    Route("link to /dev/fd", "exec 3<held.txt; ln -s /dev/fd/3 ../link; echo x > ../link"),
+    Route("/dev/../dev/fd", "exec 3<held.txt; echo x > /dev/../dev/fd/3"),
+    Route("//proc/self/fd", "exec 3<held.txt; echo x > //proc/self/fd/3"),
+    Route("/proc/self/task", "echo x > /proc/self/task/$$/cwd/held.txt"),
+    Route("/dev/shm/..", 'echo x > "/dev/shm/../..$(pwd)/held.txt"'),
     # --- exceptions --------------------------------------------------------------------------------
     Route(
         "descriptor inherited from outside",
@@ -245,5 +280,12 @@ ROUTES = [
         end=End.MISSED,
         keep_dumpable=False,
         why="with `guard.keep_dumpable = false` its memory cannot be read; a worker that runs as root can, and refuses",
+    ),
+    Route(
+        "overlay on top of the checkout",
+        "mkdir ../low ../work ../mnt; unshare -Urm sh -c 'mount -t overlay o -o lowerdir=../low,upperdir=.,workdir=../work ../mnt && echo x > ../mnt/held.txt'",
+        "unshare",
+        end=End.MISSED,
+        why="the kernel writes to the checkout for a file of another file system",
     ),
 ]

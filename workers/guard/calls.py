@@ -7,7 +7,7 @@ import stat
 
 from workers.guard.architecture import NUMBERS, WORD
 from workers.guard.program import WRITES
-from workers.guard.resolve import AT_FDCWD, signed
+from workers.guard.resolve import AT_FDCWD, UNPLACED, signed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def _contents(found: list[Target], *, made: bool) -> list[Target]:
         status = target.status
         if status is None:
             return found if made else []
-        if status.st_nlink > 1 and stat.S_ISREG(status.st_mode):
+        if (status.st_nlink > 1 or target.path == UNPLACED) and stat.S_ISREG(status.st_mode):
             target.inode = (status.st_dev, status.st_ino)
     return found
 
@@ -134,9 +134,13 @@ def _there(found: list[Target]) -> list[Target]:
 def _moved(old: list[Target], new: list[Target]) -> list[Target]:
     if not _there(old) or not new:
         return []  # the kernel will refuse it
-    if os.path.isdir(old[0].path) or os.path.isdir(new[0].path):
+    if any(_is_folder(target) for target in (*old, *new)):
         return [Target(target.path, MOVE, target.status) for target in (*old, *new)]
     return [*old, *new]
+
+
+def _is_folder(target: Target) -> bool:
+    return target.status is not None and stat.S_ISDIR(target.status.st_mode)
 
 
 def _rename(call: _Call) -> list[Target]:

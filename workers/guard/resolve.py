@@ -6,23 +6,24 @@ links lead there. What the kernel would not find is not looked for either: the c
 
 from __future__ import annotations
 
-import errno
 import os
 import stat
 
 from workers.guard.mounts import place_in_file_system
+from workers.guard.plain import open_plain
+from workers.guard.walk import Walk
 
 AT_FDCWD = -100
-_LINKS = 40  # as many symbolic links as the kernel follows: path_resolution(7)
 _DEPTH = 256  # folders between a file and the root of its repository
 _PATH = os.O_PATH | os.O_CLOEXEC
-_PIECE = 3800  # bytes of a path that are looked up at once: with /proc/TASK/cwd before it, it may be too long
 _NOWHERE = (b"", b".", b"..")
 
 # Written by every shell and never in a repository: passed without a look at the disk.
 _DEVICES = frozenset({b"/dev/null", b"/dev/tty", b"/dev/zero", b"/dev/full", b"/dev/ptmx"})
-_STREAMS = {b"/dev/stdin": b"0", b"/dev/stdout": b"1", b"/dev/stderr": b"2"}
+_TERMINALS = b"/dev/pts/"
 
+UNPLACED = b""
+"""Instead of the path of a file whose mount has no place in the task's tree: only its inode is known."""
 
 Found = tuple[bytes, os.stat_result | None]
 """Where a file is or would be, and its status if it is there."""
@@ -34,23 +35,47 @@ def signed(value: int) -> int:
     return value - (1 << 32) if value & 0x80000000 else value
 
 
+class Root:
+    """A folder that is known again under whatever name it is mounted; `path` is absolute and free of links."""
+
+    __slots__ = ("device", "identity", "path", "place")
+
+    def __init__(self, path: bytes) -> None:
+        self.path = path
+        fd = os.open(path, _PATH)
+        try:
+            status = os.fstat(fd)
+            self.device = status.st_dev
+            self.identity = (status.st_dev, status.st_ino)
+            self.place = place_in_file_system("self", fd, path)  # from the root of its file system
+        finally:
+            os.close(fd)
+
+    def has(self, path: bytes) -> bool:
+        """Tell whether a path is this folder or lies in it."""
+        return path.startswith(self.path) and (len(path) == len(self.path) or path[len(self.path)] == 47)
+
+    def path_of(self, place: bytes) -> bytes | None:
+        """Return the path of a place in the file system if it is this folder, lies in it, or around it."""
+        if self.place is None:
+            return None
+        if place == self.place or place.startswith(self.place.rstrip(b"/") + b"/"):
+            return self.path + place[len(self.place.rstrip(b"/")) :]
+        below = self.place[len(place.rstrip(b"/")) :]
+        if self.place.startswith(place.rstrip(b"/") + b"/") and self.path.endswith(below):
+            return self.path[: -len(below)] or b"/"
+        return None
+
+
 class Eyes:
-    """Sees paths as tasks do, and knows one folder again under whatever name it is mounted: `root`.
+    """Sees paths as tasks do. `roots` are the folders that matter: the first is the session's own."""
 
-    `root` is absolute and free of links.
-    """
+    __slots__ = ("_namespace", "_root", "_roots")
 
-    __slots__ = ("_device", "_identity", "_namespace", "_place", "root")
-
-    def __init__(self, root: bytes) -> None:
-        self.root = root
-        status = os.stat(root)
-        self._device = status.st_dev
-        self._identity = (status.st_dev, status.st_ino)
+    def __init__(self, *roots: bytes) -> None:
+        self._roots = [Root(path) for path in roots]
+        self._root = self._roots[0].path
         self._namespace = os.readlink("/proc/self/ns/mnt")
-        fd = os.open(root, _PATH)
-        self._place = place_in_file_system("self", fd, root)
-        os.close(fd)
 
     def locate(self, task: int, directory: int, path: bytes, *, follow: bool) -> bytes | None:
         """Return the absolute path, free of links, of the file that `path` names to the task; see `find`."""
@@ -64,38 +89,45 @@ class Eyes:
         is followed. A file that does not exist yet is named all the same, without a status. `None`: nothing
         that a lease could cover: a device, a path whose folder does not exist, a loop of links.
         """
-        if not path or path in _DEVICES or path.startswith((b"/dev/pts/", b"/dev/shm/")):
+        if (
+            not path
+            or path in _DEVICES
+            or (path.startswith(_TERMINALS) and b"/" not in path[len(_TERMINALS) :])
+        ):
             return None
         if b"/" not in path and path not in _NOWHERE:
             found = self._beside(task, directory, path, follow=follow)
             if found is not None:
                 return found
-        full = _seen_from(task, directory, path)
-        for _ in range(_LINKS):
-            head, base = _split(full)
-            if base in _NOWHERE:
-                return self._whole(task, full)
-            if not follow:
-                break
-            found = self._whole(task, full)
-            if found is not None:
-                return found
-            # Nothing there, or a link to nothing: what creates through the link creates its target.
-            target = _link(full)
-            if target is None:
-                break
-            full = b"/proc/%d/root%s" % (task, target) if target.startswith(b"/") else head + b"/" + target
-        else:
+        start = _start(task, directory, path)
+        try:
+            at = os.open(start, _PATH)
+        except OSError:
             return None
-        folder = self._whole(task, head)
-        if folder is None:
+        try:
+            found = self._plainly(task, at, path, follow=follow)
+        except OSError:
+            found = None  # there may be a way all the same, by the task's own /proc/self
+        finally:
+            os.close(at)
+        return found or self._by_walking(task, start, path, follow=follow)
+
+    def behind(self, task: int, descriptor: int) -> bytes | None:
+        """Return the file that a descriptor of the task leads to."""
+        try:
+            fd = os.open(b"/proc/%d/fd/%d" % (task, descriptor), _PATH)
+        except OSError:
             return None
-        place = folder[0].rstrip(b"/") + b"/" + base
-        return place, None if follow else _status(place)
+        try:
+            return self._named(task, fd)
+        except OSError:
+            return None
+        finally:
+            os.close(fd)
 
     def _beside(self, task: int, directory: int, name: bytes, *, follow: bool) -> Found | None:
         """Find a bare name with two looks instead of four; `None` when that does not settle it."""
-        start = _start(task, directory)
+        start = _start(task, directory, name)
         try:
             status = os.lstat(start + b"/" + name)
             if follow and stat.S_ISLNK(status.st_mode):
@@ -112,102 +144,149 @@ class Eyes:
             return None
         return folder.rstrip(b"/") + b"/" + name, status
 
-    def behind(self, task: int, descriptor: int) -> bytes | None:
-        """Return the file that a descriptor of the task leads to."""
-        found = self._whole(task, b"/proc/%d/fd/%d" % (task, descriptor))
-        return None if found is None else found[0]
+    def _plainly(self, task: int, at: int, path: bytes, *, follow: bool) -> Found | None:
+        """Find a path by one call of the kernel, or two; `None` when it must be walked instead.
 
-    def _whole(self, task: int, full: bytes) -> Found | None:
-        """Find where a path leads, links followed, as this process names it; `None` if to nothing."""
+        Raises:
+            OSError: as the kernel says.
+        """
+        absolute = path.startswith(b"/")
+        path = path.rstrip(b"/") or b"/"
+        head, slash, base = path.rpartition(b"/")
+        if follow or base in _NOWHERE:
+            try:
+                fd = open_plain(at, path, absolute=absolute)
+            except FileNotFoundError:
+                if base in _NOWHERE:
+                    raise
+            else:
+                return self._object(task, fd, sure=absolute)
+        fd = open_plain(at, head + slash or b".", absolute=absolute)
         try:
-            fd = _open(full)
-        except OSError:
-            return None
-        try:
-            found = _name(fd)
-            if found is None:
-                return None
-            if not self._below(found) and not self._same_namespace(task):
-                found = self._elsewhere(task, fd, found)
-            return found, os.fstat(fd)
-        except OSError:
-            return None
+            status = _status(base, fd)
+            if status is not None and follow:
+                return None  # a link to nothing: what creates through the link creates its target
+            return self._entry(task, fd, base, status, sure=absolute)
         finally:
             os.close(fd)
 
+    def _by_walking(self, task: int, start: bytes, path: bytes, *, follow: bool) -> Found | None:
+        try:
+            step = Walk(task, start).go(path, follow=follow)
+        except OSError:
+            return None
+        if step is None:
+            return None
+        at, base = step
+        if not base:
+            try:
+                return self._object(task, at, sure=True)
+            except OSError:
+                return None
+        try:
+            return self._entry(task, at, base, _status(base, at), sure=True)
+        except OSError:
+            return None
+        finally:
+            os.close(at)
+
+    def _object(self, task: int, fd: int, *, sure: bool) -> Found | None:
+        """Return an open file with its path, and close it; `None` for a pipe."""
+        try:
+            name = self._named(task, fd, sure=sure)
+            return None if name is None else (name, os.fstat(fd))
+        finally:
+            os.close(fd)
+
+    def _entry(
+        self, task: int, folder: int, base: bytes, status: os.stat_result | None, *, sure: bool
+    ) -> Found | None:
+        """Return a name in an open folder with its path; `None` for what is no folder."""
+        above = self._named(task, folder, sure=sure)
+        if above is None:
+            return None
+        if status is not None and stat.S_ISDIR(status.st_mode) and not self._below(above):
+            # It may be a root, or around one, under another name.
+            fd = os.open(base, _PATH | os.O_NOFOLLOW, dir_fd=folder)
+            try:
+                return self._named(task, fd) or UNPLACED, status
+            finally:
+                os.close(fd)
+        if above == UNPLACED:
+            return UNPLACED, status
+        return above.rstrip(b"/") + b"/" + base, status
+
+    def _named(self, task: int, fd: int, *, sure: bool = True) -> bytes | None:
+        """Return the path of an open file as this process names it; `None` for what has none.
+
+        Raises:
+            OSError: with `sure` false, it may be the wrong one: it came of a relative path, in which links lead from
+                one's own root, and the task has another.
+        """
+        found = _name(fd)
+        if found is None or self._below(found):
+            return found
+        if not sure and not self._same_view(task):
+            raise OSError("another root")
+        if self._same_namespace(task):
+            return found
+        return self._elsewhere(task, fd, found)
+
     def _below(self, path: bytes) -> bool:
-        return path == self.root or path.startswith(self.root + b"/")
+        root = self._root
+        if path.startswith(root) and (len(path) == len(root) or path[len(root)] == 47):
+            return True
+        return any(root.has(path) for root in self._roots[1:])
 
     def _same_namespace(self, task: int) -> bool:
         return os.readlink(f"/proc/{task}/ns/mnt") == self._namespace
 
+    def _same_view(self, task: int) -> bool:
+        try:
+            return os.readlink(f"/proc/{task}/root") == "/" and self._same_namespace(task)
+        except OSError:
+            return True  # it is gone
+
     def _elsewhere(self, task: int, fd: int, found: bytes) -> bytes:
-        """Climb from a file in another mount namespace: the root may be mounted there under another name."""
+        """Climb from a file in another mount namespace: a root may be mounted there under another name."""
+        top = os.readlink(b"/proc/%d/root" % task).rstrip(b"/")
+        inner = found[len(top) :] if found.startswith(top + b"/") else found  # as the task names it
         if stat.S_ISDIR(os.fstat(fd).st_mode):
             at = os.dup(fd)
         else:
-            at = os.open(b"/proc/%d/root%s" % (task, os.path.dirname(found)), _PATH)
+            at = os.open(b"/proc/%d/root%s" % (task, os.path.dirname(inner)), _PATH)
         try:
             for _ in range(_DEPTH):
                 status = os.fstat(at)
-                if (status.st_dev, status.st_ino) == self._identity:
-                    return self.root + found[len((_name(at) or b"").rstrip(b"/")) :]
+                for root in self._roots:
+                    if (status.st_dev, status.st_ino) == root.identity:
+                        return root.path + found[len((_name(at) or b"").rstrip(b"/")) :]
                 if _name(at) in {None, b"/"}:
                     break
                 above = os.open(b"..", _PATH, dir_fd=at)
                 os.close(at)
                 at = above
-            return self._mounted(task, fd, found)
         finally:
             os.close(at)
+        return self._mounted(task, fd, found, inner)
 
-    def _mounted(self, task: int, fd: int, found: bytes) -> bytes:
-        """Look into the mounts of the task: a folder or a file of the root may be mounted there alone."""
-        if self._place is None or os.fstat(fd).st_dev != self._device:
+    def _mounted(self, task: int, fd: int, found: bytes, inner: bytes) -> bytes:
+        """Look into the mounts of the task: a folder or a file of a root may be mounted there alone."""
+        device = os.fstat(fd).st_dev
+        roots = [root for root in self._roots if root.place is not None and root.device == device]
+        if not roots:
             return found
-        place = place_in_file_system(task, fd, found)
-        if place is None or (place != self._place and not place.startswith(self._place.rstrip(b"/") + b"/")):
-            return found
-        return self.root + place[len(self._place) :]
+        place = place_in_file_system(task, fd, inner)
+        if place is None:
+            return UNPLACED
+        named = [path for root in roots if (path := root.path_of(place)) is not None]
+        return max(named, key=len, default=found)
 
 
-def _open(full: bytes) -> int:
-    """Open a path of any length that the kernel takes from a task."""
-    try:
-        return os.open(full, _PATH)
-    except OSError as error:
-        if error.errno != errno.ENAMETOOLONG or len(full) <= _PIECE:
-            raise
-    at = os.open(b"/", _PATH)
-    while full:
-        end = full.rfind(b"/", 1, _PIECE) if len(full) > _PIECE else -1
-        piece, full = (full[:end], full[end:].lstrip(b"/")) if end > 0 else (full, b"")
-        try:
-            below = os.open(piece or b".", _PATH, dir_fd=at)
-        finally:
-            os.close(at)
-        at = below
-    return at
-
-
-def _start(task: int, directory: int) -> bytes:
+def _start(task: int, directory: int, path: bytes) -> bytes:
+    if path.startswith(b"/"):
+        return b"/proc/%d/root" % task
     return b"/proc/%d/cwd" % task if directory == AT_FDCWD else b"/proc/%d/fd/%d" % (task, directory)
-
-
-def _seen_from(task: int, directory: int, path: bytes) -> bytes:
-    if not path.startswith(b"/"):
-        return _start(task, directory) + b"/" + path
-    if path in _STREAMS:
-        return b"/proc/%d/fd/%s" % (task, _STREAMS[path])
-    for prefix, instead in ((b"/dev/fd/", b"fd/"), (b"/proc/self/", b""), (b"/proc/thread-self/", b"")):
-        if path.startswith(prefix):
-            return b"/proc/%d/%s%s" % (task, instead, path[len(prefix) :])
-    return b"/proc/%d/root%s" % (task, path)
-
-
-def _split(full: bytes) -> tuple[bytes, bytes]:
-    head, _, base = full.rstrip(b"/").rpartition(b"/")
-    return head, base
 
 
 def _name(fd: int) -> bytes | None:
@@ -215,24 +294,8 @@ def _name(fd: int) -> bytes | None:
     return found if found.startswith(b"/") else None  # pipes and sockets have names like "pipe:[1]"
 
 
-def _status(place: bytes) -> os.stat_result | None:
+def _status(base: bytes, folder: int) -> os.stat_result | None:
     try:
-        return os.lstat(place)
+        return os.stat(base, dir_fd=folder, follow_symlinks=False)
     except OSError:
         return None
-
-
-def _link(full: bytes) -> bytes | None:
-    try:
-        if len(full) <= _PIECE:
-            return os.readlink(full)
-        head, base = _split(full)
-        folder = _open(head)
-    except OSError:
-        return None
-    try:
-        return os.readlink(base, dir_fd=folder)
-    except OSError:
-        return None
-    finally:
-        os.close(folder)
