@@ -1,0 +1,34 @@
+"""What the command line says in passing: which verb was meant, counts of one, events without a session."""
+
+from __future__ import annotations
+
+import pytest
+from click.testing import CliRunner
+
+from supervisor.cli.events import line
+from supervisor.cli.main import leasehold
+from supervisor.cli.show import collisions
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [("stop", '"session stop"?'), ("acquire", '"lease acquire"?'), ("sesion", '"session"?')],
+)
+def test_a_verb_that_is_not_there_is_answered_with_the_one_that_was_meant(typed: str, meant: str) -> None:
+    done = CliRunner().invoke(leasehold, [typed])
+
+    assert done.exit_code == 2
+    assert f'no verb "{typed}"; did you mean {meant}' in done.output
+
+
+def test_one_collision_is_told_in_the_singular() -> None:
+    told = collisions({"writes_refused": 1, "commits_allowed": 2, "waited_seconds": 1.5, "stale_reads": 0})
+
+    assert told == "1 write refused, 2 commits allowed, 1.5s waited"
+
+
+def test_an_event_of_no_session_starts_in_the_same_column_as_others() -> None:
+    alone = line({"at": 0.0, "kind": "supervisor.started", "data": {"pid": 7}})
+    of_one = line({"at": 0.0, "kind": "session.exited", "session": "5cc9795f", "data": {"code": 0}})
+
+    assert alone.index("pid=7") == of_one.index("5cc9795f")
