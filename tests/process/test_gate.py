@@ -656,3 +656,18 @@ class TestTheClient:
 
         assert len(keeper.asked) > 1
         assert sorted(keeper.paths()) == sorted(names)
+
+
+def test_packing_refs_moves_no_branch_and_deleting_a_packed_one_still_does(
+    session: Checkout, keeper: Gatekeeper
+) -> None:
+    before = session.git("for-each-ref")
+
+    session.git("pack-refs", "--all")
+    session.git("gc", "-q")
+
+    assert session.git("for-each-ref") == before
+    assert not (session.root / ".git/refs/heads/good").exists()
+    assert keeper.updates == []
+    session.git("branch", "-D", "good")
+    assert {(update["ref"], update["kind"]) for update in keeper.updates} == {("refs/heads/good", "delete")}

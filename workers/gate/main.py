@@ -3,7 +3,7 @@
 import _socket
 import posix
 
-from workers.gate.updates import GitFailedError, Update, judged
+from workers.gate.updates import GitFailedError, Update, judged, read_whole
 from workers.gate.wire import is_allowed, parsed, quoted, text_of
 
 _AGAIN = 0.1  # seconds between two tries to reach a supervisor that is being restarted
@@ -17,7 +17,7 @@ class _Refused(Exception):  # noqa: N818  - an answer, not a fault
 
 def main() -> int:
     """Judge the transaction on standard input; print why on standard error when it is refused."""
-    lines = verdict(_read(0))
+    lines = verdict(read_whole(0))
     if lines:
         _say(*lines)
         return 1
@@ -157,13 +157,6 @@ def _judge(line: bytes, shown: str) -> None:
     lines = data.get("lines") if isinstance(data, dict) else None
     message = error.get("message") or "the supervisor refused the update without a reason"
     raise _Refused(str(message), *(f"  {text}" for text in lines or ()))
-
-
-def _read(fd: int) -> bytes:
-    parts = []
-    while part := posix.read(fd, 1 << 16):
-        parts.append(part)
-    return b"".join(parts)
 
 
 def _say(*lines: str) -> None:

@@ -41,7 +41,8 @@ def judged(transaction: bytes) -> list[Update]:
     for ref, stated, new in moves:
         old = old_of.get(ref, stated)
         if _is_zero(new):
-            updates.append(Update(ref, old, new, "delete", []))
+            if not _is_packed(ref, old):
+                updates.append(Update(ref, old, new, "delete", []))
         elif _is_zero(old):
             updates.append(Update(ref, old, new, "create", _brought(new)))
         elif old != new:
@@ -60,6 +61,34 @@ def _current(refs: list[bytes]) -> dict[bytes, bytes]:
     listed = _git([b"for-each-ref", b"--format=%(objectname) %(refname)", b"--", *refs])
     pairs = [line.split(b" ", 1) for line in listed.splitlines()]
     return {ref: name for name, ref in pairs if ref in refs}
+
+
+def _is_packed(ref: bytes, old: bytes) -> bool:
+    """Tell whether git only removes the file of a branch that it has just packed with the same value.
+
+    To take the branch itself away it locks the packed ones before it asks, and unlocks them afterwards.
+    """
+    packed = _git([b"rev-parse", b"--git-path", b"packed-refs"]).rstrip(b"\n")
+    try:
+        file = posix.open(packed, posix.O_RDONLY | posix.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        posix.stat(packed + b".lock")
+    except OSError:
+        return b"\n%s %s\n" % (old, ref) in b"\n" + read_whole(file)
+    else:
+        return False
+    finally:
+        posix.close(file)
+
+
+def read_whole(fd: int) -> bytes:
+    """Return what can be read from a descriptor until its end."""
+    parts = []
+    while part := posix.read(fd, 1 << 16):
+        parts.append(part)
+    return b"".join(parts)
 
 
 def _changed(ref: bytes, old: bytes, new: bytes) -> list[bytes]:
@@ -120,9 +149,7 @@ def _git(command: list[bytes]) -> bytes:
         pid = posix.posix_spawnp("git", [b"git", *command], posix.environ, file_actions=actions)
         posix.close(writer)
         writer = -1
-        parts = []
-        while part := posix.read(reader, 1 << 16):
-            parts.append(part)
+        found = read_whole(reader)
     finally:
         posix.close(reader)
         if writer >= 0:
@@ -131,4 +158,4 @@ def _git(command: list[bytes]) -> bytes:
     if status:
         what = command[2] if command[0] == b"-c" else command[0]
         raise GitFailedError(f"git {what.decode()} failed")
-    return b"".join(parts)
+    return found
