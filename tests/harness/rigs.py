@@ -124,7 +124,6 @@ COPILOT = Rig(
         "COPILOT_MODEL": "scripted",
     },
     refusal="Denied by preToolUse hook: LEASE DENIED: …",
-    unproved=("gone",),
 )
 CLINE = Rig(
     "cline",
