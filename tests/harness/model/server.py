@@ -67,8 +67,10 @@ class ModelServer:
 
     def results(self, name: str) -> list[str]:
         """Return the same one by one."""
-        longest = max(self.of(name), key=lambda asked: len(asked.results), default=None)
-        return longest.results if longest else []
+        longest = max(self.of(name), key=lambda asked: (len(asked.results), len(asked.texts)), default=None)
+        if longest is None:
+            return []
+        return longest.results or longest.texts[1:]  # what the code blocks of a text did comes as text
 
     def wait_for(self, name: str, count: int, limit: float = 60.0) -> None:
         """Return once `count` requests of a script have come; raises TimeoutError after `limit` seconds."""
