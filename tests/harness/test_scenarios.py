@@ -218,7 +218,7 @@ def test_a_stream_that_is_cut_is_asked_for_again_or_told_as_no_finish(stage, rig
 def test_a_session_over_its_budget_goes_on_in_the_agents_own_session_next_time(stage, rig, tagged):
     needs(rig, "resume")
     stage.configure(
-        rig, harness={"budget": "15s", "warn": "0s"}, retry={"attempts": 2, "backoff": "0s", "jitter": 0.0}
+        rig, harness={"budget": "40s", "warn": "0s"}, retry={"attempts": 2, "backoff": "0s", "jitter": 0.0}
     )
     stage.task("resume", Create("new.txt", "fresh\n"), Silence(), COMMIT, Say("All done."))
 
