@@ -19,6 +19,10 @@ def facts(heard: Mapping[str, Any]) -> list[str]:
     if files := heard.get("files"):
         more = len(files) - _FILES + heard.get("files_more", 0)
         lines.append(_line("files", ", ".join(files[:_FILES]) + (f" and {more} more" if more > 0 else "")))
+    if heard.get("hooks") == "silent":
+        lines.append(
+            _line("hooks", "it edited files and never ran the hooks it was given (event session.unhooked)")
+        )
     if error := heard.get("error"):
         lines.append(_line("error", f"{error['kind'].replace('_', ' ')}: {_short(error['text'])}"))
     said = heard.get("result") or heard.get("message")

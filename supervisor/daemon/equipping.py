@@ -14,6 +14,7 @@ import structlog
 
 import workers
 from supervisor.core.sessions.brief import TEMPLATE
+from supervisor.core.sessions.hooks import Hooks
 from supervisor.core.sessions.outcome import Outcome
 from supervisor.core.sessions.reading import Reading
 from supervisor.core.sessions.roster import Session
@@ -53,11 +54,12 @@ _WHICH = "harness"  # in a session's home: the name of its adapter, and the id t
 
 @dataclass(frozen=True, slots=True)
 class Equipment:
-    """What the worker's specification needs of the harness; `resumed` is the session that goes on, or ""."""
+    """What the worker's specification needs of the harness; `resumed` is the session that goes on, or "", `hooks` whether it has some."""
 
     prepared: Prepared
     stop: str
     resumed: str = ""
+    hooks: Hooks = Hooks.NONE
 
 
 def equip(
@@ -114,6 +116,7 @@ def equip(
         Prepared(prepared.argv, prepared.env, files, prepared.links),
         adapter.stop,
         last.session if resume and last is not None else "",
+        Hooks.AWAITED if start.hook else Hooks.NONE,
     )
 
 

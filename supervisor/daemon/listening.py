@@ -144,7 +144,7 @@ class Listener:
         if session.heard is None:
             return None
         found = self._masks(session).all(session.heard.as_json())
-        return {"adapter": self._adapter(session).name, **found}
+        return {"adapter": self._adapter(session).name, **found, "hooks": session.hooks.value}
 
     # --- hearing ------------------------------------------------------------------------------------
 
@@ -244,6 +244,7 @@ class Listener:
         reading, found = heard.reading, _found(heard.session)
         facts = {"adapter": heard.adapter.name, **heard.masks.all(reading.as_json())}
         facts["files"] = facts["files"][:_FILES_KEPT]
+        facts["hooks"] = heard.session.hooks.value
         if found is None:
             return Told(None, facts)
         try:

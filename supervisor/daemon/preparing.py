@@ -56,6 +56,7 @@ async def session_spec(shop: Workshop, tables: Tables, session: Session) -> Sess
     last = tables.backlog.track(session.key).last
     equipment = equip(session, harness, folder, env, last, same_place=not intent.target)
     env |= {name: value for name, value in equipment.prepared.env.items() if name not in given}
+    session.hooks = equipment.hooks
     if equipment.resumed:
         log.info("session.goes_on", session=session.id, earlier=equipment.resumed)
     if repo is not None:

@@ -38,6 +38,7 @@ _LOUD = {  # what an operator wants to see without asking for more
     "session.stray": "warning",
     "session.stray_ended": "info",
     "session.no_report": "warning",
+    "session.unhooked": "warning",
     "worker.stood_still": "warning",
     "commit.refused": "warning",
     "lease.expired": "warning",

@@ -11,6 +11,7 @@ from supervisor.core.decisions.effects import Effect, Note
 from supervisor.core.decisions.tables import Tables
 from supervisor.core.history.quota import Quota, Used, limits_of
 from supervisor.core.moment import Moment
+from supervisor.core.sessions.hooks import Hooks
 from supervisor.core.sessions.lifecycle import Run, Stop, Wanted
 from supervisor.core.sessions.reading import Reading
 from supervisor.core.sessions.roster import Session
@@ -24,12 +25,21 @@ class Mark:
     tokens: int = 0
     cost_usd: float = 0.0
     answered: bool = False
+    turns: int = 0
+    edited: bool = False
 
     @classmethod
     def of(cls, reading: Reading) -> Mark:
         """Return where a reading is now."""
         tokens = (reading.tokens_in or 0) + (reading.tokens_out or 0)
-        return cls(reading.model, tokens, reading.cost_usd or 0.0, reading.answered())
+        return cls(
+            model=reading.model,
+            tokens=tokens,
+            cost_usd=reading.cost_usd or 0.0,
+            answered=reading.answered(),
+            turns=reading.turns,
+            edited=bool(reading.files),
+        )
 
 
 def heard(tables: Tables, session: Session, before: Mark, after: Mark, now: Moment) -> list[Effect]:
@@ -43,6 +53,10 @@ def heard(tables: Tables, session: Session, before: Mark, after: Mark, now: Mome
         lifted = resting.answered(tables, session, now)
         effects += lifted
         effects += fill(tables, now) if lifted else []
+    if (
+        before.edited and after.turns > before.turns
+    ):  # that edit is over, and its hook has had the time to speak
+        effects += _miss_hooks(session)
     tokens, cost = after.tokens - before.tokens, after.cost_usd - before.cost_usd
     if tokens > 0 or cost > 0:
         tables.starts.spend(session.intent.harness, now.wall, max(0, tokens), max(0.0, cost))
@@ -79,13 +93,14 @@ def _end(tables: Tables, quota: Quota, used: Used, now: Moment) -> list[Effect]:
 
 
 def ended(tables: Tables, session: Session, reading: Reading | None, now: Moment) -> list[Effect]:
-    """Note what a session used in all, as far as its harness told."""
+    """Note what a session used in all, as far as its harness told, and hooks that it should have run."""
+    missed = _miss_hooks(session) if reading is not None and reading.files else []
     if reading is None or (
         reading.tokens_in is None and reading.tokens_out is None and reading.cost_usd is None
     ):
         tables.starts.told_nothing(session.intent.harness, now.wall)
     if reading is None or not reading.heard:
-        return []
+        return missed
     data = {
         "harness": session.intent.harness,
         "model": reading.model or session.intent.model,
@@ -96,4 +111,17 @@ def ended(tables: Tables, session: Session, reading: Reading | None, now: Moment
         "tokens_cached": reading.tokens_cached,
         "cost_usd": reading.cost_usd,
     }
-    return [Note("session.usage", session.id, session.key, data)]
+    return [*missed, Note("session.usage", session.id, session.key, data)]
+
+
+def _miss_hooks(session: Session) -> list[Effect]:
+    """Say once that an agent edited files and did not run the hooks that it was given."""
+    if session.hooks is not Hooks.AWAITED:
+        return []
+    session.hooks = Hooks.SILENT
+    harness = session.intent.harness
+    why = (
+        f"harness {harness} edited files and did not run the hooks it was given; guard and gate still hold it. See whether its version "
+        f"is one that the adapter was tested with (leasehold doctor), and whether settings turn hooks off; harness.{harness}.hooks = false does without"
+    )
+    return [Note("session.unhooked", session.id, session.key, {"harness": harness, "why": why})]

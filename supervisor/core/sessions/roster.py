@@ -9,6 +9,7 @@ from supervisor.core.history.grade import Grade
 from supervisor.core.leases.lease import Lease
 from supervisor.core.moment import Moment
 from supervisor.core.sessions.budget import Budget
+from supervisor.core.sessions.hooks import Hooks
 from supervisor.core.sessions.lifecycle import (
     Ended,
     Life,
@@ -70,7 +71,7 @@ class Session:
     say when HEAD, tree or log last changed, `probed_at` when that was last looked at. `after_turn` says why it is to be
     stopped after its next commit, `turn_over_at` (CLOCK_BOOTTIME seconds) when, once that has come. `paused_for` are the
     seconds of its pauses that are over. `said` is its latest word on its task, `heard` what its harness told so far, where
-    that is understood, `model` the one it named, and `grade` what its end is worth.
+    that is understood, `model` the one it named, `hooks` whether those of its agent are heard, and `grade` what its end is worth.
     """
 
     intent: Intent
@@ -90,6 +91,7 @@ class Session:
     heard: Reading | None = None
     grade: Grade | None = None
     model: str = ""
+    hooks: Hooks = Hooks.NONE
 
     @property
     def id(self) -> str:

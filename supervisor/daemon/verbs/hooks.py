@@ -10,6 +10,7 @@ from typing import Any, Literal
 from supervisor.core.decisions.effects import Entrust, Note
 from supervisor.core.leases.lease import Mode
 from supervisor.core.leases.scope import ScopeError, covers, file_scope
+from supervisor.core.sessions.hooks import Hooks
 from supervisor.core.sessions.roster import Session
 from supervisor.daemon.authority import Authority
 from supervisor.daemon.verbs.answers import living
@@ -51,7 +52,6 @@ class HookVerbs:
         self._shop = shop
         self._guard = guard
         self._spawn = spawn
-        self._heard: set[str] = set()  # sessions whose hooks have spoken
 
     def methods(self) -> list[Method[Any]]:
         """Return the verb."""
@@ -99,10 +99,9 @@ class HookVerbs:
         later.follow(claimed)
 
     def _hear_first(self, session: Session, params: HookEdit) -> None:
-        if session.id in self._heard:
+        if session.hooks is Hooks.SPOKE:
             return
-        roster = self._authority.tables.roster
-        self._heard = {known for known in self._heard if known in roster} | {session.id}
+        session.hooks = Hooks.SPOKE
         told = {"harness": params.harness, "phase": params.phase}
         self._authority.do([Note("session.hooked", session.id, session.key, told)])
 
