@@ -41,7 +41,7 @@ def lease(path: str, token: int, kind: str = "file") -> list[object]:
 
 def grant(names: Fleeting, rights: Rights, path: str, token: int, **more: str) -> None:
     leases: list[object] = [lease(path, token, **more)]
-    names.granted([path.encode()], leases, rights.newest)
+    names.granted(names.absent([path.encode()], leases, rights.newest))
     rights.add(leases, [path.encode()], [])
 
 
@@ -72,7 +72,7 @@ def test_what_existed_before_what_git_took_in_and_what_was_declared_stays(world)
     grant(names, rights, "committed", 2)
     names.kept()
     rights.add([lease("declared", 3)], [b"declared"], [])
-    names.granted([b"declared"], [lease("declared", 3)], rights.newest)
+    names.granted(names.absent([b"declared"], [lease("declared", 3)], rights.newest))
     grant(names, rights, "a/b", 4, kind="tree")
     (folder / "old").unlink()
     for path in (b"old", b"committed", b"declared", b"a/b"):

@@ -74,14 +74,14 @@ class Claims:
 
     def ask(self, claim: Claim, wait: float, answered: Callable[[Verdict], None]) -> None:
         """Ask for a claim, to be waited for `wait` seconds when others hold it; `answered` hears the verdict."""
-        params: dict[str, object] = {
-            "files": [text_of(path) for path in claim.files],
-            "folders": [text_of(path) for path in claim.folders],
-            "places": [text_of(path) for path in claim.places],
-            "inodes": claim.inodes,
-            "git": claim.git,
-            "wait": wait,
-        }
+        params: dict[str, object] = {"wait": wait}
+        for name, paths in (("files", claim.files), ("folders", claim.folders), ("places", claim.places)):
+            if paths:
+                params[name] = [text_of(path) for path in paths]
+        if claim.inodes:
+            params["inodes"] = claim.inodes
+        if claim.git:
+            params["git"] = claim.git
         self._line.ask("guard.claim", params, lambda answer: answered(self._verdict(answer)))
 
     def give_back(

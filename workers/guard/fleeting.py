@@ -37,16 +37,23 @@ class Fleeting:
         )
         self._done: list[object] = []  # tokens that the supervisor has taken back
 
-    def granted(self, files: list[bytes], leases: list[object], newest: int) -> None:
-        """Note new leases, in the order of the files that they were asked for; the call is still held.
+    def absent(self, files: list[bytes], leases: list[object], newest: int) -> list[tuple[bytes, object]]:
+        """Return which of these files are new leases on nothing, with their tokens, while the call is still held.
 
-        `newest` is the highest token that the session had when it asked.
+        The leases are in the order of the files that they were asked for; `newest` is the highest token that
+        the session had when it asked.
         """
-        for path, lease in zip(files, leases, strict=False):
-            token = token_of(lease)
-            if is_newer(lease, newest) and _is_file(lease) and not os.path.lexists(self._prefix + path):
-                self._born[path] = token
-                self.named(path)
+        return [
+            (path, token_of(lease))
+            for path, lease in zip(files, leases, strict=False)
+            if is_newer(lease, newest) and _is_file(lease) and not os.path.lexists(self._prefix + path)
+        ]
+
+    def granted(self, absent: list[tuple[bytes, object]]) -> None:
+        """Note what `absent` returned, once the call has gone on."""
+        for path, token in absent:
+            self._born[path] = token
+            self.named(path)
 
     def named(self, path: bytes) -> None:
         """Note a call that names a file."""

@@ -312,12 +312,14 @@ class Guard:
                     self._fleeting.kept()
                 for notice in verdict.notices:
                     self._tell(call, notice)
-                self._fleeting.granted(claim.files, verdict.leases, claim.newest)
-                folders = [*claim.folders, b""] if claim.git == SWEEPS else claim.folders
-                if self._rights.add(verdict.leases, claim.files, folders):
-                    self._listener.let_pass(call)
-                else:
+                if self._rights.lack(verdict.leases):
                     self._ask(call, claim)  # what was granted has been taken back before the answer came
+                    return
+                absent = self._fleeting.absent(claim.files, verdict.leases, claim.newest)
+                self._listener.let_pass(call)  # the next one is not looked at before this one is noted
+                self._fleeting.granted(absent)
+                folders = [*claim.folders, b""] if claim.git == SWEEPS else claim.folders
+                self._rights.add(verdict.leases, claim.files, folders)
             case Refused(late=True) if claim.git == CHANGES:
                 self.account.turns_missed += 1  # git's own lock decides: a hook of the other may be slow
                 self._listener.let_pass(call)

@@ -64,7 +64,7 @@ class Rights:
 
     def add(self, leases: list[object], files: list[bytes], trees: list[bytes]) -> bool:
         """Take in new leases, and the paths that they were asked for; return False if one is revoked already."""
-        if any(token_of(lease) in self._revoked for lease in leases):
+        if self.lack(leases):
             return False
         if self.leases is None:
             self.leases = []
@@ -76,6 +76,10 @@ class Rights:
         self._files.update(files)
         self._trees.update(trees)
         return True
+
+    def lack(self, leases: list[object]) -> bool:
+        """Tell whether one of these leases is revoked already."""
+        return bool(self._revoked) and any(token_of(lease) in self._revoked for lease in leases)
 
     def revoke(self, tokens: list[object]) -> None:
         """Take leases away for good: from here on every write below them is asked for again."""
