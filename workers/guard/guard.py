@@ -12,7 +12,7 @@ from workers.guard.claims import Away, Claim, Granted, Refused
 from workers.guard.fleeting import Fleeting
 from workers.guard.gitline import CHANGES, READS, SWEEPS, CommandLine
 from workers.guard.memory import GoneError, Memory, UnreadableError
-from workers.guard.resolve import AT_FDCWD, Eyes
+from workers.guard.resolve import AT_FDCWD
 from workers.guard.turns import Turns
 from workers.guard.whisper import whisper
 from workers.session.proc import leader
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from workers.guard.fence import Fence
     from workers.guard.ground import Ground
     from workers.guard.ignored import Ignored
+    from workers.guard.resolve import Eyes
     from workers.guard.rights import Rights
     from workers.guard.seccomp import Held, Listener
     from workers.guard.spare_hooks import SpareHooks
@@ -102,6 +103,7 @@ class Guard:
         loop: Loop,
         listener: Listener,
         ground: Ground,
+        eyes: Eyes,
         ignored: Ignored,
         rights: Rights,
         claims: Claims,
@@ -114,7 +116,7 @@ class Guard:
         self._loop = loop
         self._listener = listener
         self._ground = ground
-        self._eyes = Eyes(ground.root)
+        self._eyes = eyes
         self._ignored = ignored
         self._rights = rights
         self._claims = claims

@@ -12,6 +12,7 @@ from workers.guard.ground import Ground
 from workers.guard.guard import Guard, Rules
 from workers.guard.ignored import Ignored
 from workers.guard.line import Line
+from workers.guard.resolve import Eyes
 from workers.guard.seccomp import Listener
 from workers.guard.spare_hooks import SpareHooks
 
@@ -34,6 +35,7 @@ def make(listener: int, spec: GuardSpec, loop: Loop, rights: Rights, told: Calla
         loop,
         Listener(listener),
         Ground(root),
+        _eyes(spec),
         Ignored(root, spec.git, git_dir),
         rights,
         Claims(line),
@@ -43,6 +45,12 @@ def make(listener: int, spec: GuardSpec, loop: Loop, rights: Rights, told: Calla
         Rules(spec.wait, spec.git_wait, spec.aliases, open_when_away=spec.open_when_away),
         _fence(spec),
     )
+
+
+def _eyes(spec: GuardSpec) -> Eyes:
+    """Return what knows the session's work tree, and the fenced ones, under each name that they are mounted at."""
+    apart = [folder for folder in (spec.checkout, spec.others) if folder]
+    return Eyes(*map(os.fsencode, (spec.root, *apart)))
 
 
 def _fence(spec: GuardSpec) -> Fence | None:

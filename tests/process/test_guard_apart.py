@@ -1,0 +1,38 @@
+"""The fence around a session with a work tree of its own, under each name that the checkout may have."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from tests.process.test_guard_session import AGENT, output, script
+
+pytestmark = pytest.mark.process
+
+
+@pytest.mark.skipif(shutil.which("bwrap") is None, reason="bwrap is not installed")
+@pytest.mark.parametrize(
+    ("bound", "at", "written"),
+    [
+        ("", "/mnt", "/mnt/README.md"),
+        ("folder", "/mnt", "/mnt/inner"),
+        ("README.md", "/tmp/name", "/tmp/name"),
+    ],
+)
+def test_a_bind_of_the_checkout_is_no_way_around_the_fence(site, bound, at, written):
+    site.write("folder/inner", "as it was\n")
+    site.git("add", "folder")
+    site.git("commit", "-qm", "Inner")
+    site.configure(AGENT, repo={"isolation": "worktree"}, retry={"attempts": 1})
+    script(
+        site,
+        "only",
+        f"bwrap --ro-bind / / --dev /dev --tmpfs /tmp --bind {site.root}/{bound} {at} "
+        f"sh -c 'echo x >> {written}'; echo code $?; exit 75",
+    )
+    site.start()
+    site.wait_for("session.ended", task="only")
+
+    assert "Device or resource busy" in output(site, "only")
+    assert site.git("status", "--short", "--", "README.md", "folder") == ""
