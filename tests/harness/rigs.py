@@ -27,6 +27,9 @@ class Rig:
     program: str  # below the folder of the install
     env: Callable[[Setting], dict[str, str]]
     model: str = "scripted"
+    models: dict[str, str] = field(
+        default_factory=dict
+    )  # of `SCENARIOS` -> another model, that the agent knows
     args: tuple[str, ...] = ()
     files: Callable[[Setting], dict[str, str]] = lambda _: {}
     beside: tuple[str, ...] = ()  # packages that it needs and does not ask for
@@ -62,7 +65,7 @@ CODEX = Rig(
     env=lambda _: {"SCRIPTED_KEY": "scripted"},
     files=lambda at: {".codex/config.toml": _codex_config(at.url)},
     refusal="Command blocked by PreToolUse hook: LEASE DENIED: …",
-    cannot={"mcp": 'to a model that it does not know it offers no MCP tool by name ("unsupported call")'},
+    models={"mcp": "gpt-6-sol"},  # to one that it does not know it offers no MCP tool by name
 )
 GEMINI = Rig(
     "gemini",

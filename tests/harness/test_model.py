@@ -70,6 +70,19 @@ def test_a_shell_command_comes_in_each_protocol_with_whatever_else_the_tool_need
     assert model.strange == []
 
 
+def test_a_tool_that_is_declared_among_others_under_one_name_is_called_by_its_own(model):
+    model.script("x", "/repo", Shell("make"))
+    ask = ASKS["/v1/responses"]
+    asked = {
+        "type": "additional_tools",
+        "tools": [{"type": "namespace", "name": "all", "tools": ask["tools"]}],
+    }
+
+    _, _, text = post(model, "/v1/responses", {"input": [*ask["input"], asked]})
+
+    assert json.loads(text)["output"][1]["name"] == "shell"
+
+
 def _arguments(answer):
     """Return the arguments of the one call in an answer, as JSON text."""
     if "candidates" in answer:

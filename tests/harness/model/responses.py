@@ -13,7 +13,7 @@ __all__ = ["failure", "read", "stream", "whole"]
 
 
 def read(body: dict[str, Any]) -> Asked:
-    """Read a request. Tools are declared beside the input, or inside it."""
+    """Read a request. Tools are declared beside the input, or inside it, one by one or several under a name."""
     texts = plain(body.get("instructions"))
     results: list[str] = []
     declared = list(body.get("tools") or ())
@@ -27,7 +27,7 @@ def read(body: dict[str, Any]) -> Asked:
         elif item.get("role") in {"user", "developer", "system"}:
             texts += plain(item.get("content"))
     tools = {}
-    for tool in declared:
+    for tool in [inner for outer in declared for inner in outer.get("tools") or (outer,)]:
         if name := tool.get("name"):
             tools[name] = Tool(name, *schema(tool.get("parameters")), free=tool.get("type") == "custom")
     return Asked("responses", str(body.get("model")), bool(body.get("stream")), tools, texts, results, body)
