@@ -154,7 +154,8 @@ GPTME = Rig(
         "OPENAI_API_KEY": "scripted",
         "GPTME_LLM_MAX_RETRIES": "2",
     },
-    unproved=_REST,
+    refusal="LEASE DENIED: …",
+    unproved=tuple(name for name in _REST if name != "refused"),
     cannot={"mcp": "it takes MCP servers from its configuration only"},
 )
 AIDER = Rig(

@@ -80,7 +80,7 @@ def test_an_edit_of_a_leased_file_is_refused_the_model_is_told_and_works_around_
     (refused, *_) = [text for text in stage.model.results("around") if begin in text]
     assert end in refused
     if "hooks" in find(rig.name).can:  # the supervisor's whole sentence: who, and what to do
-        assert "app.txt: app.txt is held by " in refused
+        assert "app.txt is held by " in refused
         assert "`leasehold lease acquire app.txt --wait " in refused
     told = stage.model.told("around")
     assert "app.txt: Device or resource busy" in told  # the shell's words

@@ -7,6 +7,7 @@ from pathlib import Path
 from supervisor.core.sessions.reading import Reading, Verdict, VerdictKind
 from supervisor.world.harness.adapter import PROMPT, Prepared, Start, plain_version
 from supervisor.world.harness.failures import judge
+from supervisor.world.harness.gptme_plugin import FOLDER, gptme_plugin
 from supervisor.world.harness.homes import own_home
 from supervisor.world.harness.lines import event, number, table, text
 
@@ -21,7 +22,7 @@ class Gptme:
     package = "pypi:gptme"
     tested = "0.35.1"
     stop = "TERM"
-    can = frozenset({"resume", "usage", "preset_id"})
+    can = frozenset({"hooks", "resume", "usage", "preset_id"})
 
     def version(self, program: tuple[str, ...]) -> list[str]:
         """Return the command that prints the version."""
@@ -38,11 +39,16 @@ class Gptme:
         if start.model:
             argv += ["--model", start.model]
         env = {"GPTME_TIKTOKEN_TIMEOUT": "0"}  # else it looks for a file on the net for a minute
+        files: dict[str, bytes] = {}
+        if start.hook:
+            before = start.env.get("PYTHONPATH", "")
+            files = gptme_plugin(start.hook, before)
+            env["PYTHONPATH"] = ":".join(part for part in (str(start.home / FOLDER), before) if part)
         links: dict[str, Path] = {}
         if start.own:
             more, links = own_home(start, (".config/gptme",), keep=(".local/share/gptme/logs",))
             env |= more
-        return Prepared((*argv, *start.args, PROMPT), env, {}, links)
+        return Prepared((*argv, *start.args, PROMPT), env, files, links)
 
     def hear(self, line: bytes, reading: Reading) -> None:
         """Take in one message."""
