@@ -178,7 +178,7 @@ MINI = Rig(
     model="openai/scripted",
     env=lambda at: {"OPENAI_API_BASE": f"{at.url}/v1", "OPENAI_API_KEY": "scripted"},
     beside=("mcp==2.3.0",),
-    unproved=("edit", *_REST),
+    refusal="leasehold: …",
     cannot={"resume": "it takes up no earlier session", "mcp": "it has no MCP"},
 )
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 
-from supervisor.world.harness.registry import find
 from tests.harness.conftest import left, needs
 from tests.harness.model.script import (
     Create,
@@ -79,7 +78,7 @@ def test_an_edit_of_a_leased_file_is_refused_the_model_is_told_and_works_around_
     begin, _, end = rig.refusal.partition("…")
     (refused, *_) = [text for text in stage.model.results("around") if begin in text]
     assert end in refused
-    if "hooks" in find(rig.name).can:  # the supervisor's whole sentence: who, and what to do
+    if "…" in rig.refusal:  # the supervisor's whole sentence: who, and what to do
         assert "app.txt is held by " in refused
         assert "`leasehold lease acquire app.txt --wait " in refused
     told = stage.model.told("around")
