@@ -242,6 +242,39 @@ def test_a_worker_with_its_guard_stays_small(site):
     assert rss <= 15 * 1024, f"{rss} KiB"
 
 
+STORMS = """
+    import os, pathlib, sys
+    sys.stdin.read()
+    for storm in range(5):
+        for number in range(1_500):
+            path = pathlib.Path(f"storm-{storm}-{number}.tmp")
+            path.touch()
+            path.unlink()
+        pathlib.Path(".leasehold/over").write_text("over")
+        pathlib.Path(".leasehold/again").read_text()
+"""
+
+
+def test_a_worker_is_no_larger_after_many_storms_of_names_than_after_two(site):
+    site.configure(STORMS, retry={"attempts": 1})
+    pipes(site, "over", "again")
+    site.task("only")
+    site.start()
+    running = site.wait_for("session.running", task="only")
+    sizes = []
+
+    for _ in range(5):
+        (site.root / ".leasehold/over").read_text()
+        site.until(lambda: site.ask("status")["leases"] == 0)
+        status = Path(f"/proc/{running['data']['worker_pid']}/status").read_text(encoding="ascii")
+        sizes.append(next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS:")))
+        (site.root / ".leasehold/again").write_text("on")
+    site.wait_for("session.ended", task="only")
+
+    assert sizes[-1] <= sizes[1] + 512, f"{sizes} KiB"
+    assert sizes[-1] <= 16 * 1024, f"{sizes} KiB"
+
+
 COUNTERS = """
     import fcntl, os, pathlib, random, sys
     sys.stdin.read()

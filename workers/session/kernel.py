@@ -36,6 +36,13 @@ def die_with_parent() -> None:
     _checked(_libc.prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL), 0, 0, 0))
 
 
+def give_memory_back() -> None:
+    """Return what was freed to the machine, where the C library keeps it: glibc does until it is asked."""
+    trim = getattr(_libc, "malloc_trim", None)
+    if trim is not None:
+        trim(ctypes.c_size_t(0))
+
+
 def punch_hole(fd: int, offset: int, length: int) -> None:
     """Give the blocks of a range of a file back to the file system; the size stays.
 
