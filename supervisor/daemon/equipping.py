@@ -24,6 +24,7 @@ from supervisor.world.config.models import HarnessSettings
 from supervisor.world.harness.adapter import Adapter, Prepared, Start
 from supervisor.world.harness.overlay import laid_over
 from supervisor.world.harness.registry import AdapterError
+from supervisor.world.harness.replaced import stamps
 from supervisor.world.launch.launcher import LaunchError
 from supervisor.world.launch.spec import HOME
 from supervisor.world.mcp_command import mcp_command
@@ -49,7 +50,7 @@ _HOOK = (
     "from workers.edit.main import main; sys.exit(main(sys.argv[2:]))"
 )
 _HEAD = 1 << 18  # bytes of an earlier session's output in which the harness names its own session
-_WHICH = "harness"  # in a session's home: the name of its adapter, and the id that its own session was given
+WHICH = "harness"  # in a session's home, a line each: its adapter, the id that its own session was given, its program's files
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,8 @@ def equip(
         prepared = adapter.prepare(start)
     except Exception as error:  # another package's adapter may raise anything; it must not end the supervisor
         raise LaunchError(f'adapter "{adapter.name}" failed: {type(error).__name__}: {error}') from error
-    files = {**prepared.files, _WHICH: f"{adapter.name}\n{resume or start.native}\n".encode()}
+    which = f"{adapter.name}\n{resume or start.native}\n".encode() + stamps(start.program) + b"\n"
+    files = {**prepared.files, WHICH: which}
     for name, theirs in prepared.over.items():
         files[name] = laid_over(files[name], theirs)
     return Equipment(
@@ -151,7 +153,7 @@ def _native(adapter: Adapter, before: Path) -> str:
         return ""
     reading = Reading()
     try:
-        name, given = (before / HOME / _WHICH).read_text().split("\n")[:2]
+        name, given = (before / HOME / WHICH).read_text().split("\n")[:2]
         if name != adapter.name:
             return ""
         if "preset_id" in adapter.can:

@@ -26,8 +26,9 @@ from supervisor.core.sessions.masking import Masks
 from supervisor.core.sessions.outcome import NEVER_RAN, ExitRecord
 from supervisor.core.sessions.reading import Reading, Verdict, VerdictKind
 from supervisor.core.sessions.roster import Session
-from supervisor.core.sessions.verdicts import Told, weigh_end
+from supervisor.core.sessions.verdicts import Told, weigh_end, with_last_words
 from supervisor.daemon.authority import Authority
+from supervisor.daemon.equipping import WHICH
 from supervisor.daemon.places import Places
 from supervisor.world.config.credentials import pass_through
 from supervisor.world.config.harness_program import reader_of
@@ -35,7 +36,9 @@ from supervisor.world.config.models import Settings
 from supervisor.world.harness.adapter import Adapter
 from supervisor.world.harness.model_server import model_server
 from supervisor.world.harness.registry import COMMAND, AdapterError
+from supervisor.world.harness.replaced import replaced
 from supervisor.world.launch.environment import session_base
+from supervisor.world.launch.spec import HOME
 from supervisor.world.launch.tail import PIECE, Tail, last_line
 
 log = structlog.get_logger("leasehold")
@@ -245,6 +248,8 @@ class Listener:
         facts = {"adapter": heard.adapter.name, **heard.masks.all(reading.as_json())}
         facts["files"] = facts["files"][:_FILES_KEPT]
         facts["hooks"] = heard.session.hooks.value
+        if changed := self._replaced(heard.session):
+            facts["replaced"] = changed
         if found is None:
             return Told(None, facts)
         try:
@@ -253,7 +258,17 @@ class Listener:
             log.error("adapter.failed", adapter=heard.adapter.name, session=heard.session.id, why=repr(error))
             verdict = None
         verdict = weigh_end(found, reading, verdict, last_line(self._out(heard.session)))
+        errors = last_line(self._places.folder(heard.session.id) / "err.log")
+        verdict = with_last_words(verdict, reading, errors, heard.adapter.tested)
         return Told(self._located(heard, verdict), facts).masked(heard.masks)
+
+    def _replaced(self, session: Session) -> str:
+        """Return the file of its program that is another one than at its start."""
+        try:
+            lines = (self._places.folder(session.id) / HOME / WHICH).read_text().splitlines()
+        except (OSError, ValueError):
+            return ""
+        return replaced(lines[2]) if len(lines) > 2 else ""
 
     def _located(self, heard: _Hearing, verdict: Verdict | None) -> Verdict | None:
         """Name the model server in a verdict about it, where the configuration does."""

@@ -191,6 +191,8 @@ def judge(
     sentence = _sentence(outcome, record, remains, verdict)
     if refused:
         sentence += f"; {refused} commit{'s' * (refused > 1)} refused"
+    if told is not None and (changed := told.facts.get("replaced")):
+        sentence += f"; its program {changed} was replaced while it ran"
     return Ending(outcome, sentence, {**_evidence(record, remains), **(told.evidence() if told else {})})
 
 

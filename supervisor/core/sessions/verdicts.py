@@ -20,6 +20,8 @@ HELD_UP = frozenset({VerdictKind.RATE_LIMITED, VerdictKind.AUTH, VerdictKind.UNR
 _HELD_UP_NAMES = frozenset(kind.value for kind in HELD_UP)
 _STOOD_STILL = frozenset({"stall", "startup"})
 _QUESTION_ENDS = ("?", "[y/n]", "(y/n)", "[y/n]:", "(y/n):", "[yes/no]", "(yes/no)", "password:", "?:")
+_UNNAMED = frozenset({VerdictKind.INCOMPLETE, VerdictKind.ERROR})
+_WORDS_LIMIT = 200  # characters of last words that are shown
 _QUESTION_LIMIT = 200  # characters of a question that are shown
 
 
@@ -75,6 +77,20 @@ def weigh_end(
         asked = last_line.strip()[-_QUESTION_LIMIT:]
         return Verdict(VerdictKind.WAITING_FOR_HUMAN, f'it seems to wait for an answer to "{asked}"')
     return verdict
+
+
+def with_last_words(verdict: Verdict | None, reading: Reading, line: str, tested: str) -> Verdict | None:
+    """Add the last line of its error log where a harness failed without naming an error of its own.
+
+    One that said nothing which its adapter understood may be of another version than `tested`.
+    """
+    if verdict is None or verdict.kind not in _UNNAMED or reading.error is not None:
+        return verdict
+    words = line.strip()[:_WORDS_LIMIT]
+    sentence = verdict.sentence + (f'; its last words were "{words}"' if words else "")
+    if not reading.heard and tested:
+        sentence += f"; nothing it printed was understood, its adapter was tested with version {tested}"
+    return replace(verdict, sentence=sentence)
 
 
 def _still_in(reading: Reading) -> Verdict | None:

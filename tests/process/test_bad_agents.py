@@ -1,0 +1,96 @@
+"""Agents that are missing, too old, update themselves or write into the account's home: the ending names it, nothing else suffers."""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from tests.process.test_listening import TALK
+
+pytestmark = pytest.mark.process
+
+
+@pytest.fixture
+def agent(site):
+    """Return what runs one session of an agent that takes itself for Claude Code, and returns how it ended."""
+
+    def run(script, /, **harness):
+        site.task("a", "a.txt", harness="fake")
+        program = [sys.executable, str(site.root / ".leasehold/agent.py")]
+        section = {"adapter": "claude", "program": program, "budget": "5m", "grace": "1s"} | harness
+        site.configure(TALK + textwrap.dedent(script), retry={"attempts": 1}, **{"harness.fake": section})
+        process = site.start()
+        ended = site.wait_for("session.ended")
+        site.end(process)
+        return ended["data"]
+
+    return run
+
+
+def test_an_agent_that_is_not_installed_is_named_with_the_package_to_install(site):
+    site.environ["PATH"] = f"{Path(sys.executable).parent}:/usr/bin:/bin"
+    site.task("a", "a.txt", harness="fake")
+    site.configure("", retry={"attempts": 1}, **{"harness.fake": {"adapter": "pi"}})
+    process = site.start()
+    ended = site.wait_for("session.ended")["data"]
+    site.end(process)
+
+    assert ended["outcome"] == "unspawned"
+    assert 'no program "pi" in PATH; install npm:@mariozechner/pi-coding-agent' in ended["sentence"]
+
+
+def test_a_program_that_has_gone_since_the_start_of_the_supervisor_is_named(agent):
+    ended = agent("", program=["/nonexistent/claude"])
+
+    assert ended["outcome"] == "unspawned"
+    assert '"/nonexistent/claude" cannot be run: no such file or directory' in ended["sentence"]
+
+
+def test_an_agent_too_old_for_its_flags_is_named_with_its_words_and_the_version_that_is_known_to_work(agent):
+    ended = agent("""sys.stderr.write("error: unknown option '--settings'\\n"); sys.exit(1)""")
+
+    assert ended["outcome"] == "failed"
+    assert """its last words were "error: unknown option '--settings'\"""" in ended["sentence"]
+    assert "its adapter was tested with version 2." in ended["sentence"]
+
+
+def test_an_agent_that_updates_itself_goes_on_and_its_ending_names_the_program(agent, site):
+    ended = agent(
+        """
+        init(); turn()
+        with open(__file__ + ".new", "w") as file:
+            file.write(open(__file__).read())
+        os.replace(__file__ + ".new", __file__)
+        commit(); done()
+        """
+    )
+
+    assert ended["outcome"] == "finished"
+    assert f"its program {site.root}/.leasehold/agent.py was replaced while it ran" in ended["sentence"]
+    assert ended["evidence"]["heard"]["replaced"] == f"{site.root}/.leasehold/agent.py"
+
+
+def test_an_agent_with_a_home_of_its_own_writes_nothing_into_the_accounts(agent, site):
+    home = Path(site.environ["HOME"])
+    home.mkdir(exist_ok=True)
+    before = sorted(home.rglob("*"))
+    ended = agent(
+        """
+        init(); turn()
+        for name in ("~/.claude.json", "~/.config/fake/state", "~/.cache/fake/x"):
+            path = os.path.expanduser(name)
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            open(path, "w").write("mine")
+        commit(); done()
+        """,
+        home="own",
+    )
+
+    assert ended["outcome"] == "finished"
+    assert "replaced" not in ended["sentence"]
+    assert sorted(home.rglob("*")) == before
+    (folder,) = (site.root / ".leasehold/state/sessions").iterdir()
+    assert (folder / "home/.claude.json").read_text() == "mine"
