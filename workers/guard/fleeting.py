@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from workers.guard.rights import Rights
 
 _QUIET = 1.0  # seconds without a call that names the file
-_STORM = 500  # names given back at once, after which it pays to return the memory of their leases
+_STORM = 500  # names given back, after which it pays to return the memory of their leases
 _AT_ONCE = 2_000  # names that are looked at before the worker does anything else
 
 
 class Fleeting:
     """The files that the session made itself, of those that it leased by writing."""
 
-    __slots__ = ("_born", "_claims", "_done", "_not_before", "_prefix", "_quiet_at", "_rights")
+    __slots__ = ("_born", "_claims", "_done", "_freed", "_not_before", "_prefix", "_quiet_at", "_rights")
 
     def __init__(self, root: bytes, rights: Rights, claims: Claims) -> None:
         self._prefix = root.rstrip(b"/") + b"/"
@@ -38,6 +38,7 @@ class Fleeting:
             0.0  # each look costs as much as there are leases: one at a time would cost their square
         )
         self._done: list[object] = []  # tokens that the supervisor has taken back
+        self._freed = 0  # names given back since memory was returned
 
     def absent(self, files: list[bytes], leases: list[object], newest: int) -> list[tuple[bytes, object]]:
         """Return which of these files are new leases on nothing, with their tokens, while the call is still held.
@@ -105,7 +106,9 @@ class Fleeting:
 
         def answered(_verdict: Verdict) -> None:
             self._done += tokens
-            if len(tokens) >= _STORM:
+            self._freed += len(tokens)
+            if self._freed >= _STORM and not self._quiet_at:
+                self._freed = 0
                 give_memory_back()
 
         self._claims.give_back(tokens, [], answered)
