@@ -330,10 +330,11 @@ def _methods(daemon: Daemon, group: TaskGroup) -> list[Method[Any]]:
         group.start_soon(work)
 
     authority, reloader = daemon.authority, daemon.reloader
+    leases = LeaseVerbs(authority, daemon.shop, daemon.workers, spawn)
     verbs = (
         IntegrationVerbs(authority, daemon.shop, daemon.integrator, daemon.journal, spawn),
-        LeaseVerbs(authority, daemon.shop, daemon.workers, spawn),
-        *write_verbs(authority, daemon.shop, spawn),
+        leases,
+        *write_verbs(authority, daemon.shop, spawn, leases),
         TaskVerbs(authority, daemon.queue, daemon.sources, daemon.journal),
         SayingVerbs(authority, daemon.workers),
         SessionVerbs(authority, daemon.workers, daemon.journal, daemon.places),

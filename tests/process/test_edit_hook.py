@@ -28,6 +28,7 @@ ASKS = f"""
     ask("before", "Edit", str(root / "held.txt"))
     ask("before", "Edit", "held.txt", "plain")
     ask("before", "Edit", "free.txt")
+    (root / "free.txt").write_text("edited")
     ask("after", "Edit", "free.txt")
     ask("before", "Edit", "ignored.log")
     ask("before", "Edit", "/etc/hostname")

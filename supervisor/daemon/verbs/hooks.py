@@ -13,8 +13,10 @@ from supervisor.core.leases.scope import ScopeError, covers, file_scope
 from supervisor.core.sessions.hooks import Hooks
 from supervisor.core.sessions.roster import Session
 from supervisor.daemon.authority import Authority
+from supervisor.daemon.probation import Probation
 from supervisor.daemon.verbs.answers import living
 from supervisor.daemon.verbs.guard import GuardClaim, GuardVerbs
+from supervisor.daemon.verbs.leases import LeaseVerbs
 from supervisor.daemon.workshop import Workshop
 from supervisor.world.control.caller import Caller
 from supervisor.world.control.errors import RpcError
@@ -47,11 +49,13 @@ class HookVerbs:
         shop: Workshop,
         guard: GuardVerbs,
         spawn: Callable[[Callable[[], Coroutine[Any, Any, None]]], None],
+        probation: Probation,
     ) -> None:
         self._authority = authority
         self._shop = shop
         self._guard = guard
         self._spawn = spawn
+        self._probation = probation
 
     def methods(self) -> list[Method[Any]]:
         """Return the verb."""
@@ -62,9 +66,16 @@ class HookVerbs:
         session = living(self._authority, caller)
         self._hear_first(session, params)
         repo = self._shop.repos.get(session.intent.repo)
-        if repo is None or session.intent.target or params.phase in {"start", "stop"}:
+        if repo is None or session.intent.target or params.phase == "start":
             return _OK
         files = self._inside(repo, params)
+        if params.phase == "after":
+            self._probation.edited(session, repo, files)
+        else:
+            self._probation.again(session, files)
+        self._probation.spoke(session, repo, stopped=params.phase == "stop")
+        if params.phase == "stop":
+            return _OK
         if params.phase == "after":
             if files:
                 told = {"harness": params.harness, "tool": params.tool, "paths": list(files)}
@@ -89,10 +100,13 @@ class HookVerbs:
         if not files:
             later.outer.answer(_OK)
             return
+        trial = [path for path in wanted if path not in passed]
+        self._probation.begin(session, repo, trial)
+        later.refused = lambda: self._probation.forget(session.id, trial)
         try:
             claimed = self._guard.claim(caller, GuardClaim(files=files, wait=self._shop.settings.guard.wait))
         except RpcError as error:
-            later.outer.refuse(error)
+            later.refuse(error)
             return
         # The guard's own claims come from the worker, which knows of them; of this one it is told.
         self._authority.do([Entrust(session.id)])
@@ -139,10 +153,13 @@ def write_verbs(
     authority: Authority,
     shop: Workshop,
     spawn: Callable[[Callable[[], Coroutine[Any, Any, None]]], None],
+    leases: LeaseVerbs,
 ) -> tuple[GuardVerbs, HookVerbs]:
     """Return who answers before a write: to guards and to hooks."""
     guard = GuardVerbs(authority, shop, spawn)
-    return guard, HookVerbs(authority, shop, guard, spawn)
+    probation = Probation(authority, spawn, leases.give_back)
+    leases.asked_for_itself = probation.forget
+    return guard, HookVerbs(authority, shop, guard, spawn, probation)
 
 
 class _Relay:
@@ -151,6 +168,12 @@ class _Relay:
     def __init__(self) -> None:
         self.outer = Later(on_gone=self._gone)
         self._inner: Later | None = None
+        self.refused: Callable[[], None] = lambda: None
+
+    def refuse(self, error: RpcError) -> None:
+        """Answer that it may not be."""
+        self.refused()
+        self.outer.refuse(error)
 
     def follow(self, claimed: object) -> None:
         """Answer as the claim does, now or when it is decided."""
@@ -162,7 +185,7 @@ class _Relay:
 
     def _deliver(self, _later: Later, outcome: object) -> None:
         if isinstance(outcome, RpcError):
-            self.outer.refuse(outcome)
+            self.refuse(outcome)
         else:
             self.outer.answer(outcome)
 

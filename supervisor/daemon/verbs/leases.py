@@ -81,6 +81,7 @@ class LeaseVerbs:
         self._workers = workers
         self._spawn = spawn
         self._postponed: list[tuple[Later, Caller, GateCheck]] = []
+        self.asked_for_itself: Callable[[str], None] = lambda _holder: None
         authority.after.append(self._judge_postponed)
 
     def methods(self) -> list[Method[Any]]:
@@ -101,6 +102,7 @@ class LeaseVerbs:
         mode = Mode.SHARED if params.shared else Mode.EXCLUSIVE
         wants = self._wants(caller, params.paths, mode, params.repo, params.cwd)
         holder = _holder(caller)
+        self.asked_for_itself(holder)
         result, effects = requests.acquire(
             authority.tables, holder, wants, max(0.0, params.wait), authority.now()
         )
@@ -120,17 +122,21 @@ class LeaseVerbs:
 
     def release(self, caller: Caller, params: Release) -> object:
         """Give leases back and say how many ended."""
-        authority = self._authority
         wants = (
             self._wants(caller, params.paths, Mode.EXCLUSIVE, params.repo, params.cwd)
             if params.paths
             else None
         )
-        if wake.is_guarded(authority.tables, _holder(caller)):
-            return self._take_back(_holder(caller), wants)
-        count, effects = requests.release(authority.tables, _holder(caller), wants, authority.now())
+        return self.give_back(_holder(caller), wants)
+
+    def give_back(self, holder: str, wants: tuple[Want, ...] | None) -> object:
+        """End these leases of a holder, or all; the guard of a session forgets them first."""
+        authority = self._authority
+        if wake.is_guarded(authority.tables, holder):
+            return self._take_back(holder, wants)
+        count, effects = requests.release(authority.tables, holder, wants, authority.now())
         authority.do(effects)
-        if _holder(caller) == OPERATOR:
+        if holder == OPERATOR:
             return answered_once_durable(authority, {"released": count})
         return {"released": count}
 

@@ -50,9 +50,11 @@ async def head(repo: Repository, ref: str = "HEAD") -> str:
     return answer.decode().strip()
 
 
-async def dirty(repo: Repository) -> tuple[DirtyFile, ...]:
-    """Return every path that is modified, staged, untracked, deleted, renamed or in conflict; ignored ones not."""
-    return parse_status(await git(repo.root, *_STATUS))
+async def dirty(repo: Repository, paths: tuple[str, ...] = ()) -> tuple[DirtyFile, ...]:
+    """Return every path, or which of `paths`, is modified, staged, untracked, deleted, renamed or in conflict; ignored ones not."""
+    if not paths:
+        return parse_status(await git(repo.root, *_STATUS))
+    return parse_status(await git(repo.root, "--literal-pathspecs", *_STATUS, "--", *paths))
 
 
 async def fingerprint(repo: Repository) -> str:
