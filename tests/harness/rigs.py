@@ -34,6 +34,7 @@ class Rig:
     files: Callable[[Setting], dict[str, str]] = lambda _: {}
     beside: tuple[str, ...] = ()  # packages that it needs and does not ask for
     refusal: str = "busy"  # what its model is told of an edit that is refused; "…": the supervisor's sentence
+    quiet: int = 30  # seconds in which an agent that tries again by itself has given up, or said so
     cannot: dict[str, str] = field(default_factory=dict)  # of `SCENARIOS` -> why
     unproved: tuple[str, ...] = ()  # of `SCENARIOS`: run, but not yet seen to pass with this agent
 
@@ -138,7 +139,9 @@ CLINE = Rig(
             {"telemetryOptOut": True, "autoUpdateEnabled": False}
         ),
     },
-    unproved=_REST,
+    refusal="Editor operation failed: EBUSY: resource busy or locked",
+    quiet=100,
+    unproved=("limited", "401", "gone"),
     cannot={
         "resume": "with the brief of a new session it takes up no earlier one",
         "mcp": "it takes MCP servers from its home only",
@@ -164,10 +167,9 @@ AIDER = Rig(
     model="openai/scripted",
     args=("--edit-format", "diff", "--map-tokens", "0"),
     env=lambda at: {"OPENAI_API_BASE": f"{at.url}/v1", "OPENAI_API_KEY": "scripted"},
-    unproved=_REST,
     cannot={
         **dict.fromkeys(("refused", "killed", "stopped"), "its model runs no commands"),
-        **dict.fromkeys(("hang", "budget"), "it asks once, and what it edits comes with the answer"),
+        "budget": "what it edits comes with the whole answer, and it commits that and ends",
         "resume": "it has no sessions",
         "mcp": "it has no MCP",
     },

@@ -17,6 +17,7 @@ from tests.harness.model.script import (
     Silence,
     Stall,
 )
+from tests.process.conftest import LIMIT
 
 SLEEP = "echo $$ > .leasehold/up; exec sleep 1000 > .leasehold/out 2>&1"
 COMMIT = Shell("git add new.txt && git commit -qm New -- new.txt")
@@ -134,12 +135,12 @@ def test_a_429_and_then_success_is_a_finished_session(stage, rig):
 
 def test_an_account_that_only_gets_429_is_rate_limited_and_rests(stage, rig, tagged):
     needs(rig, "limited")
-    stage.configure(rig, harness={"stall": "20s"})  # some try again and again, and say so or not
+    stage.configure(rig, harness={"stall": f"{rig.quiet}s"})  # some try again and again, and say so or not
     stage.task("limited", Fail(429, (("retry-after", "600"),), times=0))
 
     # Not until it is idle: an account that is limited is tried again later on.
     stage.site.start()
-    ended = stage.site.wait_for("session.ended", task="limited")
+    ended = stage.site.wait_for("session.ended", limit=rig.quiet + LIMIT, task="limited")
 
     assert ended["data"]["outcome"] == "rate_limited"
     assert stage.verdict(ended["session"]) == "rate_limited"
@@ -163,13 +164,13 @@ def test_an_account_that_gets_401_is_refused_and_stopped(stage, rig, tagged):
 
 def test_a_model_server_that_is_gone_cannot_be_reached(stage, rig, tagged):
     needs(rig, "gone")
-    stage.configure(rig, harness={"stall": "30s"})
+    stage.configure(rig, harness={"stall": f"{rig.quiet}s"})
     stage.task("gone", *WRITE)
     stage.model.close()
 
     # Not until it is idle: an account whose server is gone is tried again later on.
     stage.site.start()
-    ended = stage.site.wait_for("session.ended", task="gone")
+    ended = stage.site.wait_for("session.ended", limit=rig.quiet + LIMIT, task="gone")
 
     assert ended["data"]["outcome"] == "unavailable"
     assert stage.verdict(ended["session"]) == "unreachable"
@@ -180,7 +181,7 @@ def test_a_model_server_that_is_gone_cannot_be_reached(stage, rig, tagged):
 def test_a_model_that_never_answers_is_stopped_by_the_stall_clock(stage, rig, tagged):
     needs(rig, "hang")
     stage.configure(rig, harness={"stall": "8s"})
-    stage.task("hang", Create("new.txt", "fresh\n"), Silence())
+    stage.task("hang", Read("README.md"), Silence())
 
     stage.until_idle(code=1)
 

@@ -118,24 +118,26 @@ class Site:
             assert process is None or process.poll() is None, self.log()
             time.sleep(0.005)  # a loop without a pause takes the processor from what it waits for
 
-    def follow(self, kind: str, process: subprocess.Popen[str]) -> Iterator[dict[str, Any]]:
+    def follow(
+        self, kind: str, process: subprocess.Popen[str], limit: float = LIMIT
+    ) -> Iterator[dict[str, Any]]:
         """Yield events of a kind as they happen, the past ones first."""
         from supervisor.world.control.client import Client, Unreachable
 
         path = self.socket()
         self.until(lambda: path.exists() and _answers(path), process)
         try:
-            with Client(path, timeout=LIMIT) as client:
+            with Client(path, timeout=limit) as client:
                 for event in client.stream("events", kinds=[kind], limit=1000, follow=True):
                     if event["kind"] == kind:
                         yield event
         except Unreachable:
             return
 
-    def wait_for(self, kind: str, count: int = 1, **fields: object) -> dict[str, Any]:
+    def wait_for(self, kind: str, count: int = 1, limit: float = LIMIT, **fields: object) -> dict[str, Any]:
         """Return the `count`th event of a kind whose fields match, waiting for it."""
         seen = 0
-        for event in self.follow(kind, self.running[-1]):
+        for event in self.follow(kind, self.running[-1], limit):
             flat = {**event["data"], **event}
             if all(flat.get(name) == value for name, value in fields.items()):
                 seen += 1

@@ -12,6 +12,7 @@ from supervisor.world.harness.homes import own_home
 from supervisor.world.harness.lines import about, event, number, table, text
 
 _EDITS = frozenset({"write_to_file", "replace_in_file", "editor", "apply_patch", "edit", "write"})
+_CLASSES = {"auth": VerdictKind.AUTH, "context_window_exceeded": VerdictKind.CONTEXT_EXHAUSTED}
 
 
 class Cline:
@@ -76,8 +77,12 @@ def _event(found: dict[str, Any], reading: Reading) -> None:
             words = text(found, "message") or text(table(found, "error"), "message") or "error"
             if found.get("recoverable"):
                 retries(reading, words)
+            elif kind := _CLASSES.get(text(found, "errorClass")):
+                reading.fail(kind, words)
             else:
                 fail(reading, words)
+        case "notice" if found.get("reason") == "provider_error_retry":
+            retries(reading, text(table(found, "metadata"), "providerError") or text(found, "message"))
 
 
 def _content(found: dict[str, Any], reading: Reading) -> None:
@@ -109,7 +114,7 @@ def _result(found: dict[str, Any], reading: Reading) -> None:
         case "aborted":
             reading.fail(VerdictKind.ABORTED, text(found, "text") or "the run was aborted")
         case "error":
-            if reading.error is None or text(found, "text"):
+            if reading.error is None:  # else the error itself came before, and told more
                 fail(reading, text(found, "text") or text(found, "error") or "error")
         case "max_iterations" | "max_steps":
             reading.fail(VerdictKind.MAX_TURNS, "the limit of its turns")
