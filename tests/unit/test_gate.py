@@ -127,3 +127,23 @@ def test_a_policy_can_be_replaced_while_sessions_run(house, work):
     house.tables.policy = replace(house.tables.policy, repos={})
 
     assert judge(house, "a", "a") == gate.Passed()
+
+
+def take_away(house, branch):
+    update = gate.Update(f"refs/heads/{branch}", "1" * 40, "0" * 40, ())
+    verdict, _ = gate.gate(house.tables, house.session("a"), [update], house.now, checked_out="main")
+    return verdict
+
+
+def test_promise_6_the_branch_of_the_checkout_and_those_of_sessions_are_not_deleted(house, work):
+    house.offer(work("a"))
+    house.fill()
+
+    main, others = take_away(house, "main"), take_away(house, "leasehold/s9")
+
+    assert isinstance(main, gate.Blocked)
+    assert main.told == "commit refused: 1 branch that session s1 may not move"
+    assert main.lines == ("main: the checkout is on this branch, so no session deletes or renames it",)
+    assert isinstance(others, gate.Blocked)
+    assert others.lines == ("leasehold/s9: the branch of another session",)
+    assert take_away(house, "topic") == gate.Passed()

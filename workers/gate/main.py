@@ -24,10 +24,13 @@ def main() -> int:
     return 0
 
 
-def verdict(transaction: bytes) -> tuple[str, ...]:
-    """Return why the branches of a transaction, lines "OLD NEW REF", may not move; nothing when all may."""
+def verdict(transaction: bytes, *, packs: bool = True) -> tuple[str, ...]:
+    """Return why the branches of a transaction, lines "OLD NEW REF", may not move; nothing when all may.
+
+    `packs`: a branch that it deletes may be one that git has packed.
+    """
     try:
-        updates = judged(transaction)
+        updates = judged(transaction, packs=packs)
         if updates:
             _ask(updates)
     except _Refused as refusal:

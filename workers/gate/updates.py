@@ -22,11 +22,12 @@ class Update:
         self.paths = paths
 
 
-def judged(transaction: bytes) -> list[Update]:
+def judged(transaction: bytes, *, packs: bool = True) -> list[Update]:
     """Return the branch updates among the lines "OLD NEW REF" of a transaction that change something.
 
     HEAD, tags, remotes, the stash and git's own marks are nobody's branch, and pass unseen: a commit on a
-    detached HEAD is judged when a branch takes it over.
+    detached HEAD is judged when a branch takes it over. With `packs` a branch that is deleted may be one that git has
+    packed, so that only its file goes.
 
     Raises:
         GitFailedError: git cannot say what changes.
@@ -41,7 +42,7 @@ def judged(transaction: bytes) -> list[Update]:
     for ref, stated, new in moves:
         old = old_of.get(ref, stated)
         if _is_zero(new):
-            if not _is_packed(ref, old):
+            if not (packs and _is_packed(ref, old)):
                 updates.append(Update(ref, old, new, "delete", []))
         elif _is_zero(old):
             updates.append(Update(ref, old, new, "create", _brought(new)))

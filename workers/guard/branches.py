@@ -1,4 +1,4 @@
-"""The commit gate inside the guard: a branch moves when git renames its lock file, and that call is held too.
+"""The commit gate inside the guard: a branch moves when git renames or removes a file, and that call is held too.
 
 So the gate does not depend on hooks: neither core.hooksPath nor a program that knows no hooks goes around it.
 Of an ordinary commit, a git that stays says what changes, and the supervisor is asked over the session's own line.
@@ -13,6 +13,7 @@ import select
 
 from workers.gate.main import verdict
 from workers.gate.wire import text_of
+from workers.guard.refs import Refs
 from workers.session import kernel
 
 TYPE_CHECKING = False
@@ -20,33 +21,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from workers.gate.differ import Differ
-    from workers.guard.calls import Target
     from workers.guard.line import Answer, Line
+    from workers.guard.refs import Move
     from workers.session.loop import Loop
-
-_ZERO = b"0" * 40
-_LOCK = b".lock"
-
-
-class Move:
-    """A branch about to move."""
-
-    __slots__ = ("new", "old", "ref")
-
-    def __init__(self, old: bytes, new: bytes, ref: bytes) -> None:
-        self.old = old
-        self.new = new
-        self.ref = ref
-
-    def line(self) -> bytes:
-        """Return it as git's reference transactions have it."""
-        return b"%s %s %s" % (self.old, self.new, self.ref)
 
 
 class Branches:
     """Judges moves of branches in one repository. `environ` has what the gate's client goes by."""
 
-    __slots__ = ("_differ", "_environ", "_heads", "_line", "_loop", "_refs")
+    __slots__ = ("_differ", "_environ", "_line", "_loop", "moves")
 
     def __init__(
         self, loop: Loop, git_dir: bytes, environ: dict[bytes, bytes], differ: Differ, line: Line
@@ -54,45 +37,39 @@ class Branches:
         self._loop = loop
         self._differ = differ
         self._line = line
-        self._heads = git_dir + b"/refs/heads/"
-        self._refs = git_dir + b"/"
+        self.moves = Refs(git_dir).moves
         self._environ = environ | {b"GIT_DIR": git_dir}
 
-    def move(self, named: list[Target]) -> Move | None:
-        """Return the move of a branch that a rename with these targets would make, if it is one."""
-        if len(named) != 2 or not named[1].path.startswith(self._heads) or not named[0].path.endswith(_LOCK):
-            return None
-        new = _value(named[0].path)
-        if new is None:
-            return None  # a symbolic reference, or none of git's
-        old = _value(named[1].path) or _ZERO
-        if old == new:
-            return None
-        return Move(old, new, named[1].path[len(self._refs) :])
+    def judge(
+        self, moves: list[Move], judged: Callable[[list[str]], None], *, from_hook: bool = False
+    ) -> None:
+        """Ask; `judged` hears why the branches may not move, in lines, or nothing when they may.
 
-    def judge(self, move: Move, judged: Callable[[list[str]], None]) -> None:
-        """Ask; `judged` hears why the branch may not move, in lines, or nothing when it may."""
-        if move.old == move.new:
-            judged([])
-            return
+        What git's hook tells of a branch that is deleted may be no more than its file, once it is packed.
+        """
+        move = moves[0]
         if (
-            _is_zero(move.old)
+            len(moves) > 1
+            or _is_zero(move.old)
             or _is_zero(move.new)
             or self._environ.get(b"LEASEHOLD_TARGET", move.ref) != move.ref
         ):
-            self._ask_apart(move, judged)
+            self._ask_apart(moves, judged, from_hook=from_hook)
+            return
+        if move.old == move.new:
+            judged([])
             return
 
         def heard(answer: Answer) -> None:
             lines = _lines(answer)
             if lines is None:
-                self._ask_apart(move, judged)
+                self._ask_apart(moves, judged, from_hook=from_hook)
             else:
                 judged(lines)
 
         def found(paths: list[bytes] | None) -> None:
             if paths is None:
-                self._ask_apart(move, judged)
+                self._ask_apart(moves, judged, from_hook=from_hook)
             else:
                 self._line.ask("gate.check", {"updates": [_update(move, paths)]}, heard)
 
@@ -102,11 +79,11 @@ class Branches:
         """End the process that answers about commits."""
         self._differ.close()
 
-    def _ask_apart(self, move: Move, judged: Callable[[list[str]], None]) -> None:
+    def _ask_apart(self, moves: list[Move], judged: Callable[[list[str]], None], *, from_hook: bool) -> None:
         reader, writer = os.pipe2(os.O_CLOEXEC)
         worker = os.getpid()
         if os.fork() == 0:
-            _ask(move, writer, worker, self._environ)
+            _ask(moves, writer, worker, self._environ, packs=from_hook)
         os.close(writer)
         said = bytearray()
 
@@ -123,16 +100,6 @@ class Branches:
                 judged(["nobody could be asked whether this branch may move; repeat the command"])
 
         self._loop.watch(reader, select.POLLIN, heard)
-
-
-def _value(path: bytes) -> bytes | None:
-    """Return the object that a reference file names, or `None`."""
-    try:
-        with open(path, "rb") as file:
-            content = file.read(256).strip()
-    except OSError:
-        return None
-    return content if content and not content.startswith(b"ref:") and content.isalnum() else None
 
 
 def _is_zero(name: bytes) -> bool:
@@ -162,7 +129,7 @@ def _lines(answer: Answer) -> list[str] | None:
             return None
 
 
-def _ask(move: Move, writer: int, worker: int, environ: dict[bytes, bytes]) -> None:
+def _ask(moves: list[Move], writer: int, worker: int, environ: dict[bytes, bytes], *, packs: bool) -> None:
     """Ask in the forked process, which holds nothing that outlives its one question."""
     try:
         kernel.die_with_parent()
@@ -170,7 +137,8 @@ def _ask(move: Move, writer: int, worker: int, environ: dict[bytes, bytes]) -> N
             os.closerange(3, writer)
             os.closerange(writer + 1, os.sysconf("SC_OPEN_MAX"))
             posix.environ.update(environ)
-            lines = "\n".join(verdict(move.line())).encode(errors="replace")
+            transaction = b"\n".join([move.line() for move in moves])
+            lines = "\n".join(verdict(transaction, packs=packs)).encode(errors="replace")
             os.write(writer, lines[:60_000] + b"\0")
     finally:
         os._exit(0)

@@ -62,6 +62,11 @@ def is_exec(call: Held) -> bool:
     return (call.arch, call.number) in _EXECS
 
 
+def removes(call: Held) -> bool:
+    """Tell whether the call would take a name away, and put none in its place."""
+    return (call.arch, call.number) in _UNLINKS
+
+
 class _Call:
     """A held call with its arguments read as paths."""
 
@@ -231,6 +236,7 @@ _READERS = {
     "mknodat": _mknodat,
 }
 _BY_NUMBER = {key: _READERS[name] for key, name in NAMES.items() if name in _READERS}
+_UNLINKS = frozenset(key for key, name in NAMES.items() if name in {"unlink", "unlinkat"})
 _EXECS = frozenset(key for key, name in NAMES.items() if name in {"execve", "execveat"})
 
 

@@ -6,8 +6,7 @@ import errno
 import os
 import select
 
-from workers.guard.branches import Move
-from workers.guard.calls import MOVE, PASS_BY, WRITE, is_exec, program_of, targets
+from workers.guard.calls import MOVE, PASS_BY, WRITE, is_exec, program_of, removes, targets
 from workers.guard.claims import Away, Claim, Granted, Refused
 from workers.guard.fleeting import Fleeting
 from workers.guard.gitline import CHANGES, READS, SWEEPS, CommandLine
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from workers.guard.fence import Fence
     from workers.guard.ground import Ground
     from workers.guard.ignored import Ignored
+    from workers.guard.refs import Move
     from workers.guard.resolve import Eyes
     from workers.guard.rights import Rights
     from workers.guard.seccomp import Held, Listener
@@ -198,7 +198,7 @@ class Guard:
         if isinstance(claim, Refused):
             self._refuse(call, claim.why)
             return
-        if isinstance(claim, Move):
+        if isinstance(claim, list):
             self._branches.judge(claim, lambda lines: self._judged(call, lines))
             return
         self.account.asked += 1
@@ -211,7 +211,7 @@ class Guard:
             self._turns.ask()
         self._claims.ask(claim, wait, lambda verdict: self._answered(call, claim, verdict))
 
-    def _claim(self, call: Held) -> Claim | Move | Refused | None:
+    def _claim(self, call: Held) -> Claim | list[Move] | Refused | None:
         """Return what the supervisor must be asked for, or `None` when the call may pass without."""
         memory = Memory(call.task)
         try:
@@ -222,8 +222,8 @@ class Guard:
                 raise GoneError  # and what was read may be another task's
         finally:
             memory.close()
-        if move := self._branches.move(named):
-            return move
+        if moves := self._branches.moves(named, removes=removes(call)):
+            return moves
         if self._fence is not None:
             return self._fenced(named, self._fence)
         claim: Claim | None = None

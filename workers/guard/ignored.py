@@ -11,6 +11,7 @@ import signal
 import time
 
 from workers.guard.patterns import Patterns
+from workers.guard.regular import open_regular
 
 _PATIENCE = 5.0  # seconds that git has for an answer; after that the path counts as not ignored
 _FRESH = 0.2  # seconds for which the rule files are taken to be as they were
@@ -222,7 +223,7 @@ class _RuleFile:
 
 def _read(rule_file: bytes) -> Patterns:
     try:
-        with open(rule_file, "rb") as file:
+        with open(open_regular(rule_file), "rb") as file:
             rules = file.read()
     except OSError:
         return _NONE

@@ -81,7 +81,7 @@ class Wicket:
                 self._judge(name, *move)
 
     def _judge(self, name: bytes, old: bytes, new: bytes, ref: bytes) -> None:
-        from workers.guard.branches import Move
+        from workers.guard.refs import Move
 
         answer = self._open(name)
         # The hook has this pipe open. Whoever takes the name next finds another one.
@@ -97,7 +97,7 @@ class Wicket:
             except OSError:
                 return  # somebody tidied up
 
-        self._asker().judge(Move(old, new, ref), judged)
+        self._asker().judge([Move(old, new, ref)], judged, from_hook=True)
 
     def _asker(self) -> Branches:
         if self._branches is None:

@@ -31,6 +31,11 @@ class Update:
     new: str
     paths: tuple[str, ...]
 
+    @property
+    def deletes(self) -> bool:
+        """Tell whether the branch is to be gone."""
+        return not self.new.strip("0")
+
 
 @dataclass(frozen=True, slots=True)
 class Passed:
@@ -41,22 +46,24 @@ class Passed:
 
 @dataclass(frozen=True, slots=True)
 class Blocked:
-    """The update must not happen; each line names a path, who has it, and what to do."""
+    """The update must not happen; each line names a path or a branch, who has it, and what to do."""
 
     lines: tuple[str, ...]
     paths: tuple[str, ...]
+    told: str
 
 
 def gate(
-    tables: Tables, session: Session, updates: Sequence[Update], now: Moment
+    tables: Tables, session: Session, updates: Sequence[Update], now: Moment, *, checked_out: str = ""
 ) -> tuple[Passed | Blocked, list[Effect]]:
     """Judge the movement of branches by a session, all or nothing.
 
     A session with a branch of its own moves that as it likes: what is on it is judged when it is integrated.
+    `checked_out` is the branch that the repository's checkout is on, by its short name: nobody deletes that.
     """
+    if strangers := _not_its_branch(session, updates, checked_out):
+        return _block(tables, session, [update.ref for update in updates], strangers, 0, "branch")
     if session.intent.target:
-        if strangers := _not_its_branch(session, updates):
-            return _block(tables, session, [update.ref for update in updates], strangers, 0)
         own = HEADS + branch_of(session.id)
         private = [update for update in updates if update.ref == own]
         updates = [update for update in updates if update.ref != own]
@@ -83,9 +90,10 @@ def gate(
     return _pass(tables, session, updates, paths, tuple(free), now)
 
 
-def _not_its_branch(session: Session, updates: Sequence[Update]) -> list[str]:
-    """Return why branches may not be moved that only the integrator moves, or that are another session's."""
-    own, target = branch_of(session.id), session.intent.target
+def _not_its_branch(session: Session, updates: Sequence[Update], checked_out: str) -> list[str]:
+    """Return why branches may not be moved that only the integrator moves, or that others are on."""
+    target = session.intent.target
+    own = branch_of(session.id)
     lines = []
     for update in updates:
         name = update.ref.removeprefix(HEADS)
@@ -93,8 +101,10 @@ def _not_its_branch(session: Session, updates: Sequence[Update]) -> list[str]:
             lines.append(
                 f"{name}: this session commits on its own branch {own}; what is on it comes into {name} when the session ends"
             )
-        elif name.startswith(BRANCHES) and name not in {own, f"{own}-head"}:
+        elif name.startswith(BRANCHES) and name not in {own, f"{own}-head"} and (target or update.deletes):
             lines.append(f"{name}: the branch of another session")
+        elif name == checked_out and update.deletes:
+            lines.append(f"{name}: the checkout is on this branch, so no session deletes or renames it")
     return lines
 
 
@@ -128,7 +138,7 @@ def declares_paths(session: Session) -> bool:
 
 
 def _block(
-    tables: Tables, session: Session, refused: list[str], lines: list[str], stale: int
+    tables: Tables, session: Session, refused: list[str], lines: list[str], stale: int, what: str = "path"
 ) -> tuple[Blocked, list[Effect]]:
     session.refused += 1
     tables.collisions.commits_refused += 1
@@ -137,7 +147,12 @@ def _block(
     if len(lines) > SHOWN:
         shown.append(f"and {len(lines) - SHOWN} more paths")
     data = {"paths": refused[:100], "lines": shown, "count": len(refused), "stale": stale}
-    return Blocked(tuple(shown), tuple(refused)), [Note("commit.refused", session.id, session.key, data)]
+    some = f"{len(lines)} {what}{('es' if what == 'branch' else 's') * (len(lines) != 1)}"
+    does_not = "may not move" if what == "branch" else "does not hold"
+    told = f"commit refused: {some} that session {session.id} {does_not}"
+    return Blocked(tuple(shown), tuple(refused), told), [
+        Note("commit.refused", session.id, session.key, data)
+    ]
 
 
 def _pass(

@@ -22,6 +22,7 @@ from supervisor.world.control.errors import Code, RpcError
 from supervisor.world.control.later import Later
 from supervisor.world.control.methods import Method, Params, Who
 from supervisor.world.failpoint import failpoint
+from supervisor.world.git.checked_out import checked_out
 from supervisor.world.git.paths import ScopePathError
 from supervisor.world.git.wire_path import decode_path
 
@@ -227,17 +228,21 @@ class LeaseVerbs:
             gate.Update(update.ref, update.old, update.new, tuple(map(decode_path, update.paths)))
             for update in params.updates
         ]
-        verdict, effects = gate.gate(authority.tables, session, updates, authority.now())
+        on = self._checked_out(session.intent.repo) if any(update.deletes for update in updates) else ""
+        verdict, effects = gate.gate(authority.tables, session, updates, authority.now(), checked_out=on)
         authority.do(effects)
         failpoint("gate.judged")
         if isinstance(verdict, gate.Blocked):
-            count = len(verdict.paths)
             raise RpcError(
                 Code.REFUSED,
-                f"commit refused: {count} path{'s' * (count != 1)} that session {session.id} does not hold",
+                verdict.told,
                 {"lines": list(verdict.lines), "paths": list(verdict.paths[:100])},
             )
         return {"ok": True, "discovered": list(verdict.discovered)}
+
+    def _checked_out(self, name: str) -> str:
+        repo = self._shop.repos.get(name)
+        return checked_out(repo.git_dir) if repo is not None else ""
 
     # --- shared steps -------------------------------------------------------------------------------
 

@@ -1,0 +1,78 @@
+"""Deleting, rewinding and repacking branches under the guard, by git and by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.process.test_guard_session import AGENT, output, script
+
+pytestmark = pytest.mark.process
+
+REFUSED = [
+    "git update-ref -d refs/heads/main",
+    "git pack-refs --all; git update-ref -d refs/heads/main",
+    "git pack-refs --all --no-prune; git update-ref -d refs/heads/main",
+    "git symbolic-ref refs/heads/main refs/heads/old",
+    "git branch -M main gone",
+    "git update-ref -d refs/heads/leasehold/s-other",
+    "git pack-refs --all; git update-ref -d refs/heads/leasehold/s-other",
+    "git branch -D leasehold/s-other old",
+    "rm $GITS/refs/heads/main",
+    "mv $GITS/refs/heads/main $GITS/away",
+    "mv $GITS/refs/heads $GITS/away",
+    "cat $GITS/refs/heads/old > $GITS/refs/heads/main",
+    "cp $GITS/refs/heads/old $GITS/by-hand; mv $GITS/by-hand $GITS/refs/heads/main",
+    "mkfifo $GITS/refs/heads/main.lock; mv $GITS/refs/heads/main.lock $GITS/refs/heads/main",
+    "git pack-refs --all; : > $GITS/packed-refs",
+    "git pack-refs --all; : > $GITS/by-hand; mv $GITS/by-hand $GITS/packed-refs",
+    "git pack-refs --all; rm $GITS/packed-refs",
+]
+
+
+def branches(site) -> str:
+    listed: str = site.git("for-each-ref", "refs/heads/main", "refs/heads/leasehold/s-other")
+    return listed
+
+
+@pytest.fixture(params=["shared", "worktree"])
+def apart(site, request):
+    """Return a site with an older branch, one of another session, and sessions of either isolation."""
+    site.git("branch", "old")
+    site.write("later.txt", "later\n")
+    site.git("add", "later.txt")
+    site.git("commit", "-qm", "Later")
+    site.git("branch", "leasehold/s-other")
+    site.configure(AGENT, repo={"isolation": request.param}, retry={"attempts": 1})
+    return site
+
+
+@pytest.mark.parametrize("command", REFUSED)
+def test_promise_6_no_session_takes_away_a_branch_that_others_are_on(apart, command):
+    before = branches(apart)
+    script(apart, "only", f"GITS=$(git rev-parse --git-common-dir); {command}; echo code $?; exit 75")
+
+    apart.start()
+    apart.wait_for("session.ended", task="only")
+
+    said = output(apart, "only")
+    assert branches(apart) == before, said
+    assert "code 0" not in said
+    assert "leasehold: " in said
+
+
+def test_a_session_packs_refs_and_deletes_renames_and_aliases_branches_of_its_own(apart):
+    before = branches(apart)
+    script(
+        apart,
+        "only",
+        "set -ex; git branch mine; git branch -m mine mine2; git pack-refs --all; git branch -D mine2; "
+        "git branch loose; git branch -D loose; git symbolic-ref refs/heads/alias refs/heads/old; "
+        "git symbolic-ref -d refs/heads/alias; git gc -q; git branch -D old; echo all of it; exit 75",
+    )
+
+    apart.start()
+    apart.wait_for("session.ended", task="only")
+
+    assert "all of it" in output(apart, "only").splitlines()
+    assert branches(apart) == before
+    assert apart.git("branch", "--list", "mine*", "loose", "old", "alias") == ""
