@@ -141,7 +141,6 @@ CLINE = Rig(
     },
     refusal="Editor operation failed: EBUSY: resource busy or locked",
     quiet=100,
-    unproved=("limited", "401", "gone"),
     cannot={
         "resume": "with the brief of a new session it takes up no earlier one",
         "mcp": "it takes MCP servers from its home only",
@@ -158,6 +157,7 @@ GPTME = Rig(
         "GPTME_LLM_MAX_RETRIES": "2",
     },
     refusal="LEASE DENIED: …",
+    quiet=100,
     unproved=tuple(name for name in _REST if name != "refused"),
     cannot={"mcp": "it takes MCP servers from its configuration only"},
 )

@@ -152,6 +152,7 @@ def test_another_package_s_adapter_is_found_and_one_that_is_none_is_refused(
         ("cline", 1, ['{"type":"run_result","finishReason":"error","text":"401 Unauthorized"}'], "auth"),
         ("cline", 1, ['{"type":"agent_event","event":{"type":"error","error":{"message":"no"},"errorClass":"auth","recoverable":false}}', '{"type":"run_result","finishReason":"error","text":"no"}'], "auth"),
         ("cline", 1, ['{"type":"run_result","finishReason":"error","text":"invalid_api_key"}'], "auth"),
+        ("cline", 1, ['{"type":"run_result","finishReason":"error","text":"Response stream ended without a finish reason."}'], "unreachable"),
         ("gptme", 75, [], "rate_limited"),
         ("gptme", 76, [], "auth"),
         ("gptme", 0, ['{"role":"assistant","content":"ok"}'], "success"),

@@ -81,8 +81,6 @@ def _event(found: dict[str, Any], reading: Reading) -> None:
                 reading.fail(kind, words)
             else:
                 fail(reading, words)
-        case "notice" if found.get("reason") == "provider_error_retry":
-            retries(reading, text(table(found, "metadata"), "providerError") or text(found, "message"))
 
 
 def _content(found: dict[str, Any], reading: Reading) -> None:

@@ -35,7 +35,7 @@ _WORDS = (
     (
         VerdictKind.UNREACHABLE,
         re.compile(
-            r"ECONNREFUSED|ECONNRESET|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|unable to connect|could not connect|connection (?:error|refused|reset)|fetch failed|stream disconnected|error sending request|network error|socket hang up|APIConnectionError|timed? ?out",
+            r"ECONNREFUSED|ECONNRESET|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|unable to connect|could not connect|connection (?:error|refused|reset)|fetch failed|stream (?:disconnected|ended without)|error sending request|network error|socket hang up|APIConnectionError|timed? ?out",
             re.IGNORECASE,
         ),
     ),
