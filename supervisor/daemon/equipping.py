@@ -75,7 +75,7 @@ def equip(
     """Return what a session of this harness is started with.
 
     `folder` is the session's own, `env` its environment so far. An earlier session of the task that was interrupted goes on where the harness
-    can do that and works in the same folder as before (`same_place`).
+    can do that and works in the same folder as before (`same_place`), or remembers its sessions wherever it works.
 
     Raises:
         LaunchError: the adapter is gone, or its program is not in PATH.
@@ -88,7 +88,8 @@ def equip(
         return Equipment(Prepared(harness.command), adapter.stop)
     before = folder.parent / last.session if last is not None else None
     resume = ""
-    if harness.resume and same_place and last is not None and last.outcome in _GOES_ON and before is not None:
+    goes_on = harness.resume and (same_place or "moves" in adapter.can)
+    if goes_on and last is not None and last.outcome in _GOES_ON and before is not None:
         resume = _native(adapter, before)
     home = folder / HOME
     start = Start(

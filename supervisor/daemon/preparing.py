@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import structlog
@@ -70,7 +71,12 @@ async def session_spec(shop: Workshop, tables: Tables, session: Session) -> Sess
         task=session.key,
         command=equipment.prepared.argv,
         prompt=render(
-            brief_of(tables, session, await dirty_in_scope(tables, session, repo), salvages, shop, confine),
+            replace(
+                brief_of(
+                    tables, session, await dirty_in_scope(tables, session, repo), salvages, shop, confine
+                ),
+                moved_to=str(repo.root) if repo is not None and intent.target and equipment.resumed else "",
+            ),
             template_of(harness),
         ),
         env=env,

@@ -50,7 +50,7 @@ def test_an_adapter_says_where_its_agent_comes_from_and_what_it_was_tried_with(n
     assert adapter.package.startswith(("npm:", "pypi:"))
     assert adapter.tested[0].isdigit()
     assert adapter.stop in {"TERM", "INT"}
-    assert adapter.can <= {"hooks", "mcp", "resume", "usage", "cost", "preset_id", "max_turns"}
+    assert adapter.can <= {"hooks", "mcp", "resume", "usage", "cost", "preset_id", "max_turns", "moves"}
 
 
 @pytest.mark.parametrize("name", ALL)

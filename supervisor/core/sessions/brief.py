@@ -19,6 +19,7 @@ _GUARD_RULES = (
         "the file named by $LEASEHOLD_NOTICE says who holds it: work on something else first, then try again"
     ),
 )
+_MOVED_RULE = "- you go on in another folder: {}. That of your earlier session is gone: use no path below it, whatever you remember"
 _TREE_RULES = (
     (
         "- leases are looked at when your commits are integrated; need a file that another session holds? "
@@ -73,6 +74,7 @@ class Brief:
     salvages: tuple[str, ...] = ()  # ids of uncommitted work kept from earlier sessions of the task
     notes: tuple[TaskNote, ...] = ()
     plateau: Plateau | None = None
+    moved_to: str = ""  # its work tree, where its agent remembers working in an earlier one
     branch: str = ""  # its own, in a work tree of its own; it comes into `target` when the session ends
     target: str = ""
     way: str = "rebase"
@@ -215,6 +217,7 @@ def _rule_lines(brief: Brief) -> list[str]:
                 "others wait for a part of your work. In a conflict it names the files and both sides, and exits with 1"
             ),
             *_TREE_RULES,
+            *(_MOVED_RULE.format(brief.moved_to) for _ in brief.moved_to[:1]),
             *(_FENCE_RULES if brief.guarded else ()),
             *(_CONFINED_RULE.format(_list(brief.writable)) for _ in brief.writable[:1]),
         ]

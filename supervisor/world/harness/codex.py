@@ -31,7 +31,7 @@ class Codex:
     package = "npm:@openai/codex"
     tested = "0.169.0"
     stop = "INT"  # at TERM it dies and leaves what its tools started
-    can = frozenset({"hooks", "mcp", "resume", "usage"})
+    can = frozenset({"hooks", "mcp", "resume", "usage", "moves"})
 
     def version(self, program: tuple[str, ...]) -> list[str]:
         """Return the command that prints the version."""

@@ -26,7 +26,7 @@ class Copilot:
     package = "npm:@github/copilot"
     tested = "1.0.102"
     stop = "TERM"
-    can = frozenset({"hooks", "mcp", "resume", "preset_id"})
+    can = frozenset({"hooks", "mcp", "resume", "preset_id", "moves"})
 
     def version(self, program: tuple[str, ...]) -> list[str]:
         """Return the command that prints the version."""
