@@ -46,9 +46,6 @@ class Rig:
         return Package(name, registry, adapter.tested, self.program, self.beside)
 
 
-# All but "edit": these agents have not been seen in the other scenarios.
-_REST = ("refused", "killed", "stopped", "429", "limited", "401", "gone", "hang", "budget", "cut", "resume")
-
 CLAUDE = Rig(
     "claude",
     "node_modules/.bin/claude",
@@ -158,8 +155,10 @@ GPTME = Rig(
     },
     refusal="LEASE DENIED: …",
     quiet=100,
-    unproved=tuple(name for name in _REST if name != "refused"),
-    cannot={"mcp": "it takes MCP servers from its configuration only"},
+    cannot={
+        "gone": "it names the error on standard error alone, above where in its code it was: `failed`",
+        "mcp": "it takes MCP servers from its configuration only",
+    },
 )
 AIDER = Rig(
     "aider",

@@ -155,6 +155,7 @@ def test_another_package_s_adapter_is_found_and_one_that_is_none_is_refused(
         ("cline", 1, ['{"type":"run_result","finishReason":"error","text":"Response stream ended without a finish reason."}'], "unreachable"),
         ("gptme", 75, [], "rate_limited"),
         ("gptme", 76, [], "auth"),
+        ("gptme", 77, [], "unreachable"),
         ("gptme", 0, ['{"role":"assistant","content":"ok"}'], "success"),
         ("aider", 0, ["litellm.AuthenticationError: AuthenticationError: OpenAIException - bad"], "auth"),
         ("aider", 0, ["Tokens: 1.4k sent, 50 received."], "success"),

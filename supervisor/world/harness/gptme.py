@@ -11,11 +11,9 @@ from supervisor.world.harness.gptme_plugin import FOLDER, gptme_plugin
 from supervisor.world.harness.homes import own_home
 from supervisor.world.harness.lines import event, number, table, text
 
-_RATE_LIMITED, _AUTH = 75, 76
-
 
 class Gptme:
-    """Tools are code blocks in what the model says; its exit codes name two of its endings."""
+    """Tools are code blocks in what the model says; its exit codes name three of its endings."""
 
     name = "gptme"
     program = "gptme"
@@ -79,6 +77,8 @@ class Gptme:
                 return Verdict(VerdictKind.RATE_LIMITED, "gptme: rate limited", reading.retry_at)
             case 76:
                 return Verdict(VerdictKind.AUTH, "gptme: the API key was refused")
+            case 77:
+                return Verdict(VerdictKind.UNREACHABLE, "gptme: the model is not available (404 or 503)")
             case _:
                 return judge(reading, code, signal, final=False, name="gptme")
 
