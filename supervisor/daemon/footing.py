@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from supervisor.daemon.harness_limits import say_what_is_not_kept
-from supervisor.daemon.self_test import probe_level
+from supervisor.daemon.self_test import probe_confinement, probe_level
 from supervisor.world.config.models import Settings
 from supervisor.world.footing import Footing
 from supervisor.world.launch.climb import climb
@@ -16,11 +16,12 @@ async def find_footing(settings: Settings) -> Footing:
     """Try what holds on this host.
 
     Raises:
-        LevelError: the configuration requires a higher level.
+        LevelError: the configuration requires a higher level, or confines sessions where the kernel cannot.
         LadderError: it names a launcher that does not hold.
     """
     ladder = await _ladder(settings)
     level, seen = await _level(settings, ladder)
+    await _require_confinement(settings)
     return Footing(level, seen, ladder)
 
 
@@ -35,6 +36,19 @@ async def _level(settings: Settings, ladder: Ladder) -> tuple[Level, str]:
             "`leasehold doctor` says more"
         )
     return level, seen
+
+
+async def _require_confinement(settings: Settings) -> None:
+    """Refuse before any session ends for want of it."""
+    confining = [name for name, repo in settings.repos.items() if repo.confine]
+    if not confining or not any(harness.confine for harness in settings.harness.values()):
+        return
+    bite = await probe_confinement()
+    if not bite.holds:
+        raise LevelError(
+            f"repos.{confining[0]}.confine is true, but {bite.told}; "
+            "take it out, or use a kernel with Landlock; `leasehold doctor` says more"
+        )
 
 
 def _all_apart(settings: Settings) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,9 @@ import pytest
 from workers.guard.landlock import abi
 
 pytestmark = [pytest.mark.fleet, pytest.mark.process]
+
+REFUSE = Path(__file__).with_name("children") / "refuse_landlock.py"
+LIMIT = 120.0  # seconds
 
 # Runs the shell script in its task's body.
 AGENT = """
@@ -187,25 +192,43 @@ def test_where_temporary_files_go_around_the_checkout_no_session_is_started(site
     assert findings["confinement"]["good"] is True
 
 
-def test_without_landlock_the_session_is_unspawned_with_one_clear_line(site, confining, monkeypatch):
+@pytest.fixture
+def without_landlock(site):
+    """Return what runs a verb where the kernel has no Landlock."""
+
+    def run(*args: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, str(REFUSE), str(errno.ENOSYS), *site.command(*args)]
+        return subprocess.run(
+            command, cwd=site.root, env=site.environ, capture_output=True, text=True, timeout=LIMIT
+        )
+
+    return run
+
+
+def test_without_landlock_the_supervisor_does_not_start_and_doctor_tells_why(
+    site, confining, without_landlock
+):
     confining()
     script(site, "only", "true")
-    refuse = Path(__file__).with_name("children") / "refuse_landlock.py"
-    plain = site.command
 
-    def below(*args: str) -> list[str]:
-        first, *rest = plain(*args)
-        return [first, str(refuse), str(errno.ENOSYS), first, *rest]
+    done = without_landlock("run", "--until-idle")
 
-    monkeypatch.setattr(site, "command", below)
-    site.start()
-
-    end = site.wait_for("session.ended", task="only")
-
-    assert end["data"]["outcome"] == "unspawned"
-    assert (
-        "cannot be confined, which its repository's confine asks for: this kernel was built without Landlock"
-        in end["data"]["sentence"]
+    assert done.returncode == 1
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("Error: ")]
+    assert line.startswith(
+        "Error: repos.site.confine is true, but no session can be confined: this kernel was "
     )
-    found = json.loads(site.run("doctor", "--json", code=None).stdout)["findings"]
+    assert "leasehold doctor" in line
+    assert "Traceback" not in done.stderr
+    found = json.loads(without_landlock("doctor", "--json").stdout)["findings"]
     assert next(f for f in found if f["name"] == "confinement")["good"] is False
+
+
+def test_without_landlock_harnesses_that_are_not_confined_run(site, confining, without_landlock):
+    confining(harness={"confine": False})
+    script(site, "only", "echo ran; echo x > new; git add new; git commit -qm New")
+
+    done = without_landlock("run", "--until-idle")
+
+    assert done.returncode == 0, done.stderr
+    assert printed(site, "only") == "ran\n"
