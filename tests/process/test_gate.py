@@ -462,6 +462,34 @@ class TestOwnHooks:
 
         assert "newly configured" in session.refused("commit", "-m", "x")
 
+    @pytest.mark.parametrize(
+        ("file", "variables"),
+        [
+            ("home/.gitconfig", ()),
+            ("home/.config/git/config", ()),
+            ("xdg/git/config", ("XDG_CONFIG_HOME=xdg",)),
+            ("other", ("GIT_CONFIG_GLOBAL=other",)),
+        ],
+    )
+    def test_a_hook_folder_that_the_user_configures_during_the_session_is_found(
+        self, session: Checkout, tmp_path: Path, file: str, variables: tuple[str, ...]
+    ) -> None:
+        config = tmp_path / file
+        config.parent.mkdir(parents=True, exist_ok=True)
+        own_hook(tmp_path / "mine", "pre-commit", "echo newly configured >&2; exit 1")
+        session.git("config", "--file", str(config), "core.hooksPath", str(tmp_path / "mine"))
+        session.write("mine/b")
+        session.git("add", "mine/b")
+        settings = [f"HOME={tmp_path}/home", *(line.replace("=", f"={tmp_path}/") for line in variables)]
+
+        done = session.run(
+            *("env", "-u", "GIT_CONFIG_GLOBAL", "-u", "XDG_CONFIG_HOME", *settings),
+            *("git", "commit", "-m", "x"),
+        )
+
+        assert done.returncode == 1
+        assert "newly configured" in done.stderr
+
     def test_a_relative_hook_folder_is_each_worktrees_own(
         self, plain: Checkout, enter: Enter, tmp_path: Path
     ) -> None:
