@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
@@ -50,7 +51,7 @@ _HOOK = (
     "from workers.edit.main import main; sys.exit(main(sys.argv[2:]))"
 )
 _HEAD = 1 << 18  # bytes of an earlier session's output in which the harness names its own session
-WHICH = "harness"  # in a session's home, a line each: its adapter, the id that its own session was given, its program's files
+WHICH = "harness"  # in a session's home, a line each: its adapter, the id its own session was given, its program's files, its folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +70,13 @@ def equip(
     folder: Path,
     env: Mapping[str, str],
     last: LastRun | None,
-    *,
-    same_place: bool,
+    root: Path | None,
 ) -> Equipment:
     """Return what a session of this harness is started with.
 
     `folder` is the session's own, `env` its environment so far. An earlier session of the task that was interrupted goes on where the harness
-    can do that and works in the same folder as before (`same_place`), or remembers its sessions wherever it works.
+    can do that and works in the same folder as before (`root` of its
+    repository, or its home), or remembers its sessions wherever it works.
 
     Raises:
         LaunchError: the adapter is gone, or its program is not in PATH.
@@ -88,10 +89,10 @@ def equip(
         return Equipment(Prepared(harness.command), adapter.stop)
     before = folder.parent / last.session if last is not None else None
     resume = ""
-    goes_on = harness.resume and (same_place or "moves" in adapter.can)
-    if goes_on and last is not None and last.outcome in _GOES_ON and before is not None:
-        resume = _native(adapter, before)
     home = folder / HOME
+    place = root or (home if harness.home == "own" else Path(env.get("HOME") or "/"))
+    if harness.resume and last is not None and last.outcome in _GOES_ON and before is not None:
+        resume = _native(adapter, before, place)
     start = Start(
         program=_program(adapter, harness, env),
         session=session.id,
@@ -111,7 +112,7 @@ def equip(
         prepared = adapter.prepare(start)
     except Exception as error:  # another package's adapter may raise anything; it must not end the supervisor
         raise LaunchError(f'adapter "{adapter.name}" failed: {type(error).__name__}: {error}') from error
-    which = f"{adapter.name}\n{resume or start.native}\n".encode() + stamps(start.program) + b"\n"
+    which = f"{adapter.name}\n{resume or start.native}\n".encode() + stamps(start.program) + _line(place)
     files = {**prepared.files, WHICH: which}
     for name, theirs in prepared.over.items():
         files[name] = laid_over(files[name], theirs)
@@ -148,14 +149,18 @@ def _program(adapter: Adapter, harness: HarnessSettings, env: Mapping[str, str])
     return adapter.real(Path(found))
 
 
-def _native(adapter: Adapter, before: Path) -> str:
+def _line(place: Path) -> bytes:
+    return f"\n{json.dumps(str(place))}\n".encode()
+
+
+def _native(adapter: Adapter, before: Path, place: Path) -> str:
     """Return the id under which the harness knows an earlier session, from what that printed; "" if it cannot go on."""
     if "resume" not in adapter.can:
         return ""
     reading = Reading()
     try:
-        name, given = (before / HOME / WHICH).read_text().split("\n")[:2]
-        if name != adapter.name:
+        name, given, _program, earlier = (before / HOME / WHICH).read_text().split("\n")[:4]
+        if name != adapter.name or ("moves" not in adapter.can and json.loads(earlier) != str(place)):
             return ""
         if "preset_id" in adapter.can:
             return given  # some tell their id only in their last event

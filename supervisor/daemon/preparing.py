@@ -55,7 +55,7 @@ async def session_spec(shop: Workshop, tables: Tables, session: Session) -> Sess
     given = _given(session, harness)
     env = {**session_base(os.environ), **given, **_told(shop, session, folder, salvages)}
     last = tables.backlog.track(session.key).last
-    equipment = equip(session, harness, folder, env, last, same_place=not intent.target)
+    equipment = equip(session, harness, folder, env, last, repo.root if repo is not None else None)
     env |= {name: value for name, value in equipment.prepared.env.items() if name not in given}
     session.hooks = equipment.hooks
     if equipment.resumed:
