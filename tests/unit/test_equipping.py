@@ -39,7 +39,7 @@ def test_nothing_goes_on_in_another_agent_or_where_nothing_was_kept(tmp_path: Pa
 
 
 def test_an_agent_that_keeps_its_sessions_by_folder_goes_on_in_the_same_one_only(tmp_path: Path) -> None:
-    earlier = before(tmp_path / "a", 'claude\nu-u\n{}\n"/a"\n')
+    earlier = before(tmp_path / "a", 'gemini\nu-u\n{}\n"/a"\n')
 
-    assert _native(find("claude"), earlier, Path("/a")) == "u-u"
-    assert _native(find("claude"), earlier, Path("/b")) == ""
+    assert _native(find("gemini"), earlier, Path("/a")) == "u-u"
+    assert _native(find("gemini"), earlier, Path("/b")) == ""

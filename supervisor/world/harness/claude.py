@@ -31,7 +31,7 @@ class Claude:
     package = "npm:@anthropic-ai/claude-code"
     tested = "2.1.330"
     stop = "TERM"
-    can = frozenset({"hooks", "mcp", "resume", "usage", "cost", "preset_id", "max_turns"})
+    can = frozenset({"hooks", "mcp", "resume", "usage", "cost", "preset_id", "max_turns", "moves"})
 
     def version(self, program: tuple[str, ...]) -> list[str]:
         """Return the command that prints the version."""
