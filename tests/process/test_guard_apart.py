@@ -36,3 +36,18 @@ def test_a_bind_of_the_checkout_is_no_way_around_the_fence(site, bound, at, writ
 
     assert "Device or resource busy" in output(site, "only")
     assert site.git("status", "--short", "--", "README.md", "folder") == ""
+
+
+def test_a_named_pipe_in_the_place_of_a_rule_file_or_a_reference_stops_no_guard(site):
+    site.configure(AGENT, retry={"attempts": 1})
+    script(
+        site,
+        "only",
+        "mkdir s; mkfifo s/.gitignore .git/refs/heads/pipe.lock; timeout 30 sh -c 'echo x > s/f'; echo code $?; rm s/.gitignore; "
+        "timeout 30 mv .git/refs/heads/pipe.lock .git/refs/heads/pipe; echo code $?; rm .git/refs/heads/pipe.lock; exit 75",
+    )
+    site.start()
+    site.wait_for("session.ended", task="only")
+
+    codes = [line for line in output(site, "only").splitlines() if line.startswith("code ")]
+    assert codes == ["code 0", "code 1"]

@@ -72,7 +72,7 @@ class Refs:
         if not self._is_ref(target.path):
             return []
         ref = self._ref(target.path)
-        if not source.endswith(_LOCK):
+        if not source.endswith(_LOCK) or not _is_file(source):
             return _unjudged(ref)
         new = _value(source)
         if new is None:  # a symbolic reference, or none of git's: the branch is none of its own any more
@@ -87,6 +87,8 @@ class Refs:
             return self._repacked(b"")
         ref = self._ref(target.path)
         old, new = _value(target.path), _packed(self._packed).get(ref)
+        if new is None and not _is_file(target.path):
+            return []  # a pipe or a link: no branch
         return [Move(old or ZERO, new or ZERO, ref)] if old != new or old is None else []
 
     def _repacked(self, source: bytes) -> list[Move]:
