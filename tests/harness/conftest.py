@@ -96,6 +96,8 @@ class Stage:
 
     def _install(self, rig: Rig) -> Path | None:
         try:
+            if rig.fetches:
+                installed(rig.fetches[1])
             return installed(rig.package)
         except UnavailableError as error:
             self.request.config.stash[_MISSING][rig.name] = str(error)
@@ -110,6 +112,9 @@ class Stage:
         for name, content in rig.files(setting).items():
             (home / name).parent.mkdir(parents=True, exist_ok=True)
             (home / name).write_text(content)
+        if rig.fetches:
+            folder, package = rig.fetches
+            _furnish(home / folder, installed(package))
         (home / "tmp").mkdir(parents=True, exist_ok=True)
         path = f"{(install / rig.program).parent}:{self.site.environ['PATH']}"
         env = {"HOME": str(home), "TMPDIR": str(home / "tmp"), "PATH": path} | rig.env(setting)
@@ -171,6 +176,14 @@ class Stage:
                 for path in (self.site.root / ".leasehold/state/sessions").glob("*/out.log"):
                     kept = Path(folder, f"{rig.name}-{name}.jsonl")
                     kept.write_bytes(path.read_bytes())
+
+
+def _furnish(folder: Path, install: Path) -> None:
+    """Give a home what the agent would else fetch into it at its first start."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("package.json", "package-lock.json"):
+        (folder / name).write_bytes((install / name).read_bytes())
+    (folder / "node_modules").symlink_to(install / "node_modules")
 
 
 @pytest.fixture

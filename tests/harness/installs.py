@@ -38,6 +38,10 @@ class Package:
 
 NODE = Package("node", "npm", "22.23.3", "node_modules/node/bin/node")  # for agents that want 22 or newer
 
+OPENCODE_PLUGIN = Package(
+    "@opencode-ai/plugin", "npm", "1.18.33", "node_modules/@opencode-ai/plugin/package.json"
+)
+
 
 def cache() -> Path:
     """Return the folder of the installs."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from supervisor.world.harness.registry import find
-from tests.harness.installs import NODE, Package
+from tests.harness.installs import NODE, OPENCODE_PLUGIN, Package
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +27,13 @@ class Rig:
     program: str  # below the folder of the install
     env: Callable[[Setting], dict[str, str]]
     model: str = "scripted"
-    models: dict[str, str] = field(
-        default_factory=dict
-    )  # of `SCENARIOS` -> another model, that the agent knows
     args: tuple[str, ...] = ()
     files: Callable[[Setting], dict[str, str]] = lambda _: {}
     beside: tuple[str, ...] = ()  # packages that it needs and does not ask for
+    fetches: tuple[str, Package] | None = None  # into this folder of each new home, if it is not there
     refusal: str = "busy"  # what its model is told of an edit that is refused; "…": the supervisor's sentence
     quiet: int = 30  # seconds in which an agent that tries again by itself has given up, or said so
+    keys: dict[str, dict[str, object]] = field(default_factory=dict)  # of `SCENARIOS` -> what it needs set
     cannot: dict[str, str] = field(default_factory=dict)  # of `SCENARIOS` -> why
     unproved: tuple[str, ...] = ()  # of `SCENARIOS`: run, but not yet seen to pass with this agent
 
@@ -63,7 +62,7 @@ CODEX = Rig(
     env=lambda _: {"SCRIPTED_KEY": "scripted"},
     files=lambda at: {".codex/config.toml": _codex_config(at.url)},
     refusal="Command blocked by PreToolUse hook: LEASE DENIED: …",
-    models={"mcp": "gpt-6-sol"},  # to one that it does not know it offers no MCP tool by name
+    keys={"mcp": {"model": "gpt-6-sol"}},  # to one that it does not know it shows no MCP tool
 )
 GEMINI = Rig(
     "gemini",
@@ -86,6 +85,7 @@ OPENCODE = Rig(
     model="scripted/scripted",
     env=lambda _: {"OPENCODE_DISABLE_MODELS_FETCH": "1"},
     files=lambda at: {".config/opencode/opencode.json": json.dumps(_opencode_config(at.url))},
+    fetches=(".config/opencode", OPENCODE_PLUGIN),
     refusal="LEASE DENIED: …",
     unproved=("refused", "limited", "401", "gone", "resume"),
 )
@@ -99,8 +99,8 @@ QWEN = Rig(
     },
     beside=tuple(NODE.pins()),
     refusal="LEASE DENIED: …",
-    cannot={"limited": "it tries again for longer than the test waits, without a word: `stalled`"},
-    unproved=("gone",),
+    quiet=150,
+    cannot={"limited": "it waits in silence for as long as `retry-after` says: `stalled`"},
 )
 PI = Rig(
     "pi",
@@ -110,10 +110,8 @@ PI = Rig(
     files=lambda at: {".pi/agent/models.json": json.dumps(_pi_models(at.url))},
     beside=tuple(NODE.pins()),
     refusal="LEASE DENIED: …",
-    cannot={
-        "limited": "it waits in silence for as long as `retry-after` says: `stalled`",
-        "mcp": "it has no MCP",
-    },
+    keys={"limited": {"home": "own"}},  # else it waits in silence for as long as `retry-after` says
+    cannot={"mcp": "it has no MCP"},
 )
 COPILOT = Rig(
     "copilot",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from tests.harness.rigs import RIGS, Rig
 from tests.harness.scenarios import SCENARIOS
 
@@ -18,23 +20,31 @@ def filled(page: str) -> str:
 
 
 def _scenarios() -> str:
-    reasons: list[str] = []
+    notes: list[str] = []
     rows = [
-        f"| {words} | {' | '.join(_cell(rig, name, reasons) for rig in RIGS.values())} |"
+        f"| {words} | {' | '.join(_cell(rig, name, notes) for rig in RIGS.values())} |"
         for name, words in SCENARIOS.items()
     ]
     head = f"| | {' | '.join(RIGS)} |\n|---|{'---|' * len(RIGS)}"
-    notes = [f"{number}. {reason}." for number, reason in enumerate(reasons, 1)]
-    return "\n".join(["", head, *rows, "", *notes, ""])
+    numbered = [f"{number}. {note}." for number, note in enumerate(notes, 1)]
+    return "\n".join(["", head, *rows, "", *numbered, ""])
 
 
-def _cell(rig: Rig, scenario: str, reasons: list[str]) -> str:
-    if (why := rig.cannot.get(scenario)) is None:
-        return "not proved" if scenario in rig.unproved else "yes"
-    reason = f"{rig.name}: {why}"
-    if reason not in reasons:
-        reasons.append(reason)
-    return f"no ({reasons.index(reason) + 1})"
+def _cell(rig: Rig, scenario: str, notes: list[str]) -> str:
+    if scenario in rig.unproved and scenario not in rig.cannot:
+        return "not proved"
+    if why := rig.cannot.get(scenario):
+        return f"no ({_note(f'{rig.name}: {why}', notes)})"
+    if keys := rig.keys.get(scenario):
+        words = " and ".join(f"`{key} = {json.dumps(value)}`" for key, value in keys.items())
+        return f"yes ({_note(f'{rig.name}: with {words}', notes)})"
+    return "yes"
+
+
+def _note(text: str, notes: list[str]) -> int:
+    if text not in notes:
+        notes.append(text)
+    return notes.index(text) + 1
 
 
 def _refusals() -> str:

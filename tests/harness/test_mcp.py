@@ -8,7 +8,7 @@ from tests.harness.model.script import Create, Say, Shell, Use
 
 def test_an_agent_asks_for_files_and_says_how_it_went_with_its_own_tools(stage, rig, tagged):
     needs(rig, "mcp")
-    stage.configure(rig, harness={"model": rig.models.get("mcp", rig.model)})
+    stage.configure(rig, harness=rig.keys.get("mcp"))
     stage.task(
         "tools",
         Use("task_show"),

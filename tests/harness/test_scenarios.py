@@ -135,7 +135,8 @@ def test_a_429_and_then_success_is_a_finished_session(stage, rig):
 
 def test_an_account_that_only_gets_429_is_rate_limited_and_rests(stage, rig, tagged):
     needs(rig, "limited")
-    stage.configure(rig, harness={"stall": f"{rig.quiet}s"})  # some try again and again, and say so or not
+    keys = {"stall": f"{rig.quiet}s", "budget": "4m"} | rig.keys.get("limited", {})
+    stage.configure(rig, harness=keys)  # some try again and again, and say so or not
     stage.task("limited", Fail(429, (("retry-after", "600"),), times=0))
 
     # Not until it is idle: an account that is limited is tried again later on.
@@ -164,7 +165,7 @@ def test_an_account_that_gets_401_is_refused_and_stopped(stage, rig, tagged):
 
 def test_a_model_server_that_is_gone_cannot_be_reached(stage, rig, tagged):
     needs(rig, "gone")
-    stage.configure(rig, harness={"stall": f"{rig.quiet}s"})
+    stage.configure(rig, harness={"stall": f"{rig.quiet}s", "budget": "4m"})
     stage.task("gone", *WRITE)
     stage.model.close()
 

@@ -223,6 +223,15 @@ def test_settings_of_the_account_stay_below_the_session_s(tmp_path: Path) -> Non
     assert laid_over(ours_, theirs) == ours_
 
 
+def test_pi_waits_for_no_limited_server_in_silence_in_a_home_of_its_own() -> None:
+    prepared = find("pi").prepare(start("pi", own=True))
+    name = ".pi/agent/settings.json"
+
+    assert json.loads(prepared.files[name]) == {"retry": {"provider": {"maxRetries": 0}}}
+    assert prepared.over[name] == Path("/root") / name
+    assert prepared.env["PI_CODING_AGENT_DIR"] == "/s/home/.pi/agent"
+
+
 def test_gemini_s_git_has_its_hooks_again(tmp_path: Path) -> None:
     own, real = tmp_path / "own", tmp_path / "real"
     for folder, content in ((own, GIT_WITH_HOOKS), (real, b"#!/bin/sh\nenv\n")):

@@ -9,10 +9,13 @@ from supervisor.core.sessions.reading import Reading, Verdict, VerdictKind
 from supervisor.world.harness.adapter import Prepared, Start, plain_version
 from supervisor.world.harness.failures import fail, judge, retries
 from supervisor.world.harness.homes import own_home
-from supervisor.world.harness.lines import about, event, items, number, table, text
+from supervisor.world.harness.lines import about, as_json, event, items, number, table, text
 from supervisor.world.harness.plugins import pi_extension
 
 _EXTENSION = "leasehold-pi.ts"
+_SETTINGS = ".pi/agent/settings.json"
+# It tries again by itself and says so. The library below it does so first, and waits without a word for as long as the server asks.
+_OWN_SETTINGS = {"retry": {"provider": {"maxRetries": 0}}}
 _EDITS = frozenset({"edit", "write"})
 
 
@@ -47,11 +50,14 @@ class Pi:
             argv += ["-e", str(start.home / _EXTENSION)]
         env = {"PI_OFFLINE": "1", "PI_TELEMETRY": "0"}
         links: dict[str, Path] = {}
+        over: dict[str, Path] = {}
         if start.own:
-            kept = (".pi/agent/auth.json", ".pi/agent/models.json", ".pi/agent/settings.json")
+            kept = (".pi/agent/auth.json", ".pi/agent/models.json")
             more, links = own_home(start, kept, keep=(".pi/agent/sessions",))
-            env |= more
-        return Prepared((*argv, *start.args), env, files, links)
+            env |= more | {"PI_CODING_AGENT_DIR": str(start.home / ".pi/agent")}
+            files[_SETTINGS] = as_json(_OWN_SETTINGS)
+            over[_SETTINGS] = start.user / _SETTINGS
+        return Prepared((*argv, *start.args), env, files, links, over)
 
     def hear(self, line: bytes, reading: Reading) -> None:
         """Take in one line of its events."""
