@@ -51,6 +51,7 @@ def test_edit_and_commit(stage, rig, tagged):
     ended = stage.ended("edit")
     assert ended["data"]["outcome"] == "finished"
     assert ended["session"] in stage.site.git("log", "-1", "--format=%(trailers:key=Leasehold-Session)")
+    assert stage.site.events("session.unhooked") == []
     assert stage.record(ended["session"])["guard"]["level"] == "kernel"
     assert left(tagged, stage) == {}
 
