@@ -76,3 +76,23 @@ def test_a_session_packs_refs_and_deletes_renames_and_aliases_branches_of_its_ow
     assert "all of it" in output(apart, "only").splitlines()
     assert branches(apart) == before
     assert apart.git("branch", "--list", "mine*", "loose", "old", "alias") == ""
+
+
+def test_promise_6_without_the_guard_gits_hook_keeps_these_branches_too(apart):
+    config = apart.root / ".leasehold/config.toml"
+    config.write_text(config.read_text() + '\n[guard]\nmode = "off"\n')
+    before = branches(apart)
+    script(
+        apart,
+        "only",
+        "for name in main leasehold/s-other; do git update-ref -d refs/heads/$name; echo code $?; done; "
+        "git branch -D old; exit 75",
+    )
+
+    apart.start()
+    apart.wait_for("session.ended", task="only")
+
+    said = output(apart, "only")
+    assert branches(apart) == before, said
+    assert "code 0" not in said
+    assert apart.git("branch", "--list", "old") == ""
