@@ -87,7 +87,7 @@ OPENCODE = Rig(
     files=lambda at: {".config/opencode/opencode.json": json.dumps(_opencode_config(at.url))},
     fetches=(".config/opencode", OPENCODE_PLUGIN),
     refusal="LEASE DENIED: …",
-    unproved=("refused", "limited", "401", "gone", "resume"),
+    unproved=("limited", "gone", "resume"),
 )
 QWEN = Rig(
     "qwen",
