@@ -86,8 +86,9 @@ OPENCODE = Rig(
     env=lambda _: {"OPENCODE_DISABLE_MODELS_FETCH": "1"},
     files=lambda at: {".config/opencode/opencode.json": json.dumps(_opencode_config(at.url))},
     fetches=(".config/opencode", OPENCODE_PLUGIN),
+    quiet=110,
     refusal="LEASE DENIED: …",
-    unproved=("limited", "gone", "resume"),
+    unproved=("limited",),
 )
 QWEN = Rig(
     "qwen",
