@@ -35,7 +35,6 @@ class Rig:
     quiet: int = 30  # seconds in which an agent that tries again by itself has given up, or said so
     keys: dict[str, dict[str, object]] = field(default_factory=dict)  # of `SCENARIOS` -> what it needs set
     cannot: dict[str, str] = field(default_factory=dict)  # of `SCENARIOS` -> why
-    unproved: tuple[str, ...] = ()  # of `SCENARIOS`: run, but not yet seen to pass with this agent
 
     @property
     def package(self) -> Package:
@@ -88,7 +87,7 @@ OPENCODE = Rig(
     fetches=(".config/opencode", OPENCODE_PLUGIN),
     quiet=110,
     refusal="LEASE DENIED: …",
-    unproved=("limited",),
+    cannot={"limited": "it waits in silence for as long as `retry-after` says: `stalled`"},
 )
 QWEN = Rig(
     "qwen",

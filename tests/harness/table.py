@@ -31,8 +31,6 @@ def _scenarios() -> str:
 
 
 def _cell(rig: Rig, scenario: str, notes: list[str]) -> str:
-    if scenario in rig.unproved and scenario not in rig.cannot:
-        return "not proved"
     if why := rig.cannot.get(scenario):
         return f"no ({_note(f'{rig.name}: {why}', notes)})"
     if keys := rig.keys.get(scenario):
@@ -48,9 +46,5 @@ def _note(text: str, notes: list[str]) -> int:
 
 
 def _refusals() -> str:
-    rows = [
-        f"| {rig.name} | `{rig.refusal}` |"
-        for rig in RIGS.values()
-        if "refused" not in {*rig.cannot, *rig.unproved}
-    ]
+    rows = [f"| {rig.name} | `{rig.refusal}` |" for rig in RIGS.values() if "refused" not in rig.cannot]
     return "\n".join(["", "| agent | the model is told |", "|---|---|", *rows, ""])
