@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test test-fault test-fleet test-harness test-system matrix lint bench clean
+.PHONY: demo test test-fault test-fleet test-guard test-harness test-system matrix lint bench clean
 .DEFAULT_GOAL := test
 
 $(STAMP): pyproject.toml supervisor/__init__.py
@@ -24,13 +24,16 @@ demo: $(STAMP)           ## the morning of four racing sessions, twice: advisory
 	@$(BIN)/leasehold demo
 
 test: $(STAMP)           ## unit, property and process tests
-	@$(BIN)/python -m pytest -m 'not system and not fault and not fleet and not harness'
+	@$(BIN)/python -m pytest -m 'not system and not fault and not fleet and not guard and not harness'
 
 test-fault: $(STAMP)     ## kills the supervisor and its workers at each named step and at random; FAULT=--fault-full
 	@$(BIN)/python -m pytest -m fault tests/fault $(FAULT)
 
 test-fleet: $(STAMP)     ## several sessions in one repository to the end: both isolations, integration, odd repositories
 	@$(BIN)/python -m pytest -m fleet tests/process
+
+test-guard: $(STAMP)     ## each way to a held file, a held branch and git's own files, by a real session
+	@$(BIN)/python -m pytest -m guard tests/process
 
 test-harness: $(STAMP)   ## real agents from npm and PyPI against a scripted model; HARNESS='--harness-only claude,codex'
 	@$(BIN)/python -m pytest -m harness tests/harness $(HARNESS)

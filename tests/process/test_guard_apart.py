@@ -8,7 +8,7 @@ import pytest
 
 from tests.process.test_guard_session import AGENT, output, script
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.guard, pytest.mark.process]
 
 
 @pytest.mark.skipif(shutil.which("bwrap") is None, reason="bwrap is not installed")

@@ -6,7 +6,7 @@ import pytest
 
 from tests.process.test_guard_session import AGENT, output, script
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.guard, pytest.mark.process]
 
 REFUSED = [
     "git update-ref -d refs/heads/main",

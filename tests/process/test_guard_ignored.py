@@ -11,7 +11,7 @@ import pytest
 
 from workers.guard.ignored import Ignored
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.guard, pytest.mark.process]
 
 _RULES = (
     b"*.log\nbuild/\n!keep.log\n",

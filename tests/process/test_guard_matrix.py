@@ -17,7 +17,7 @@ from tests.process.guard_routes import ROUTES, End, Route
 from tests.process.guard_table import PAGE, named_in, written
 from tests.process.refusing_gate import commit_everything
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.guard, pytest.mark.process]
 
 ROOT = Path(__file__).parents[2]
 NOBODY = 65534
