@@ -11,10 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import structlog
-
 import workers
-from supervisor.core.sessions.brief import TEMPLATE
 from supervisor.core.sessions.hooks import Hooks
 from supervisor.core.sessions.outcome import Outcome
 from supervisor.core.sessions.reading import Reading
@@ -29,8 +26,6 @@ from supervisor.world.harness.replaced import stamps
 from supervisor.world.launch.launcher import LaunchError
 from supervisor.world.launch.spec import HOME
 from supervisor.world.mcp_command import mcp_command
-
-log = structlog.get_logger("leasehold")
 
 _GOES_ON = frozenset(
     {
@@ -122,17 +117,6 @@ def equip(
         last.session if resume and last is not None else "",
         Hooks.AWAITED if start.hook else Hooks.NONE,
     )
-
-
-def template_of(harness: HarnessSettings) -> str:
-    """Return the template of the brief: the operator's own, or ours when that cannot be read."""
-    if harness.brief is None:
-        return TEMPLATE
-    try:
-        return harness.brief.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        log.warning("harness.brief_unread", path=str(harness.brief), why=str(error))
-        return TEMPLATE
 
 
 def hook_command() -> tuple[str, ...]:

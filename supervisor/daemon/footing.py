@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from supervisor.daemon.harness_limits import say_what_is_not_kept
 from supervisor.daemon.self_test import probe_confinement, probe_level
+from supervisor.daemon.templates import say_what_is_misspelt
 from supervisor.world.config.models import Settings
 from supervisor.world.footing import Footing
 from supervisor.world.launch.climb import climb
@@ -67,4 +68,5 @@ async def _ladder(settings: Settings) -> Ladder:
         ) from error
     ladder = await climb(place.launcher, here)
     say_what_is_not_kept(settings, ladder)
+    say_what_is_misspelt(settings)
     return ladder

@@ -14,9 +14,10 @@ from supervisor.core.sessions.brief import render
 from supervisor.core.sessions.roster import Intent, Session
 from supervisor.daemon.briefing import brief_of, dirty_in_scope
 from supervisor.daemon.confining import confinement
-from supervisor.daemon.equipping import equip, template_of
+from supervisor.daemon.equipping import equip
 from supervisor.daemon.guarding import guard_of
 from supervisor.daemon.harness_limits import limits_of
+from supervisor.daemon.templates import template_of
 from supervisor.daemon.workshop import Workshop
 from supervisor.world.config.credentials import pass_through
 from supervisor.world.config.models import HarnessSettings

@@ -20,6 +20,7 @@ from supervisor.daemon.service import Service
 from supervisor.daemon.settling import Settler
 from supervisor.daemon.situation import Situation
 from supervisor.daemon.source_setup import make_sources
+from supervisor.daemon.templates import say_what_is_misspelt
 from supervisor.daemon.workshop import Workshop
 from supervisor.world.config.diff import changes
 from supervisor.world.config.load import ConfigError, load
@@ -93,6 +94,7 @@ class Reloader:
         failpoint("reload.read")
         self._put_in_force(settings, repos)
         say_what_is_not_kept(settings, self._shop.footing.ladder)
+        say_what_is_misspelt(settings)
         authority.tables.policy = policy
         authority.tables.resting.clear()  # the operator may have mended what could not be started
         authority.tables.recent.window = policy.selection.recent_window

@@ -94,3 +94,28 @@ def test_an_agent_with_a_home_of_its_own_writes_nothing_into_the_accounts(agent,
     assert sorted(home.rglob("*")) == before
     (folder,) = (site.root / ".leasehold/state/sessions").iterdir()
     assert (folder / "home/.claude.json").read_text() == "mine"
+
+
+def test_a_task_with_long_notes_runs_on_an_agent_that_takes_its_brief_as_an_argument(site):
+    site.configure(
+        """
+        import os, subprocess, sys
+        open("a.txt", "w").write(str(len(sys.argv[1].encode())))
+        subprocess.run(["git", "add", "a.txt"], check=True)
+        subprocess.run(["git", "commit", "-qm", "Do it", "--", "a.txt"], check=True)
+        """,
+        supervisor={"pool": False},
+        **{"harness.takes": {"command": [sys.executable, ".leasehold/agent.py", "{prompt}"]}},
+    )
+    site.write(
+        "tasks/a.md", "---\nstate: backlog\nharness: takes\npaths: [a.txt]\n---\n# Do a\n\n" + "ж" * 60_000
+    )
+    process = site.start()
+    for _ in range(12):
+        site.run("task", "note", "--task", "a", "ж" * 4000)
+    site.run("launch", "--task", "a")
+    ended = site.wait_for("session.ended")["data"]
+    site.end(process)
+
+    assert ended["outcome"] == "finished", ended["sentence"]
+    assert 64 << 10 < int((site.root / "a.txt").read_text()) < 128 << 10

@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from supervisor.core.sessions.brief import BODY_LIMIT, Brief, render
+from dataclasses import replace
+
+import pytest
+
+from supervisor.core.sessions.brief import (
+    BODY_LIMIT,
+    LIMIT,
+    NOTES_LIMIT,
+    TEMPLATE,
+    Brief,
+    Neighbour,
+    misspelt,
+    render,
+)
+from supervisor.core.tasks.notes import KEPT, TaskNote
 from supervisor.core.tasks.task import Task
 
 
@@ -32,3 +46,38 @@ def test_a_long_text_is_cut_by_bytes_and_says_where_the_rest_is() -> None:
 
     assert len(text.encode()) < BODY_LIMIT + 200
     assert text.endswith(f"[{BODY_LIMIT} bytes more: `leasehold task show k` has all of it]\n")
+
+
+def test_of_long_notes_the_latest_are_shown_and_the_others_counted() -> None:
+    notes = tuple(TaskNote("session 1", f"{number} " + "ж" * 3990, 0.0) for number in range(KEPT))
+    text = render(replace(brief("Do it."), notes=notes), "{notes}")
+
+    assert len(text.encode()) < NOTES_LIMIT + 200
+    assert "ago: 29 ж" in text
+    assert text.startswith(
+        "## Notes on this task\n\n- 27 older: `leasehold task show k`\n- session 1, 0s ago: 27 ж"
+    )
+
+
+def test_no_brief_is_longer_than_what_a_program_takes_as_one_argument() -> None:
+    longest = "ж" * 4000
+    others = tuple(Neighbour("s", "t", longest[:500], (longest,) * 12) for _ in range(12))
+    notes = tuple(TaskNote("operator", longest, 0.0) for _ in range(KEPT))
+    text = render(replace(brief("ж" * BODY_LIMIT), notes=notes, neighbours=others), TEMPLATE * 2)
+
+    assert LIMIT < len(text.encode()) < LIMIT + 100 < 128 << 10
+    assert text.endswith(" bytes more did not fit here]\n")
+
+
+@pytest.mark.parametrize(
+    ("template", "told"),
+    [
+        (TEMPLATE, []),
+        ("{title} {name} ${x} {}", []),
+        ("{title} {boddy}", ["no section {boddy}; did you mean {body}?"]),
+        ("Do it. {rules}", ["neither {title} nor {body}: sessions would not be told their task"]),
+        ("", ["neither {title} nor {body}: sessions would not be told their task"]),
+    ],
+)
+def test_a_template_that_misspells_a_section_or_has_no_task_is_told(template: str, told: list[str]) -> None:
+    assert misspelt(template) == told

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 from supervisor.core.duration import format_duration
 from supervisor.core.history.plateau import Plateau
@@ -81,8 +82,12 @@ class Brief:
     writable: tuple[str, ...] = ()  # where alone it may write, when it is confined
 
 
+SECTIONS = ("title", "body", "session", "others", "landed", "inherited", "notes", "plateau", "rules")
 TEMPLATE = "{title}\n\n{body}\n\n{session}\n\n{others}\n\n{landed}\n\n{inherited}\n\n{notes}\n\n{plateau}\n\n{rules}\n"
-BODY_LIMIT = 64 << 10  # bytes of UTF-8; a program takes no argument above 128 KiB
+BODY_LIMIT = 64 << 10  # bytes of UTF-8
+NOTES_LIMIT = 24 << 10  # bytes of all notes that are shown
+LIMIT = 120 << 10  # bytes of the whole: Linux starts no program with an argument above 128 KiB
+_LINE_LIMIT = 2000  # characters of one line of a list, in which paths may be long
 
 
 def render(brief: Brief, template: str = TEMPLATE) -> str:
@@ -107,17 +112,35 @@ def render(brief: Brief, template: str = TEMPLATE) -> str:
     if empty:
         template = re.sub(rf"\{{(?:{empty})\}}\n*", "", template)
     named = re.compile(r"\{(" + "|".join(sections) + r")\}")
-    return named.sub(lambda found: sections[found[1]], template).rstrip() + "\n"
+    text = named.sub(lambda found: sections[found[1]], template).rstrip() + "\n"
+    return _cut(text, LIMIT, "[{} bytes more did not fit here]\n")
+
+
+def misspelt(template: str) -> list[str]:
+    """Return in words what a template of one's own seems to get wrong: a section nearly named, or no task in it."""
+    found = [
+        f"no section {{{name}}}; did you mean {{{near[0]}}}?"
+        for name in dict.fromkeys(re.findall(r"\{([A-Za-z_]+)\}", template))
+        if name not in SECTIONS and (near := get_close_matches(name, SECTIONS, 1, 0.75))
+    ]
+    if "{body}" not in template and "{title}" not in template:
+        found.append("neither {title} nor {body}: sessions would not be told their task")
+    return found
+
+
+def _cut(text: str, limit: int, rest: str) -> str:
+    """Return the text, or what fits into `limit` bytes of it and `rest` with the number of the others."""
+    raw = text.encode("utf-8", "surrogatepass")
+    if len(raw) <= limit:
+        return text
+    return f"{raw[:limit].decode('utf-8', 'ignore')}\n\n{rest.format(len(raw) - limit)}"
 
 
 def _body(task: Task) -> str:
     """Return the task's text, cut where it is too long to be handed over."""
-    text = task.body.strip()
-    raw = text.encode("utf-8", "surrogatepass")
-    if len(raw) <= BODY_LIMIT:
-        return text
-    kept = raw[:BODY_LIMIT].decode("utf-8", "ignore")
-    return f"{kept}\n\n[{len(raw) - BODY_LIMIT} bytes more: `leasehold task show {task.key}` has all of it]"
+    return _cut(
+        task.body.strip(), BODY_LIMIT, f"[{{}} bytes more: `leasehold task show {task.key}` has all of it]"
+    )
 
 
 def _session_lines(brief: Brief) -> list[str]:
@@ -193,11 +216,19 @@ def _inherited_lines(brief: Brief) -> list[str]:
 
 
 def _note_lines(brief: Brief) -> list[str]:
-    shown = brief.notes[-SHOWN:]
-    return [
-        f"- {note.by}, {format_duration(max(0.0, brief.now - note.at))} ago: {_indented(note.text).lstrip()}"
-        for note in shown
-    ]
+    """Return the latest notes, as many as there is room for."""
+    lines: list[str] = []
+    room = NOTES_LIMIT
+    for note in reversed(brief.notes[-SHOWN:]):
+        ago = format_duration(max(0.0, brief.now - note.at))
+        line = f"- {note.by}, {ago} ago: {_indented(note.text).lstrip()}"
+        room -= len(line.encode("utf-8", "surrogatepass"))
+        if room < 0:
+            break
+        lines.insert(0, line)
+    if older := len(brief.notes) - len(lines):
+        lines.insert(0, f"- {older} older: `leasehold task show {brief.task.key}`")
+    return lines
 
 
 def _indented(text: str) -> str:
@@ -240,6 +271,8 @@ def _paragraph(title: str, lines: Sequence[str]) -> str:
 
 def _list(items: Sequence[str]) -> str:
     shown = ", ".join(items[:SHOWN])
+    if len(shown) > _LINE_LIMIT:
+        shown = f"{shown[:_LINE_LIMIT]} …"
     return shown + (f" and {len(items) - SHOWN} more" if len(items) > SHOWN else "")
 
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from supervisor.core.sessions.brief import misspelt
 from supervisor.world.config.credentials import pass_through
 from supervisor.world.config.effective import looks_secret
 from supervisor.world.config.faults import Fault
@@ -28,7 +29,7 @@ class HostReport:
 async def look_at_host(settings: Settings, environ: Mapping[str, str]) -> HostReport:
     """Return what this host lacks for the configuration; changes nothing."""
     faults = [*_programs(settings, environ), *_folders(settings)]
-    warnings = [*_secrets(settings, environ), *_idle(settings)]
+    warnings = [*_secrets(settings, environ), *_templates(settings), *_idle(settings)]
     repositories = {}
     async for name, opened in _repositories(settings):
         if isinstance(opened, Repository):
@@ -111,6 +112,18 @@ def _secrets(settings: Settings, environ: Mapping[str, str]) -> Iterator[Fault]:
                 f"harness.{name}.env: {variable} looks like a secret; "
                 f'take it out and write env_from = ["{variable}"]',
             )
+
+
+def _templates(settings: Settings) -> Iterator[Fault]:
+    for name, harness in settings.harness.items():
+        if harness.brief is None or not harness.brief.is_file():
+            continue
+        try:
+            odd = misspelt(harness.brief.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError) as error:
+            odd = [f"it cannot be read, so sessions get the usual brief: {error}"]
+        for why in odd:
+            yield Fault(("harness", name, "brief"), f"harness.{name}.brief: {harness.brief}: {why}")
 
 
 def _idle(settings: Settings) -> Iterator[Fault]:
