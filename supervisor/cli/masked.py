@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from supervisor.core.sessions.masking import MASK, Masks
 
-_NAMES = ("KEY", "TOKEN", "SECRET", "PASSWORD")
 _BEGIN, _END = b"-----BEGIN ", b"PRIVATE KEY-----"
-
-
-def secrets_in(environ: Mapping[str, str]) -> list[str]:
-    """Return the values of variables that are named like secrets."""
-    return [value for name, value in environ.items() if name.upper().endswith(_NAMES)]
 
 
 class Masked:

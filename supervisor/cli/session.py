@@ -149,8 +149,9 @@ def logs(
     TOKEN, SECRET or PASSWORD.
     """
     from supervisor.cli.logs import follow_log, print_log
-    from supervisor.cli.masked import Masked, secrets_in
+    from supervisor.cli.masked import Masked
     from supervisor.cli.pretty import Pretty
+    from supervisor.core.sessions.masking import secrets_in
 
     if pretty and raw:
         raise click.UsageError("give either --pretty or --raw")

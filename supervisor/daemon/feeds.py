@@ -38,7 +38,7 @@ class Sources:
         self._reading: dict[str, anyio.Event] = {}  # set when the reading is over
         self._again: set[str] = set()
         self._then: dict[str, list[Callable[[], object]]] = {}
-        self._said: dict[str, tuple[Problem, ...]] = {}
+        self._said: tuple[Problem, ...] = ()
         self.configured = anyio.Event()  # set, and replaced, whenever other sources are in force
         authority.on_time(self._seconds_left, self._ring)
 
@@ -167,9 +167,8 @@ class Sources:
 
     def _say_problems(self) -> list[Effect]:
         """Note each problem once, when it appears."""
-        known = {problem for problems in self._said.values() for problem in problems}
-        found = self._authority.tables.backlog.problems()
-        self._said = {"": found}
+        known, found = set(self._said), self._authority.tables.backlog.problems()
+        self._said = found
         return [
             Note("source.problem", data={"source": problem.source, "problem": problem.sentence()})
             for problem in found

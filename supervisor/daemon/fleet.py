@@ -44,9 +44,8 @@ from supervisor.world.processes import open_pidfd
 
 log = structlog.get_logger("leasehold")
 
-_CONTACT_AGAIN = (
-    0.25  # seconds before the first attempt to reach a worker again; doubled for each further one
-)
+# Seconds before the first attempt to reach a worker again; doubled for each further one.
+_CONTACT_AGAIN = 0.25
 _CONTACT_SLOWEST = 10.0
 _LAST_WORDS = 0.5  # seconds; they are in the socket, and its end follows at once
 

@@ -57,10 +57,8 @@ async def guard_of(
     )
 
 
-_GATE_FILES = (
-    "GIT_CONFIG_VALUE_",
-    "GIT_CONFIG_PARAMETERS",
-)  # the variables that name the folder of the hooks
+# Begin the names of the variables that name the folder of the hooks.
+_GATE_FILES = ("GIT_CONFIG_VALUE_", "GIT_CONFIG_PARAMETERS")
 
 
 def _under_guard(repo: Repository, hooks: Path, base: Mapping[str, str]) -> dict[str, str]:

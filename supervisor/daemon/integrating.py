@@ -106,9 +106,8 @@ class Integrator:
                     await self._serve(line, self._batch(line, job))
             if job.result is not None:
                 return job.result
-            if (
-                job.stage is not Stage.HELD
-            ):  # it stood behind another that it does not go with: now it is first
+            # It stood behind another that it does not go with: now it is first.
+            if job.stage is not Stage.HELD:
                 continue
             if self._authority.now().mono >= given_up_at:
                 return job.kept(Hitch.HELD, job.why)

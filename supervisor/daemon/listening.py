@@ -22,7 +22,7 @@ from asyncinotify import Inotify, Mask, Watch
 from supervisor.core.decisions import hearing
 from supervisor.core.decisions.hearing import Mark
 from supervisor.core.sessions.lifecycle import Settling
-from supervisor.core.sessions.masking import Masks
+from supervisor.core.sessions.masking import Masks, secrets_in
 from supervisor.core.sessions.outcome import NEVER_RAN, ExitRecord
 from supervisor.core.sessions.reading import Reading, Verdict, VerdictKind
 from supervisor.core.sessions.roster import Session
@@ -287,15 +287,11 @@ class Listener:
         secrets = [session.intent.capability]
         if harness is not None:
             secrets += pass_through(harness.env_from, os.environ).values.values()
-            secrets += [value for name, value in harness.env.items() if _names_a_secret(name)]
+            secrets += secrets_in(harness.env)
         return Masks(secrets)
 
     def _out(self, session: Session) -> Path:
         return self._places.folder(session.id) / "out.log"
-
-
-def _names_a_secret(variable: str) -> bool:
-    return variable.upper().endswith(("KEY", "TOKEN", "SECRET", "PASSWORD"))
 
 
 def _found(session: Session) -> ExitRecord | None:

@@ -6,9 +6,8 @@ is as it was.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import structlog
 
@@ -16,6 +15,7 @@ from supervisor.core.leases.lease import Mode, Want
 from supervisor.core.leases.scope import ScopeError, file_scope, path_key
 from supervisor.core.sessions.roster import Session
 from supervisor.daemon.authority import Authority
+from supervisor.daemon.spawn import Spawn
 from supervisor.world.git.facts import dirty
 from supervisor.world.git.repository import Repository
 from supervisor.world.git.run import GitError
@@ -41,7 +41,7 @@ class Probation:
     def __init__(
         self,
         authority: Authority,
-        spawn: Callable[[Callable[[], Coroutine[Any, Any, None]]], None],
+        spawn: Spawn,
         give_back: Callable[[str, tuple[Want, ...]], object],
     ) -> None:
         self._authority = authority

@@ -8,9 +8,8 @@ from supervisor.world.journal.entries import SessionRow
 from supervisor.world.journal.journal import Journal
 
 _MOST = 100_000  # sessions that are looked at
-_LONGEST_SESSION = (
-    86_400.0  # seconds by which a session that spent within the window may have begun before it
-)
+# Seconds by which a session that spent within the window may have begun before it.
+_LONGEST_SESSION = 86_400.0
 
 
 def remember_starts(tables: Tables, journal: Journal, now: Moment) -> None:

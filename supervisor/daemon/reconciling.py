@@ -34,6 +34,7 @@ from supervisor.world.launch import records
 from supervisor.world.launch.found import Sight, look
 from supervisor.world.launch.launcher import Cleared, Launcher, LaunchError
 from supervisor.world.launch.rung import Rung
+from supervisor.world.launch.tail import last_line
 from supervisor.world.processes import open_pidfd
 from supervisor.world.standstill import standstill
 
@@ -203,7 +204,7 @@ class Reconciler:
             return
         # What an earlier supervisor did not get to is nobody's failure; a worker of ours that died is one.
         inherited = session.id in self._inherited
-        if not inherited and (last := _last_line(self._places.folder(session.id) / "worker.log")):
+        if not inherited and (last := last_line(self._places.folder(session.id) / "worker.log")):
             why = f"{why}: {last}"
         record = ExitRecord("abandoned" if inherited else "unspawned", why=why, by="supervisor")
         self._over(session, WorkerEnded(record))
@@ -271,11 +272,3 @@ def _starts_by_itself(folder: Path) -> bool:
         return records.read_rung(folder) in {Rung.SYSTEM_UNITS, Rung.USER_UNITS}
     except records.RecordError:
         return False
-
-
-def _last_line(path: Path) -> str:
-    try:
-        lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
-    except OSError:
-        return ""
-    return next((line.strip() for line in reversed(lines) if line.strip()), "")

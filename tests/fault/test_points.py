@@ -187,9 +187,8 @@ def test_a_worker_may_be_killed_while_it_stops_its_session(arena, point):
     gone = arena.evidence.lines("overruns")[0]["session"]  # of a slow stop the budget gets ahead
     arena.site.wait_for("session.ended", session=gone)
     assert not [line for line in arena.evidence.alive() if line["session"] == gone]
-    arena.site.run(
-        "task", "release", "deaf-a", code=None
-    )  # the stop was an operator's wish, and holds the task
+    # The stop was an operator's wish, and holds the task.
+    arena.site.run("task", "release", "deaf-a", code=None)
     arena.site.end(arena.site.running[-1])
     arena.recover()
     arena.conclude(point, "kill", killed_workers=True)

@@ -58,9 +58,8 @@ def test_descriptors_threads_and_memory_stay_flat_over_many_sessions(arena, full
     (fds, threads, rss), (fds_after, threads_after, rss_after) = seen[0], seen[-1]
     assert len(sessions) == 3 * wave
     assert fds_after <= fds + wave / 4, seen  # one for each session would be eight times that
-    assert threads_after <= threads + wave / 4, (
-        seen
-    )  # as many threads as once worked at the same time stay a while
+    # As many threads as once worked at the same time stay a while.
+    assert threads_after <= threads + wave / 4, seen
     assert rss_after - rss <= RSS_PER_HUNDRED * 2 * wave / 100, seen
     assert zombies(process.pid) == []
     assert cgroups_of(sessions) == []

@@ -31,9 +31,8 @@ class Route:
     end: End = End.REFUSED
     outside: str = ""
     keep_dumpable: bool = True
-    swap: bool = (
-        False  # tell the script over the pipe `go` when it is looked at, and go on when `done` is read
-    )
+    # Tell the script over the pipe `go` when it is looked at, and go on when `done` is read.
+    swap: bool = False
     why: str = ""
 
 

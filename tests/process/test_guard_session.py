@@ -398,9 +398,8 @@ def test_a_session_is_told_that_another_changed_a_file_since_it_began(site):
 
     (told,) = site.events("read.stale")
     assert (told["task"], told["data"]["path"]) == ("second", "README.md")
-    assert (
-        output(site, "second").count("after this session began; read it again") == 2
-    )  # on stderr, and as a notice
+    # On stderr, and as a notice.
+    assert output(site, "second").count("after this session began; read it again") == 2
 
 
 def test_a_session_says_at_which_level_it_ran(site):

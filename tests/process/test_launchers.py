@@ -67,9 +67,8 @@ class House:
         self.fifo = root / "ready"
         os.mkfifo(self.fifo)
         self.fifo.chmod(0o666)
-        self._ready = os.open(
-            self.fifo, os.O_RDWR | os.O_NONBLOCK
-        )  # also for writing: no end of file between two
+        # Also for writing: no end of file between two.
+        self._ready = os.open(self.fifo, os.O_RDWR | os.O_NONBLOCK)
         self.workers: list[StartedWorker] = []
 
     def spec(self, session: str, *argv: str) -> SessionSpec:

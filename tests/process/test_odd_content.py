@@ -157,9 +157,8 @@ def test_the_commit_of_a_submodule_is_integrated_and_its_own_checkout_is_left_al
     assert [end["outcome"] for end in ends(site).values()] == ["finished", "finished"], ends(site)
     assert site.git("rev-parse", "main:sub").strip() == commits[2]
     assert site.git("-C", "sub", "rev-parse", "HEAD").strip() == commits[0]
-    assert (
-        site.git("status", "--porcelain", "-uno") == " M sub\n"
-    )  # until `git submodule update`, as after any pull
+    # Until `git submodule update`, as after any pull.
+    assert site.git("status", "--porcelain", "-uno") == " M sub\n"
     assert site.git("fsck", "--no-dangling") == ""
 
 

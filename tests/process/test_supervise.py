@@ -439,9 +439,8 @@ def test_promise_13_an_idle_supervisor_does_not_wake(site):
         select.select([], [], [], 3.0)
         return switches() - before <= 1
 
-    assert any(
-        sleeps() for _ in range(10)
-    )  # at once, or when what the status request stirred got the processor
+    # At once, or when what the status request stirred got the processor.
+    assert any(sleeps() for _ in range(10))
 
 
 def test_leases_taken_while_it_runs_survive_a_kill_of_the_supervisor(site):

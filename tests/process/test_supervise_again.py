@@ -95,10 +95,8 @@ def test_a_second_term_stops_a_drain_and_a_third_kills(site, tagged):
 
     assert tagged(session) == []
     ended = site.events("session.ended")[0]["data"]
-    assert (ended["outcome"], ended["evidence"]["signal"]) == (
-        "stopped",
-        signal.SIGKILL,
-    )  # long before its grace
+    # Long before its grace.
+    assert (ended["outcome"], ended["evidence"]["signal"]) == ("stopped", signal.SIGKILL)
 
 
 def test_a_drain_at_the_end_is_cut_short_by_its_timeout(site, tagged):

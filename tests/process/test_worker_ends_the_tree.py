@@ -160,9 +160,8 @@ def test_many_sessions_stopped_at_once_leave_each_other_the_time_to_die(tmp_path
     found = stop.stop_all(native, tmp_path, stop.cgroup_base() if rung == "cgroup" else None, 40)
 
     assert found["left"] == 0
-    assert (
-        found["cpu"] < 4
-    )  # seconds; it takes 0.4, and sweeps that poll took all of two cores for ten seconds
+    # Seconds; it takes 0.4, and sweeps that poll took all of two cores for ten seconds.
+    assert found["cpu"] < 4
 
 
 UNKILLABLE = """

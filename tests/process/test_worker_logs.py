@@ -72,9 +72,8 @@ def wait_for_hole(log: Path, beyond: int) -> None:
             watch.set()
             with contextlib.suppress(OSError):  # an empty file, or no data after the hole
                 start = os.lseek(fd, 0, os.SEEK_HOLE)
-                if os.lseek(fd, start, os.SEEK_DATA) > max(
-                    start, beyond
-                ):  # the end counts as a hole, until it grows
+                # The end counts as a hole, until it grows.
+                if os.lseek(fd, start, os.SEEK_DATA) > max(start, beyond):
                     return
             assert select.select([watch.fd], [], [], PATIENCE)[0]
             watch.acknowledge()

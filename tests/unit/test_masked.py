@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from supervisor.cli.masked import Masked, secrets_in
+from supervisor.cli.masked import Masked
+from supervisor.core.sessions.masking import secrets_in
 
 KEY = b"sk-" + b"ant-" + b"a1B2" * 8
 

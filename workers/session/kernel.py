@@ -96,9 +96,8 @@ class Signals:
 
     def __init__(self, numbers: tuple[int, ...]) -> None:
         for number in numbers:
-            signal.signal(
-                number, signal.SIG_DFL
-            )  # an ignored SIGCHLD would be inherited, and no child waited for
+            # An ignored SIGCHLD would be inherited, and no child waited for.
+            signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
         mask = sum(1 << (number - 1) for number in numbers).to_bytes(8, sys.byteorder).ljust(128, b"\0")
         self.fd = _checked(_libc.signalfd(-1, mask, os.O_NONBLOCK | os.O_CLOEXEC))

@@ -171,9 +171,8 @@ def open_listener(path: str, inherited: int | None) -> socket.socket:
     if inherited is not None:
         os.set_inheritable(inherited, False)
         listener = socket.socket(fileno=inherited)
-        listener.listen(
-            MAX_CLIENTS
-        )  # again, so that who connects is told that it is this process that listens
+        # Again, so that who connects is told that it is this process that listens.
+        listener.listen(MAX_CLIENTS)
         return listener
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     folder = os.open(os.path.dirname(path), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -122,9 +122,8 @@ class Worker:
             due = min(life.next_due(self.state), self._logs.check_at, self._guard.due(), retry_at)
             self._loop.turn(due)
             requests.attempt_pause(self)
-            if (
-                boottime() >= due
-            ):  # else only a held call was served, as a program writes one file after the other
+            # Else only a held call was served, as a program writes one file after the other.
+            if boottime() >= due:
                 self._guard.look()
                 self._logs.check(boottime())
                 self.feed(life.Due())

@@ -1,4 +1,4 @@
-"""Whether new sessions may start at all: open, paused or draining. ."""
+"""Whether new sessions may start at all: open, paused or draining."""
 
 from __future__ import annotations
 

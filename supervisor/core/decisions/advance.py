@@ -195,9 +195,8 @@ def _track_after(tables: Tables, session: Session, track: Track, ending: Ending,
         tuple(evidence.get("branch", {}).get("paths", ())),
         session.said,
     )
-    if (
-        ending.outcome is Outcome.UNSPAWNED and track.last is not None
-    ):  # nothing ran: what was left is left still
+    # Nothing ran: what was left is left still.
+    if ending.outcome is Outcome.UNSPAWNED and track.last is not None:
         last = replace(
             last,
             dirty=track.last.dirty,

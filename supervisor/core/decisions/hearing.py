@@ -53,9 +53,8 @@ def heard(tables: Tables, session: Session, before: Mark, after: Mark, now: Mome
         lifted = resting.answered(tables, session, now)
         effects += lifted
         effects += fill(tables, now) if lifted else []
-    if (
-        before.edited and after.turns > before.turns
-    ):  # that edit is over, and its hook has had the time to speak
+    # That edit is over, and its hook has had the time to speak.
+    if before.edited and after.turns > before.turns:
         effects += _miss_hooks(session)
     tokens, cost = after.tokens - before.tokens, after.cost_usd - before.cost_usd
     if tokens > 0 or cost > 0:

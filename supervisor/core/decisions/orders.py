@@ -18,16 +18,7 @@ from supervisor.core.sessions.integration import Integrated
 from supervisor.core.sessions.lifecycle import Stop, Wanted, Wish
 from supervisor.core.sessions.outcome import Outcome
 from supervisor.core.sessions.roster import Session
-from supervisor.core.tasks.standing import (
-    Assigned,
-    Cancelled,
-    Cooling,
-    Done,
-    Held,
-    Parked,
-    Ready,
-    standing_name,
-)
+from supervisor.core.tasks.standing import Assigned, Cancelled, Done, Held, Ready, standing_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,21 +167,3 @@ def _preempt(tables: Tables, session: Session, better: str, now: Moment) -> list
 def _make_ready(tables: Tables, key: str, by: str, kind: str, now: Moment) -> list[Effect]:
     tables.backlog.put(key, tables.backlog.track(key).moved(Ready()))
     return [Note(kind, task=key, data={"by": by}), SaveTask(key), *fill(tables, now)]
-
-
-__all__ = [
-    "Cooling",
-    "NotDone",
-    "Parked",
-    "Result",
-    "admit",
-    "cancel",
-    "hold",
-    "release",
-    "reprioritize",
-    "resume",
-    "retry",
-    "set_priority",
-    "toggle_drain",
-    "wish",
-]

@@ -15,9 +15,8 @@ if TYPE_CHECKING:
 
 _FILE, _EXCLUSIVE = Kind.FILE, Mode.EXCLUSIVE
 _NEVER = float("-inf")
-_new = (
-    tuple.__new__
-)  # half the time of the named tuple's own constructor, which would be a function call more
+# Half the time of the named tuple's own constructor, which would be a function call more.
+_new = tuple.__new__
 
 
 class _Record:

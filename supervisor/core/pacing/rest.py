@@ -14,9 +14,8 @@ from supervisor.core.pacing.retry import RetryPolicy, backoff, unit_hash
 
 LONGEST = 8 * 86_400.0  # seconds; what is told as a later reset than that is a mistake
 _APART = 15.0  # seconds within which the others follow the canary
-_LATE_SHARE = (
-    0.1  # of a wait that was told; so much later at most is tried, since others wait for the same instant
-)
+# Of a wait that was told; so much later at most is tried, since others wait for the same instant.
+_LATE_SHARE = 0.1
 _LATE_MOST = 60.0
 
 

@@ -44,9 +44,8 @@ def weigh(outcome: Outcome) -> Weight:
             return Weight.NEUTRAL
         case Outcome.OVER_QUOTA:
             return Weight.NEUTRAL
-        case (
-            Outcome.RATE_LIMITED | Outcome.UNAVAILABLE | Outcome.UNSPAWNED
-        ):  # the harness is at fault; see `rest`
+        # The harness is at fault; see `rest`.
+        case Outcome.RATE_LIMITED | Outcome.UNAVAILABLE | Outcome.UNSPAWNED:
             return Weight.NEUTRAL
         case _:
             assert_never(outcome)

@@ -14,24 +14,18 @@ from supervisor.core.tasks.notes import TaskNote
 from supervisor.core.tasks.standing import LastRun
 from supervisor.core.tasks.task import Expects, Task
 
-_GUARD_RULES = (
-    (
-        '- a write to a file that another session holds fails with "Device or resource busy", in any program; '
-        "the file named by $LEASEHOLD_NOTICE says who holds it: work on something else first, then try again"
-    ),
+_GUARD_RULE = (
+    '- a write to a file that another session holds fails with "Device or resource busy", in any program; '
+    "the file named by $LEASEHOLD_NOTICE says who holds it: work on something else first, then try again"
 )
 _MOVED_RULE = "- you go on in another folder: {}. That of your earlier session is gone: use no path below it, whatever you remember"
-_TREE_RULES = (
-    (
-        "- leases are looked at when your commits are integrated; need a file that another session holds? "
-        "`leasehold lease acquire PATH --wait 60s`; `leasehold lease who PATH` names its holder"
-    ),
+_TREE_RULE = (
+    "- leases are looked at when your commits are integrated; need a file that another session holds? "
+    "`leasehold lease acquire PATH --wait 60s`; `leasehold lease who PATH` names its holder"
 )
-_FENCE_RULES = (
-    (
-        '- a write outside it, into the checkout or another session\'s work tree, fails with "Device or resource busy"; '
-        "the file named by $LEASEHOLD_NOTICE says why"
-    ),
+_FENCE_RULE = (
+    '- a write outside it, into the checkout or another session\'s work tree, fails with "Device or resource busy"; '
+    "the file named by $LEASEHOLD_NOTICE says why"
 )
 _SAY = (
     "- say how it went before you end: `leasehold task done`, `task block WHY` or `task handoff NOTE`; "
@@ -247,16 +241,16 @@ def _rule_lines(brief: Brief) -> list[str]:
                 f"- `leasehold integrate` brings what you have committed into {brief.target} at once, and you go on: do it when "
                 "others wait for a part of your work. In a conflict it names the files and both sides, and exits with 1"
             ),
-            *_TREE_RULES,
-            *(_MOVED_RULE.format(brief.moved_to) for _ in brief.moved_to[:1]),
-            *(_FENCE_RULES if brief.guarded else ()),
-            *(_CONFINED_RULE.format(_list(brief.writable)) for _ in brief.writable[:1]),
+            _TREE_RULE,
+            *([_MOVED_RULE.format(brief.moved_to)] if brief.moved_to else []),
+            *([_FENCE_RULE] if brief.guarded else []),
+            *([_CONFINED_RULE.format(_list(brief.writable))] if brief.writable else []),
         ]
     elif brief.task.repo:
         lines = [
             "- commit only what you hold; a commit outside your leases is refused and names the path",
             "- need another file? `leasehold lease acquire PATH --wait 60s`; `leasehold lease who PATH` names its holder",
-            *(_GUARD_RULES if brief.guarded else ()),
+            *([_GUARD_RULE] if brief.guarded else []),
             "- name the paths you commit (`git commit -- PATH …`): others share this checkout",
         ]
     if brief.task.expects is Expects.COMMIT and brief.task.repo:

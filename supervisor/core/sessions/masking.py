@@ -30,6 +30,14 @@ _SHAPES = re.compile(
 _HINT = re.compile(r"sk-|gh[pousr]_|github_pat_|glpat-|AIza|AKIA|xox|npm_|pypi-|hf_|eyJ|earer |PRIVATE KEY")
 
 
+_NAMES = ("KEY", "TOKEN", "SECRET", "PASSWORD")
+
+
+def secrets_in(environ: Mapping[str, str]) -> list[str]:
+    """Return the values of variables that are named like secrets."""
+    return [value for name, value in environ.items() if name.upper().endswith(_NAMES)]
+
+
 class Masks:
     """Hides known values and the shapes of keys."""
 

@@ -22,9 +22,8 @@ from supervisor.world.journal.journal import Journal
 from supervisor.world.processes import describe
 from supervisor.world.standstill import standstill
 
-_PATIENCE = (
-    30.0  # seconds beyond the grace: a tree is swept in 10, and a worker that stands still is killed sooner
-)
+# Seconds beyond the grace: a tree is swept in 10, and a worker that stands still is killed sooner.
+_PATIENCE = 30.0
 
 
 class StopSession(OneSession, kw_only=True):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,6 +17,7 @@ from supervisor.core.leases.scope import Kind, Scope, ScopeError, file_scope, pa
 from supervisor.core.sessions.roster import Session
 from supervisor.daemon.authority import Authority
 from supervisor.daemon.dead_locks import free_at_turn, is_locked
+from supervisor.daemon.spawn import Spawn
 from supervisor.daemon.verbs.answers import lease_error, living
 from supervisor.daemon.workshop import Workshop
 from supervisor.world.control.caller import Caller
@@ -60,7 +60,7 @@ class GuardVerbs:
         self,
         authority: Authority,
         shop: Workshop,
-        spawn: Callable[[Callable[[], Coroutine[Any, Any, None]]], None],
+        spawn: Spawn,
     ) -> None:
         self._authority = authority
         self._shop = shop

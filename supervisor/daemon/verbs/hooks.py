@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,6 +14,7 @@ from supervisor.core.sessions.hooks import Hooks
 from supervisor.core.sessions.roster import Session
 from supervisor.daemon.authority import Authority
 from supervisor.daemon.probation import Probation
+from supervisor.daemon.spawn import Spawn
 from supervisor.daemon.verbs.answers import living
 from supervisor.daemon.verbs.guard import GuardClaim, GuardVerbs
 from supervisor.daemon.verbs.leases import LeaseVerbs
@@ -48,7 +49,7 @@ class HookVerbs:
         authority: Authority,
         shop: Workshop,
         guard: GuardVerbs,
-        spawn: Callable[[Callable[[], Coroutine[Any, Any, None]]], None],
+        spawn: Spawn,
         probation: Probation,
     ) -> None:
         self._authority = authority
@@ -152,7 +153,7 @@ class HookVerbs:
 def write_verbs(
     authority: Authority,
     shop: Workshop,
-    spawn: Callable[[Callable[[], Coroutine[Any, Any, None]]], None],
+    spawn: Spawn,
     leases: LeaseVerbs,
 ) -> tuple[GuardVerbs, HookVerbs]:
     """Return who answers before a write: to guards and to hooks."""

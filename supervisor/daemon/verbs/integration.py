@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
 from typing import Any
 
 import msgspec
@@ -15,8 +14,10 @@ from supervisor.daemon.authority import Authority
 from supervisor.daemon.integrating import Integrator
 from supervisor.daemon.integration_job import Job
 from supervisor.daemon.living_integration import LivingIntegration
+from supervisor.daemon.spawn import Spawn
 from supervisor.daemon.touches import touch
-from supervisor.daemon.verbs.answers import living, not_found, who
+from supervisor.daemon.verbs.answers import living, who
+from supervisor.daemon.verbs.named import recorded
 from supervisor.daemon.workshop import Workshop
 from supervisor.world.control.caller import Caller, SessionCaller
 from supervisor.world.control.errors import Code, RpcError
@@ -48,7 +49,7 @@ class IntegrationVerbs:
         shop: Workshop,
         integrator: Integrator,
         journal: Journal,
-        spawn: Callable[[Callable[[], Coroutine[Any, Any, None]]], None],
+        spawn: Spawn,
     ) -> None:
         self._authority = authority
         self._shop = shop
@@ -73,7 +74,7 @@ class IntegrationVerbs:
         session = roster.get(params.session) or roster.of_task(params.session)
         if session is not None:
             return self._try_again(session.id)
-        intent = self._intent(params.session)
+        intent = msgspec.convert(recorded(self._journal, params.session).intent, Intent)
         repo = self._shop.repos.get(intent.repo)
         if repo is None:
             raise RpcError(Code.REFUSED, f'repository "{intent.repo}" is no longer configured')
@@ -141,12 +142,6 @@ class IntegrationVerbs:
             ),
         )
         return later
-
-    def _intent(self, name: str) -> Intent:
-        row = self._journal.session(name) or next(iter(self._journal.sessions(1, task=name)), None)
-        if row is None:
-            raise not_found("session", name, "`leasehold session list --all` names them")
-        return msgspec.convert(row.intent, Intent)
 
     async def _integrate(self, intent: Intent, repo: Repository, by: str, later: Later) -> None:
         branch, holder = branch_of(intent.session), f"integration {intent.session}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from supervisor.core.leases.lease import Granted, Lease, Mode, TimedOut, Waiting
 from supervisor.core.leases.scope import ScopeError
 from supervisor.daemon.authority import Authority
 from supervisor.daemon.fleet import Workers
+from supervisor.daemon.spawn import Spawn
 from supervisor.daemon.verbs.answers import answered_once_durable, lease_error, living, not_found
 from supervisor.daemon.workshop import Workshop
 from supervisor.world.control.caller import Caller, SessionCaller
@@ -25,8 +26,6 @@ from supervisor.world.failpoint import failpoint
 from supervisor.world.git.checked_out import checked_out
 from supervisor.world.git.paths import ScopePathError
 from supervisor.world.git.wire_path import decode_path
-
-Work = Callable[[], Coroutine[Any, Any, None]]
 
 
 class Acquire(Params, kw_only=True):
@@ -74,9 +73,7 @@ class GateCheck(Params, kw_only=True):
 class LeaseVerbs:
     """Answers about leases."""
 
-    def __init__(
-        self, authority: Authority, shop: Workshop, workers: Workers, spawn: Callable[[Work], None]
-    ) -> None:
+    def __init__(self, authority: Authority, shop: Workshop, workers: Workers, spawn: Spawn) -> None:
         self._authority = authority
         self._shop = shop
         self._workers = workers

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from supervisor.core.decisions import orders, resting
@@ -14,14 +14,13 @@ from supervisor.core.pacing import retry
 from supervisor.core.sessions.lifecycle import Ended, Running
 from supervisor.core.sessions.roster import Session
 from supervisor.daemon.authority import Authority
+from supervisor.daemon.spawn import Spawn
 from supervisor.daemon.verbs.answers import answered_once_durable, carried, not_found, who
 from supervisor.daemon.verbs.sessions import summary
 from supervisor.world.control.caller import Caller
 from supervisor.world.control.errors import Code, RpcError
 from supervisor.world.control.later import Later
 from supervisor.world.control.methods import Method, Params
-
-Spawn = Callable[[Callable[[], Coroutine[Any, Any, None]]], None]
 
 
 class LaunchParams(Params, kw_only=True):

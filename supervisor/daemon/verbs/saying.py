@@ -93,9 +93,8 @@ class SayingVerbs:
         session = living(authority, caller)
         said = Said(kind, _bounded(text), authority.now().wall, again_in)
         authority.do(saying.say(session, said))
-        self._workers.order(
-            session.id, "finished"
-        )  # it ought to leave now; its worker keeps the time for that
+        # It ought to leave now; its worker keeps the time for that.
+        self._workers.order(session.id, "finished")
         answer = {"session": session.id, "task": session.key, "said": said.as_json()}
         return answered_once_durable(authority, answer)
 

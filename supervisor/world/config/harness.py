@@ -42,9 +42,8 @@ def check_adapter(name: str) -> str:
     return name
 
 
-_SETTABLE = frozenset(
-    {"LEASEHOLD_GATE_WAIT"}
-)  # how long a commit waits for a supervisor is the operator's affair
+# How long a commit waits for a supervisor is the operator's affair.
+_SETTABLE = frozenset({"LEASEHOLD_GATE_WAIT"})
 
 
 def check_variable(name: str) -> None:

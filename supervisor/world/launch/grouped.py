@@ -51,18 +51,12 @@ class CgroupLauncher:
 
     async def clear(self, session: str, folder: Path) -> Cleared:
         """Kill the session's group as one, then what got out of it but names the session."""
-        inside = await self.tidy(session, folder)
-        outside = await sweep_tagged(session, folder)
-        return Cleared(inside.killed + outside.killed, inside.survivors + outside.survivors, inside.why)
+        return Cleared.of([await self.tidy(session, folder), await sweep_tagged(session, folder)])
 
     async def tidy(self, session: str, folder: Path) -> Cleared:
         """Remove the session's group; end what still runs in it."""
-        cleared = [await self._end(place, Mark(session, folder)) for place in self._places(session, folder)]
-        return Cleared(
-            tuple(pid for each in cleared for pid in each.killed),
-            tuple(survivor for each in cleared for survivor in each.survivors),
-            next((each.why for each in cleared if each.why), ""),
-        )
+        mark = Mark(session, folder)
+        return Cleared.of([await self._end(place, mark) for place in self._places(session, folder)])
 
     async def _end(self, place: Path, mark: Mark) -> Cleared:
         why = _evidence(place)

@@ -63,11 +63,8 @@ class Ladder:
         """Clear a session away on the rung on which it was started."""
         rung = self._rung_of(session, folder)
         if rung is None:  # a stray without a folder: whoever holds something of it
-            everywhere = [await launcher.clear(session, folder) for launcher in self._launchers.values()]
-            return Cleared(
-                tuple(pid for cleared in everywhere for pid in cleared.killed),
-                tuple(survivor for cleared in everywhere for survivor in cleared.survivors),
-                "; ".join(filter(None, (cleared.why for cleared in everywhere))),
+            return Cleared.of(
+                [await launcher.clear(session, folder) for launcher in self._launchers.values()]
             )
         if rung not in self._launchers:
             return Cleared(survivors=(f"what its {rung.value} holds, which is out of reach now",))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -34,6 +35,16 @@ class Cleared:
     killed: tuple[int, ...] = ()
     survivors: tuple[str, ...] = ()
     why: str = ""
+
+    @classmethod
+    def of(cls, parts: Iterable[Cleared]) -> Cleared:
+        """Return what was found in several places, as one."""
+        parts = tuple(parts)
+        return cls(
+            tuple(pid for part in parts for pid in part.killed),
+            tuple(survivor for part in parts for survivor in part.survivors),
+            "; ".join(filter(None, (part.why for part in parts))),
+        )
 
     @property
     def told(self) -> str:

@@ -20,9 +20,8 @@ Message = Mapping[str, Any]
 Answered = Callable[[Message], None]
 
 MAX_LINE = 8 << 20  # bytes; an exit record with many leaked processes is the longest message there is
-ANSWER_WITHIN = (
-    10.0  # seconds; all that is answered takes a few at most, and a worker may be stopped by a signal
-)
+# Seconds; all that is answered takes a few at most, and a worker may be stopped by a signal.
+ANSWER_WITHIN = 10.0
 
 
 class WorkerLink(asyncio.Protocol):

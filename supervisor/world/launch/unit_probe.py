@@ -19,6 +19,7 @@ from supervisor.world.launch.ladder import Trial
 from supervisor.world.launch.launcher import LaunchError
 from supervisor.world.launch.local import reap
 from supervisor.world.launch.spec import SessionSpec
+from supervisor.world.launch.tail import last_line
 from supervisor.world.launch.units import PROBE, UnitLauncher, unit_of
 from supervisor.world.level import Bite
 from supervisor.world.systemd.bus import BusError
@@ -84,20 +85,13 @@ async def _run(launcher: UnitLauncher, session: str, here: Installation) -> Bite
         finally:
             reap(started.pidfd)
         record = records.read_exit(folder)
-        return Bite(record.code == 0, _said(folder) or f"the probe of the guard ended with {record.code}")
+        said = last_line(folder / "out.log")
+        return Bite(record.code == 0, said or f"the probe of the guard ended with {record.code}")
     finally:
         with anyio.CancelScope(shield=True):
             await launcher.tidy(session, folder)
         shutil.rmtree(folder, ignore_errors=True)
         spec.socket.unlink(missing_ok=True)
-
-
-def _said(folder: Path) -> str:
-    try:
-        lines = (folder / "out.log").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return ""
-    return lines[-1] if lines else ""
 
 
 def _limits() -> frozenset[str]:

@@ -66,9 +66,7 @@ class UnitLauncher:
 
     async def clear(self, session: str, folder: Path) -> Cleared:
         """End the session's unit with all in it, then what got out of it but names the session."""
-        inside = await self._end(session)
-        outside = await sweep_tagged(session, folder)
-        return Cleared(inside.killed + outside.killed, inside.survivors + outside.survivors, inside.why)
+        return Cleared.of([await self._end(session), await sweep_tagged(session, folder)])
 
     async def tidy(self, session: str, folder: Path) -> Cleared:  # noqa: ARG002  - the protocol's
         """Wait until the unit is over, and let the manager forget it."""

@@ -25,9 +25,8 @@ FILE = "shared.txt" if REST.startswith("shared") else f"{TASK}.txt"
 
 def main() -> None:
     signal.alarm(LIFE)
-    os.environ["LEASEHOLD_GATE_WAIT"] = (
-        "60"  # the suite keeps the supervisor away for longer than anybody would
-    )
+    # The suite keeps the supervisor away for longer than anybody would.
+    os.environ["LEASEHOLD_GATE_WAIT"] = "60"
     say("begin")
     for name in (f"task-{TASK}", f"file-{FILE}"):
         hold(name)
