@@ -89,7 +89,7 @@ def _agents(words: list[str], found: list[Installed]) -> str:
     if words:
         return f"{_EXPLAINED}[harness.agent]\ncommand = {_toml(words)}\n{_KEYS}"
     sections = [
-        f"[harness.{each.adapter.name}]\nadapter = {_toml(each.adapter.name)}    # {each.version or each.path}\n{_KEYS}"
+        f"[harness.{each.adapter.name}]\n{f'adapter = {_toml(each.adapter.name)}':<30}# {each.version or each.path}\n{_KEYS}"
         for each in found
     ]
     if sections:

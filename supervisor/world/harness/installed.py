@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from supervisor.world.harness.adapter import Adapter
+from supervisor.world.harness.packaged import packaged_version
 from supervisor.world.harness.registry import AdapterError, find, names
 from supervisor.world.level import Finding
 
@@ -29,7 +30,7 @@ class Installed:
 
 
 def installed(environ: Mapping[str, str]) -> list[Installed]:
-    """Return the agents in PATH that have an adapter, in the order of the adapters; asks each for its version."""
+    """Return the agents in PATH that have an adapter, in the order of the adapters, each with its version."""
     search = environ.get("PATH", os.defpath)
     found = []
     for adapter in _adapters():
@@ -60,6 +61,9 @@ def _adapters() -> list[Adapter]:
 
 
 def _version(adapter: Adapter, path: Path, environ: Mapping[str, str]) -> str:
+    # Its package first: to start an agent takes seconds, and some leave files in the home even then.
+    if version := packaged_version(adapter.package, path):
+        return version
     try:
         said = subprocess.run(
             adapter.version(adapter.real(path)),
