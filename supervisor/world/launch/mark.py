@@ -43,19 +43,22 @@ class Mark:
         A copy of a state directory has the same ids: a process that names a session's folder which is there, and
         is not ours, is another installation's.
         """
-        found = environ(pid)
-        if f"\0{TAG}={self.session}\0".encode() not in found:
-            return False
-        notice = found.partition(f"\0{_NOTICE}=".encode())[2].partition(b"\0")[0]
-        return not notice or self._ours(Path(os.fsdecode(notice)).parent)
+        return self._is_in(environ(pid))
 
     def is_anothers(self, pid: int) -> bool:
         """Tell whether a process is proven to be of another installation's session with the same id: see `is_on`."""
-        if f"\0{TAG}={self.session}\0".encode() in environ(pid):
-            return not self.is_on(pid)
+        found = environ(pid)  # once: a process that leaves meanwhile is not proven to be anybody's
+        if f"\0{TAG}={self.session}\0".encode() in found:
+            return not self._is_in(found)
         words = _read(f"/proc/{pid}/cmdline").split(b"\0")
         places = [Path(os.fsdecode(place)) for word, place in itertools.pairwise(words) if word == b"session"]
         return any(place.name == self.session and not self._ours(place) for place in places)
+
+    def _is_in(self, environment: bytes) -> bool:
+        if f"\0{TAG}={self.session}\0".encode() not in environment:
+            return False
+        notice = environment.partition(f"\0{_NOTICE}=".encode())[2].partition(b"\0")[0]
+        return not notice or self._ours(Path(os.fsdecode(notice)).parent)
 
     def _ours(self, there: Path) -> bool:
         try:
