@@ -238,8 +238,8 @@ class Leases(RuleBasedStateMachine):
         assert waiter.waiter not in {other.waiter for other in self.broker.waiting()}
 
     @rule(holder=holders)
-    def forget(self, holder: str) -> None:
-        self.check_woken(self.broker.forget(holder, self.now))
+    def dies(self, holder: str) -> None:
+        self.check_woken(self.broker.bequeath(holder, "", (), self.now))
         assert self.broker.held(holder) == ()
         assert holder not in {waiter.holder for waiter in self.broker.waiting()}
         for path in PATHS[:6]:
@@ -253,9 +253,9 @@ class Leases(RuleBasedStateMachine):
         self.check_woken(results)
         assert {result.waiter for result in results if isinstance(result, TimedOut)} == late
 
-    @rule(holder=holders, path=st.one_of(st.none(), st.sampled_from(PATHS)))
-    def touch(self, holder: str, path: str | None) -> None:
-        self.broker.touch(holder, self.now, "app", path)
+    @rule(holder=holders)
+    def touch(self, holder: str) -> None:
+        self.broker.touch(holder, self.now)
 
     # -- what always holds ---------------------------------------------------------------
 
@@ -315,7 +315,7 @@ class Leases(RuleBasedStateMachine):
         expected = {
             lease
             for lease in self.broker.leases()
-            if self.broker.active_at(lease) + ttl <= self.now
+            if self.broker._holdings.active_at(lease) + ttl <= self.now
             and any(lease.holder in self.blockers(w.holder, w.wants) for w in self.broker.waiting())
             and any(
                 clash(lease.mode, want.mode)
@@ -332,7 +332,7 @@ class Leases(RuleBasedStateMachine):
         ttl = 30.0
         moments = [waiter.deadline for waiter in self.broker.waiting()]
         moments += [
-            self.broker.active_at(lease) + ttl
+            self.broker._holdings.active_at(lease) + ttl
             for lease in self.broker.leases()
             if any(
                 clash(lease.mode, want.mode)
@@ -350,9 +350,9 @@ class Leases(RuleBasedStateMachine):
             waiting = {waiter.holder for waiter in queue}
             free = [holder for holder in HOLDERS if holder not in waiting and self.broker.held(holder)]
             assert free, "everybody waits for somebody"
-            self.broker.forget(free[0], self.now)
+            self.broker.bequeath(free[0], "", (), self.now)
         for holder in HOLDERS:
-            self.broker.forget(holder, self.now)
+            self.broker.bequeath(holder, "", (), self.now)
         assert len(self.broker) == 0
         assert self.broker.deadline(30.0) is None
         assert_empty(self.broker)

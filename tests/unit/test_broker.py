@@ -168,7 +168,7 @@ def test_waiters_are_served_in_the_order_of_their_coming() -> None:
 
     assert names(broker.release("s1", None, 1.0)) == ["s2"]
     assert names(broker.release("s2", None, 2.0)) == ["s3"]
-    assert names(broker.forget("s3", 3.0)) == ["s4"]
+    assert names(broker.bequeath("s3", "", (), 3.0)) == ["s4"]
 
 
 def test_a_higher_priority_is_served_first() -> None:
@@ -311,7 +311,7 @@ def test_the_dead_wait_no_more() -> None:
     queued(broker, "s2", "a", "b")
     queued(broker, "s3", "b")
 
-    assert names(broker.forget("s2", 0.0)) == ["s3"]
+    assert names(broker.bequeath("s2", "", (), 0.0)) == ["s3"]
     assert broker.waiting() == ()
 
 
@@ -378,7 +378,7 @@ def test_memory_of_lost_leases_is_bounded_by_refusing_more() -> None:
 
     assert isinstance(broker.admits("s1", "app", "f0"), Lapsed)
     assert isinstance(broker.admits("s1", "app", "never/held"), Lapsed)
-    broker.forget("s1", 0.0)
+    broker.bequeath("s1", "", (), 0.0)
     assert broker.admits("s1", "app", "f0") == Free()
 
 
@@ -416,23 +416,15 @@ def test_a_wanted_lease_is_idle_after_its_ttl_without_a_sign_of_work() -> None:
     assert broker.deadline(900.0) is None
 
 
-def test_work_under_one_lease_says_nothing_of_another() -> None:
-    broker = a_broker()
-    idle, busy = granted(broker, "s1", "a", "b")
-    queued(broker, "s2", "a", "b", wait=float("inf"))
-    broker.touch("s1", 50.0, "app", "b")
-
-    assert (broker.active_at(idle), broker.active_at(busy)) == (0.0, 50.0)
-    assert broker.idle(100.0, 100.0) == (idle,)
-
-
 def test_a_sign_of_work_never_moves_back() -> None:
     broker = a_broker()
     (lease,) = granted(broker, "s1", "a")
+    queued(broker, "s2", "a", wait=float("inf"))
     broker.touch("s1", 50.0)
     broker.touch("s1", 20.0)
 
-    assert broker.active_at(lease) == 50.0
+    assert broker.idle(149.0, 100.0) == ()
+    assert broker.idle(150.0, 100.0) == (lease,)
 
 
 def test_the_deadline_is_the_earlier_of_a_wait_and_an_idle_lease() -> None:

@@ -44,17 +44,6 @@ def test_a_ceiling_never_goes_back() -> None:
         tokens.reserve(9)
 
 
-def test_low_says_when_the_next_block_is_due() -> None:
-    tokens = Tokens(0, margin=2)
-    tokens.reserve(3)
-
-    assert not tokens.low
-    tokens.take()
-    assert not tokens.low
-    tokens.take()
-    assert tokens.low
-
-
 def test_a_token_shown_by_a_living_worker_is_never_given_again() -> None:
     tokens = Tokens(10)
     tokens.witness(12)

@@ -57,13 +57,13 @@ def reasons(decisions: tuple[Decision, ...]) -> list[tuple[Reason, int]]:
 # --- due times ----------------------------------------------------------------------------------------
 
 
-def test_intervals_are_multiples_from_the_anchor_whenever_they_are_asked_for() -> None:
-    plan = schedule(Every(900, anchor=at(0, 5)))
+def test_intervals_are_multiples_from_the_epoch_whenever_they_are_asked_for() -> None:
+    plan = schedule(Every(900))
 
-    assert next_due(plan, at(3, 0)) == at(3, 5)
-    assert next_due(plan, at(3, 4, 59)) == at(3, 5)
-    assert next_due(plan, at(3, 5)) == at(3, 20)
-    assert next_due(plan, at(-2)) == at(-2, 5)
+    assert next_due(plan, at(3, 5)) == at(3, 15)
+    assert next_due(plan, at(3, 14, 59)) == at(3, 15)
+    assert next_due(plan, at(3, 15)) == at(3, 30)
+    assert next_due(plan, at(-2)) == at(-2, 15)
 
 
 def test_cron_is_read_in_its_zone() -> None:
@@ -124,11 +124,9 @@ def test_a_wrong_expression_is_refused_by_name(expression: str, what: str) -> No
     assert expression in str(refused.value)
 
 
-def test_an_interval_needs_a_second_and_an_anchor_with_a_zone() -> None:
+def test_an_interval_needs_a_second() -> None:
     with pytest.raises(ScheduleError, match="at least 1 s"):
         Every(0.5)
-    with pytest.raises(ScheduleError, match="time zone"):
-        Every(60, anchor=datetime(2026, 1, 1))  # noqa: DTZ001  - what is to be refused
 
 
 # --- jitter -------------------------------------------------------------------------------------------

@@ -244,7 +244,7 @@ def _standing_after(tables: Tables, session: Session, ending: Ending, failures: 
             return Ready()
         case _:
             match retry.after_failure(session.key, failures, tables.policy.retry):
-                case retry.TryAgain(delay, _):
+                case retry.TryAgain(delay):
                     return Cooling(now.wall + delay, ending.sentence)
                 case retry.Park(_) as park:
                     return Parked(f"{park.sentence()}; last: {ending.sentence}", now.wall)
@@ -314,6 +314,6 @@ def _lane_after(tables: Tables, session: Session, ending: Ending, now: Moment) -
     tables.lane_state[lane] = state
     if notice is None:
         return []
-    verdict = retry.admit(lane, state, now.wall)
-    data = {"lane": lane, "why": verdict.why if isinstance(verdict, retry.MustWait) else ""}
+    waits = retry.admit(lane, state, now.wall)
+    data = {"lane": lane, "why": waits.why if waits else ""}
     return [Note(f"lane.{notice.value}", data=data)]

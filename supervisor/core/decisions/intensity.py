@@ -15,8 +15,7 @@ from supervisor.core.sessions.outcome import Outcome
 
 def verdict(tables: Tables, now: Moment) -> retry.MustWait | None:
     """Return why no session of any lane may start now, `None` if one may."""
-    found = retry.admit_named("all lanes are", "`leasehold resume`", tables.all_lanes, now.wall)
-    return found if isinstance(found, retry.MustWait) else None
+    return retry.admit_named("all lanes are", "`leasehold resume`", tables.all_lanes, now.wall)
 
 
 def started(tables: Tables, session: str, now: Moment) -> None:

@@ -306,8 +306,7 @@ def harness_full(tables: Tables, name: str, now: Moment) -> Skip | None:
 def _lane(walk: _Pass, lane: str) -> retry.MustWait | None:
     if lane not in walk.lane_of:
         state = walk.tables.lane_state.get(lane)
-        verdict = retry.admit(lane, state, walk.now.wall) if state else None
-        walk.lane_of[lane] = verdict if isinstance(verdict, retry.MustWait) else None
+        walk.lane_of[lane] = retry.admit(lane, state, walk.now.wall) if state else None
     return walk.lane_of[lane]
 
 

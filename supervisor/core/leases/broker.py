@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from supervisor.core.leases import wait_graph
 from supervisor.core.leases.contention import Contention
 from supervisor.core.leases.holdings import Holdings
 from supervisor.core.leases.lease import (
@@ -17,7 +16,6 @@ from supervisor.core.leases.lease import (
     Granted,
     Lease,
     Mode,
-    Queued,
     Refused,
     TimedOut,
     Waiting,
@@ -25,6 +23,7 @@ from supervisor.core.leases.lease import (
     Woken,
     WouldDeadlock,
 )
+from supervisor.core.leases.precedence import Precedence
 from supervisor.core.leases.waiting import Waiter, WaitQueue
 
 if TYPE_CHECKING:
@@ -38,7 +37,7 @@ class Broker:
     """The only grantor of leases.
 
     `tokens` numbers the grants. `folding` names the repositories whose file system ignores case, so
-    that a path handed to `admits` or `touch` is compared as their scopes are.
+    that a path handed to `admits` is compared as their scopes are.
     """
 
     def __init__(self, tokens: Tokens, *, folding: Iterable[str] = ()) -> None:
@@ -46,6 +45,7 @@ class Broker:
         self._holdings = Holdings(folding)
         self._index = self._holdings.index
         self._queue = WaitQueue()
+        self._precedence = Precedence(self._holdings, self._queue)
         self._contention = Contention(self._holdings, self._queue)
         # Waiters that were free to go when the tokens had run out.
         self._unnumbered: set[int] = set()
@@ -73,16 +73,15 @@ class Broker:
         conflicts, is_missing = self._examine(holder, wants)
         if not is_missing:
             return Granted(self._covering(holder, wants))
-        ahead = self._ahead(holder, wants, priority, conflicts) if self._queue.waiters else {}
+        ahead = self._precedence.ahead(holder, wants, priority, conflicts) if self._queue.waiters else {}
         if not conflicts and not ahead:
             return Granted(self._grant(holder, wants, now))
         reasons: tuple[Conflict, ...] = (*conflicts, *ahead.values())
         if wait <= 0:
             return Refused(reasons)
-        for other in self._in_the_way(holder, wants):
-            cycle = wait_graph.path(other, holder, self._waits_for)
-            if cycle is not None:
-                return WouldDeadlock((holder, *cycle[:-1]), reasons)
+        circle = self._precedence.circle(holder, wants)
+        if circle is not None:
+            return WouldDeadlock(circle, reasons)
         waiter = self._queue.add(
             holder, tuple(wants), priority, asked_at=now, deadline=now + wait, ahead=set(ahead)
         )
@@ -99,7 +98,7 @@ class Broker:
             elif claim.holder != holder:
                 return claim
         if is_missing and self._queue.waiters:
-            return next(iter(self._ahead(holder, wants, priority, ()).values()), None)
+            return next(iter(self._precedence.ahead(holder, wants, priority, ()).values()), None)
         return None
 
     def _examine(self, holder: str, wants: Sequence[Want]) -> tuple[tuple[Lease, ...], bool]:
@@ -114,54 +113,19 @@ class Broker:
                     conflicts[claim.token] = claim
         return tuple(conflicts.values()), is_missing
 
-    def _ahead(
-        self, holder: str, wants: Sequence[Want], priority: int, conflicts: tuple[Lease, ...]
-    ) -> dict[int, Queued]:
-        """Return the waiters that a request must not overtake, each by the claim that conflicts."""
-        rivals = self._queue.rivals(holder, wants)
-        if not rivals:
-            return rivals
-        # Nobody can wait for a holder that has nothing and stands in no queue.
-        is_known = holder in self._holdings or bool(self._queue.of(holder))
-        ahead: dict[int, Queued] = {}
-        lower: dict[int, Queued] = {}
-        for waiter_id, claim in rivals.items():
-            if self._queue.waiters[waiter_id].priority < priority:
-                lower[waiter_id] = claim
-            elif not is_known or wait_graph.path(claim.holder, holder, self._waits_for) is None:
-                ahead[waiter_id] = claim
-        if lower and (is_known or ahead or conflicts):
-            # Whoever this request has to wait for anyway cannot be overtaken by it.
-            starts = {holder, *(claim.holder for claim in ahead.values())}
-            if conflicts:
-                starts |= self._in_the_way(holder, wants)
-            awaited = wait_graph.reach(starts, self._waits_for)
-            ahead |= {waiter_id: claim for waiter_id, claim in lower.items() if claim.holder in awaited}
-        return ahead
-
-    def _in_the_way(self, holder: str, wants: Sequence[Want]) -> set[str]:
-        """Return the holders of all leases that conflict with `wants`."""
-        return {
-            lease.holder for want in wants for lease in self._index.conflicts(holder, want.scope, want.mode)
-        }
-
-    def _waits_for(self, holder: str) -> set[str]:
-        """Return the holders that some wait of `holder` needs to let go, or to go first."""
-        others: set[str] = set()
-        for waiter in self._queue.of(holder):
-            others |= self._in_the_way(holder, waiter.wants)
-            others.update(self._queue.waiters[waiter_id].holder for waiter_id in waiter.behind)
-        return others
-
     def _grant(self, holder: str, wants: Sequence[Want], now: float) -> tuple[Lease, ...]:
         self._tokens.demand(len(wants))
         # Exclusive ones first: a shared want inside of one is then held already.
         for want in sorted(wants, key=lambda want: want.mode is Mode.SHARED):
             if self._index.decisive(holder, want.scope, want.mode) is None:
-                lease = self._holdings.put(holder, want.scope, want.mode, self._tokens.take(), now)
-                if self._queue.waiters:
-                    self._contention.granted(lease)
+                self._put(holder, want.scope, want.mode, now)
         return self._covering(holder, wants)
+
+    def _put(self, holder: str, scope: Scope, mode: Mode, now: float) -> Lease:
+        lease = self._holdings.put(holder, scope, mode, self._tokens.take(), now)
+        if self._queue.waiters:
+            self._contention.granted(lease)
+        return lease
 
     def _covering(self, holder: str, wants: Sequence[Want]) -> tuple[Lease, ...]:
         """Return for each of `wants`, all held, the lease that covers it."""
@@ -205,9 +169,7 @@ class Broker:
         for want in wants if self._tokens.left >= len(wants) else ():
             claim = self._index.decisive(holder, want.scope, want.mode)
             if claim is None:
-                claim = self._holdings.put(holder, want.scope, want.mode, self._tokens.take(), now)
-                if self._queue.waiters:
-                    self._contention.granted(claim)
+                claim = self._put(holder, want.scope, want.mode, now)
             if claim.holder == holder:
                 kept.append(claim)
         return tuple(kept), self._wake_after(ended, now) if self._queue.waiters else ()
@@ -221,13 +183,10 @@ class Broker:
         ended = self._holdings.take_away(token)
         return self._wake_after([ended], now) if ended is not None and self._queue.waiters else ()
 
-    def forget(self, holder: str, now: float) -> tuple[Woken, ...]:
-        """Drop all that is known of `holder`, whose session is gone; return who was woken thereby."""
-        return self.bequeath(holder, "", (), now)
-
     def bequeath(self, holder: str, heir: str, scopes: Iterable[Scope], now: float) -> tuple[Woken, ...]:
-        """Drop all that is known of `holder`; these scopes go to `heir`, ahead of everybody who waits.
+        """Drop all that is known of `holder`, whose session is gone; return who was woken thereby.
 
+        These scopes go to `heir`, ahead of everybody who waits.
         A scope that somebody else holds as well is passed over, and so is one that cannot be numbered.
         """
         followers: set[int] = set()
@@ -236,9 +195,7 @@ class Broker:
         ended = self._holdings.forget(holder)
         for scope in scopes:
             if self._tokens.left and self._index.decisive(heir, scope, Mode.EXCLUSIVE) is None:
-                lease = self._holdings.put(heir, scope, Mode.EXCLUSIVE, self._tokens.take(), now)
-                if self._queue.waiters:
-                    self._contention.granted(lease)
+                self._put(heir, scope, Mode.EXCLUSIVE, now)
         return self._wake_after(ended, now, followers) if self._queue.waiters else ()
 
     def cancel(self, waiter_id: int, now: float) -> tuple[Woken, ...]:
@@ -315,13 +272,9 @@ class Broker:
         """Return whether a commit of `holder` may contain `path`: Held, Free, HeldByOther or Lapsed."""
         return self._holdings.admits(holder, repo, path)
 
-    def touch(self, holder: str, now: float, repo: str = "", path: str | None = None) -> None:
-        """Note a sign of work by `holder`: for all its leases, or for those over `path` in `repo` only."""
-        self._holdings.touch(holder, now, repo, path)
-
-    def active_at(self, lease: Lease) -> float:
-        """Return when the holder last showed work under `lease`: at its grant, or by the latest touch."""
-        return self._holdings.active_at(lease)
+    def touch(self, holder: str, now: float) -> None:
+        """Note a sign of work by `holder`."""
+        self._holdings.touch(holder, now)
 
     def idle(self, now: float, ttl: float) -> tuple[Lease, ...]:
         """Return the leases that somebody waits for and whose holder has shown no work for `ttl` seconds."""

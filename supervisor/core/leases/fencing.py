@@ -12,18 +12,16 @@ class Tokens:
 
     `durable` is the last ceiling known to be on disk: a restart begins above it, so a number is
     never given twice even if the numbers below the ceiling were not all used. The world writes a
-    higher ceiling, and only then calls `reserve`. `low` says that it is time to, which is when
-    fewer than `margin` tokens are left.
+    higher ceiling, and only then calls `reserve`.
     """
 
-    __slots__ = ("_ceiling", "_last", "_margin")
+    __slots__ = ("_ceiling", "_last")
 
-    def __init__(self, durable: int = 0, *, margin: int = 1024) -> None:
-        if durable < 0 or margin < 0:
-            raise ValueError(f"durable ceiling {durable} and margin {margin} must not be negative")
+    def __init__(self, durable: int = 0) -> None:
+        if durable < 0:
+            raise ValueError(f"durable ceiling {durable} must not be negative")
         self._last = durable
         self._ceiling = durable
-        self._margin = margin
 
     @property
     def last(self) -> int:
@@ -40,18 +38,13 @@ class Tokens:
         """Return how many tokens can be taken before the next `reserve`."""
         return self._ceiling - self._last
 
-    @property
-    def low(self) -> bool:
-        """Return whether the world should make a higher ceiling durable now."""
-        return self._ceiling - self._last < self._margin
-
     def demand(self, count: int) -> None:
         """Make sure that `count` tokens can be taken now.
 
         Raises:
             TokensExhausted: there are fewer; nothing was taken.
         """
-        if self._ceiling - self._last < count:
+        if self.left < count:
             raise TokensExhausted(
                 f"fencing tokens are used up at {self._ceiling}; store a higher ceiling, then reserve it"
             )

@@ -20,12 +20,12 @@ _new = tuple.__new__
 
 
 class _Record:
-    """One holder: its leases by token, when it last worked, where it worked, and what it lost.
+    """One holder: its leases by token, when it last worked, and what it lost.
 
     `tokens` is an array, eight bytes a lease, in which ended ones stay until they are the majority.
     """
 
-    __slots__ = ("active_at", "live", "losses", "name", "shared", "tokens", "touched")
+    __slots__ = ("active_at", "live", "losses", "name", "shared", "tokens")
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -33,7 +33,6 @@ class _Record:
         self.live = 0  # leases that have not ended
         self.shared = 0  # how many of them are shared; only such a one can be raised to exclusive
         self.active_at = _NEVER
-        self.touched: dict[int, float] | None = None
         self.losses: Losses | None = None
 
 
@@ -140,30 +139,17 @@ class Holdings:
             record.tokens = array("q", (kept for kept in tokens if kept in self._leases))
         if lease.mode is not _EXCLUSIVE:
             record.shared -= 1
-        if record.touched is not None:
-            record.touched.pop(token, None)
 
-    def touch(self, holder: str, now: float, repo: str, path: str | None) -> None:
-        """Note a sign of work at `now`: under all leases of `holder`, or under those over `path`."""
+    def touch(self, holder: str, now: float) -> None:
+        """Note a sign of work at `now`."""
         record = self._records.get(holder)
-        if record is None:
-            return
-        if path is None:
+        if record is not None:
             record.active_at = max(record.active_at, now)
-            return
-        key = path_key(path, fold_case=repo in self._folding)
-        touched = record.touched = record.touched or {}
-        for lease in self.index.upwards(Scope(_FILE, repo, path, key)):
-            if lease.holder == holder and covers_key(lease.scope, key):
-                touched[lease.token] = max(touched.get(lease.token, now), now)
 
     def active_at(self, lease: Lease) -> float:
-        """Return when its holder last showed work under `lease`; the grant itself is such a sign."""
+        """Return when its holder last showed work; the grant of the lease itself is such a sign."""
         record = self._records.get(lease.holder)
-        if record is None:
-            return lease.granted_at
-        here = record.touched.get(lease.token, _NEVER) if record.touched is not None else _NEVER
-        return max(lease.granted_at, record.active_at, here)
+        return lease.granted_at if record is None else max(lease.granted_at, record.active_at)
 
     def admits(self, holder: str, repo: str, path: str) -> Admission:
         """Return whether a change of `path` by `holder` rests on a lease that it holds now."""

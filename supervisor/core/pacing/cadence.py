@@ -46,18 +46,17 @@ class Cron:
 
 @dataclass(frozen=True, slots=True)
 class Every:
-    """Each whole multiple of `seconds` (at least 1) after `anchor`: it does not drift, nor move at a restart.
+    """Each whole multiple of `seconds` (at least 1) after the epoch: it does not drift, nor move at a restart.
 
     Raises:
-        ScheduleError: the interval is shorter than a second, or the anchor has no zone.
+        ScheduleError: the interval is shorter than a second.
     """
 
     seconds: float
-    anchor: datetime = EPOCH
 
     def __post_init__(self) -> None:
-        if self.seconds < 1 or self.anchor.tzinfo is None:
-            raise ScheduleError(f"every {self.seconds} s: at least 1 s, from an anchor with a time zone")
+        if self.seconds < 1:
+            raise ScheduleError(f"every {self.seconds} s: at least 1 s")
 
 
 def due_times(cadence: Cron | Every, after: datetime) -> Iterator[datetime]:
@@ -68,13 +67,12 @@ def due_times(cadence: Cron | Every, after: datetime) -> Iterator[datetime]:
     """
     after = after.astimezone(UTC)
     match cadence:
-        case Every(seconds, anchor):
+        case Every(seconds):
             step = timedelta(seconds=seconds)
-            start = anchor.astimezone(UTC)
-            number = (after - start) // step
+            number = (after - EPOCH) // step
             while True:
                 number += 1
-                yield start + step * number
+                yield EPOCH + step * number
         case Cron(expression, zone):
             last = after
             for local in CronSim(expression, after.astimezone(zone)):

@@ -80,13 +80,6 @@ class TryAgain:
     """The task may run again `delay` seconds after its failure."""
 
     delay: float
-    left: int
-
-    def sentence(self) -> str:
-        """Return the one line that a user reads."""
-        return (
-            f"tried again in {format_duration(self.delay)}; {self.left} attempt{'s' * (self.left != 1)} left"
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +117,7 @@ def after_failure(task: str, failures: int, policy: RetryPolicy) -> TryAgain | P
     """
     if failures >= policy.attempts:
         return Park(failures)
-    delay = backoff(failures, policy.base, policy.cap, policy.jitter_share, f"{task}#{failures}")
-    return TryAgain(delay, policy.attempts - failures)
+    return TryAgain(backoff(failures, policy.base, policy.cap, policy.jitter_share, f"{task}#{failures}"))
 
 
 def backoff(attempt: int, base: float, cap: float, jitter_share: float, seed: str) -> float:
@@ -287,16 +279,6 @@ def _ended(
 
 
 @dataclass(frozen=True, slots=True)
-class MayStart:
-    """A session of the lane may start."""
-
-
-@dataclass(frozen=True, slots=True)
-class MayProbe:
-    """One session of the lane may start, as its canary."""
-
-
-@dataclass(frozen=True, slots=True)
 class MustWait:
     """No session of the lane may start; `until` is `None` where no hour is known."""
 
@@ -304,21 +286,21 @@ class MustWait:
     why: str
 
 
-def admit(name: str, lane: Lane, now: float) -> MayStart | MayProbe | MustWait:
-    """Return whether a session of the lane `name` may start at `now`, and if not, why."""
+def admit(name: str, lane: Lane, now: float) -> MustWait | None:
+    """Return why no session of the lane `name` may start at `now`; `None` if one may."""
     named = f'lane "{name}" is' if name else "tasks without a lane are"
     way_out = f"`leasehold resume --lane {name}`" if name else "`leasehold resume --lane ''`"
     return admit_named(named, way_out, lane, now)
 
 
-def admit_named(named: str, way_out: str, lane: Lane, now: float) -> MayStart | MayProbe | MustWait:
+def admit_named(named: str, way_out: str, lane: Lane, now: float) -> MustWait | None:
     """Return the same for something that sentences call `named`, verb included, and that `way_out` resumes."""
     match lane:
         case Flowing():
-            return MayStart()
+            return None
         case Paused(_, until, failures):
             if now >= until:
-                return MayProbe()
+                return None  # as its canary
             left = format_duration(until - now)
             return MustWait(until, f"{named} paused after {failures} failures; one try in {left}")
         case Probing(_, session, _):

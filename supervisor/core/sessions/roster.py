@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from supervisor.core.history.grade import Grade
@@ -191,10 +191,6 @@ class Roster:
     def find(self, session: str) -> Session | None:
         """Return a session, living or lately ended."""
         return self._live.get(session) or self._ended.get(session)
-
-    def ended(self) -> Iterable[Session]:
-        """Return the latest ended sessions, oldest first."""
-        return self._ended.values()
 
     def of_task(self, key: str) -> Session | None:
         """Return the living session that has this task."""

@@ -268,7 +268,6 @@ def _lanes_told(tables: Tables, now: Moment) -> list[str]:
     together = intensity.verdict(tables, now)
     found = [together.why] if together else []
     for lane, state in tables.lane_state.items():
-        verdict = retry.admit(lane, state, now.wall)
-        if isinstance(verdict, retry.MustWait):
-            found.append(verdict.why)
+        if (waits := retry.admit(lane, state, now.wall)) is not None:
+            found.append(waits.why)
     return found

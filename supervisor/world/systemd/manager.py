@@ -33,14 +33,13 @@ class Scope(enum.Enum):
 class Unit:
     """What the manager knows of one service: `result` is "success" until something went wrong.
 
-    `code` and `status` say how its main process ended, as waitid(2) has them; `main_pid` is 0 when there is none.
+    `code` and `status` say how its main process ended, as waitid(2) has them.
     `group` is its cgroup as the hierarchy names it, empty when it has none.
     """
 
     load: str
     active: str
     sub: str
-    main_pid: int
     result: str
     code: int
     status: int
@@ -200,7 +199,6 @@ def _unit(found: Mapping[str, Any]) -> Unit:
         load=found["LoadState"],
         active=found["ActiveState"],
         sub=found["SubState"],
-        main_pid=found.get("MainPID", 0),
         result=found.get("Result", ""),
         code=found.get("ExecMainCode", 0),
         status=found.get("ExecMainStatus", 0),

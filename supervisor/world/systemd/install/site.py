@@ -13,7 +13,6 @@ from supervisor.world.systemd.install.errors import InstallError
 SERVICE = "leasehold.service"
 SOCKET = "leasehold.socket"
 CHECK = "leasehold-check.service"
-SLICE = "leasehold-sessions.slice"
 SESSIONS = "leasehold-session@*.service"
 TIMERS = "leasehold-launch@*.timer"
 
