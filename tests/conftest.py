@@ -22,8 +22,9 @@ from supervisor.core.leases.scope import parse_scopes
 from supervisor.core.moment import Moment
 from supervisor.core.sessions.budget import Budget
 from supervisor.core.sessions.lifecycle import Event, HarnessStarted, ProcessId, Settled, WorkerEnded
-from supervisor.core.sessions.outcome import ExitRecord, Landed, Remains, judge
+from supervisor.core.sessions.outcome import ExitRecord, judge
 from supervisor.core.sessions.reading import Verdict
+from supervisor.core.sessions.remains import Landed, Remains
 from supervisor.core.sessions.roster import Session
 from supervisor.core.sessions.verdicts import Told
 from supervisor.core.tasks.backlog import Backlog, Offer, Work

@@ -13,9 +13,10 @@ from supervisor.core.decisions.advance import landed
 from supervisor.core.decisions.tables import Tables
 from supervisor.core.moment import Moment
 from supervisor.core.sessions.integration import Hitch, Integrated, Unintegrated, branch_of
-from supervisor.core.sessions.outcome import Ending, Landed, Outcome, Remains
+from supervisor.core.sessions.outcome import Ending, Outcome
+from supervisor.core.sessions.remains import Landed, Remains
 from supervisor.core.sessions.roster import Session
-from supervisor.core.sessions.salvage import Salvage
+from supervisor.daemon.clearing import Clearing
 from supervisor.daemon.dead_locks import DeadLocks
 from supervisor.daemon.integrating import Integrator
 from supervisor.daemon.integration_job import Job
@@ -23,18 +24,16 @@ from supervisor.daemon.salvaging import Salvager
 from supervisor.daemon.touches import touch
 from supervisor.daemon.worktrees import Worktrees
 from supervisor.world.failpoint import failpoint
-from supervisor.world.git.facts import dirty
 from supervisor.world.git.history import Commit, commits_since
 from supervisor.world.git.integrate.combine import merge_base
 from supervisor.world.git.integrate.move import integrated_as
 from supervisor.world.git.repository import HEADS, Repository
 from supervisor.world.git.run import GitError
-from supervisor.world.git.underway import operations
+from supervisor.world.git.tie import Whole, tie
 from supervisor.world.git.worktrees import (
     delete_branch,
     drop_branch,
     is_ancestor,
-    remove,
     resolve,
     set_aside,
     tip_of,
@@ -72,7 +71,7 @@ class BranchSettler:
         self._tables = tables
         self._now = now
         self._worktrees = worktrees
-        self._salvager = salvager
+        self._clearing = Clearing(salvager)
         self._integrator = integrator
         self._locks = DeadLocks()
 
@@ -91,17 +90,20 @@ class BranchSettler:
             failpoint("integrate.known")
             async with turn:
                 return judge(await self._tidy(session, repo, found))
-        except GitError as error:
+        except (GitError, OSError) as error:
             log.warning("git.failed", session=session.id, why=str(error))
             kept = Unintegrated(Hitch.FAULT, branch_of(session.id), session.intent.target, str(error))
-            return judge(Remains(unread=str(error), integration=kept))
+            tree = self._worktrees.of(session, repo).root
+            left = str(tree) if await anyio.to_thread.run_sync(tree.exists) else ""
+            return judge(Remains(unread=str(error), integration=kept, tree=left))
 
     # --- what is there ------------------------------------------------------------------------------
 
     async def _find(self, session: Session, repo: Repository, judge: Judge) -> _Found:
         """Read what the session committed and keep what it did not; its work tree is gone afterwards."""
         tree = self._worktrees.of(session, repo)
-        there = await anyio.to_thread.run_sync((tree.root / ".git").exists)
+        tied = await anyio.to_thread.run_sync(tie, tree)
+        there = isinstance(tied, Whole)
         began = session.intent.created.wall
         lock = await self._locks.free(tree, began) if there else ""
         tip = await tip_of(repo, tree if there else None, session.id)
@@ -120,7 +122,7 @@ class BranchSettler:
             )
         elif target is not None:
             remains = await self._in_two(session, repo, remains, tip.commit, target)
-        remains = await self._empty(session, repo, tree, remains, judge(remains).outcome, there=there)
+        remains = await self._clearing.empty(session, repo, tree, tied, remains, judge(remains).outcome)
         last = self._tables.backlog.track(session.key).last
         return _Found(tip.commit, target, last.branch if last is not None else "", remains)
 
@@ -134,35 +136,6 @@ class BranchSettler:
         remains = replace(remains, interim=interim, commits=ahead)
         if interim and not ahead:
             return replace(remains, integration=Integrated(session.intent.target, interim[-1].sha))
-        return remains
-
-    async def _empty(
-        self,
-        session: Session,
-        repo: Repository,
-        tree: Repository,
-        remains: Remains,
-        outcome: Outcome,
-        *,
-        there: bool,
-    ) -> Remains:
-        """Keep what is uncommitted in the work tree, and remove it unless something could not be kept."""
-        files = await dirty(tree) if there else ()
-        rescued = await self._salvager.rescue(session, tree if there else repo, files, outcome)
-        result = rescued.result
-        remains = replace(
-            remains,
-            salvage=result,
-            salvages=rescued.open_,
-            under_way=operations(tree, session.intent.created.wall) if there else (),
-        )
-        if result is not None and (not isinstance(result, Salvage) or result.unkept):
-            return replace(remains, tree=str(tree.root) if there else "")
-        try:
-            await remove(repo, tree.root)
-        except OSError as error:
-            log.warning("worktree.not_removed", session=session.id, path=str(tree.root), why=str(error))
-            return replace(remains, tree=str(tree.root))
         return remains
 
     # --- where it goes ------------------------------------------------------------------------------

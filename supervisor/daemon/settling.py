@@ -21,12 +21,11 @@ from supervisor.core.sessions.outcome import (
     NEVER_RAN,
     Ending,
     ExitRecord,
-    Landed,
     Outcome,
-    Remains,
     judge,
     judge_lost,
 )
+from supervisor.core.sessions.remains import Landed, Remains
 from supervisor.core.sessions.roster import Session
 from supervisor.core.sessions.salvage import Salvage, Unsalvaged
 from supervisor.core.sessions.verdicts import Told

@@ -40,10 +40,11 @@ from supervisor.core.sessions.lifecycle import (
     WorkerEnded,
     WorkerLost,
 )
-from supervisor.core.sessions.outcome import ExitRecord, Landed, Remains, judge, judge_lost
+from supervisor.core.sessions.outcome import ExitRecord, judge, judge_lost
 from supervisor.core.sessions.reconcile import Exit, Found, Lock, Row, Spec
 from supervisor.core.sessions.reconcile import Remains as Left
 from supervisor.core.sessions.reconcile import Worker as Recorded
+from supervisor.core.sessions.remains import Landed, Remains
 from supervisor.core.sessions.roster import Intent, Session
 from supervisor.core.tasks.backlog import Backlog
 from supervisor.core.tasks.standing import Assigned, Done, Track

@@ -10,7 +10,8 @@ from supervisor.core.decisions.selection import Fit, explain
 from supervisor.core.pacing import retry
 from supervisor.core.sessions.budget import Budget
 from supervisor.core.sessions.lifecycle import Kill, Run, Settled, Stop, Wanted, WorkerLost
-from supervisor.core.sessions.outcome import ExitRecord, Landed, Outcome, Remains, judge, judge_lost
+from supervisor.core.sessions.outcome import ExitRecord, Outcome, judge, judge_lost
+from supervisor.core.sessions.remains import Landed, Remains
 from supervisor.core.tasks.standing import Cooling, Held, Parked
 from supervisor.core.tasks.task import Expects
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from supervisor.core.sessions.outcome import ExitRecord, Landed, Outcome, Remains, judge
+from supervisor.core.sessions.outcome import ExitRecord, Outcome, judge
 from supervisor.core.sessions.reading import Reading, Verdict, VerdictKind
+from supervisor.core.sessions.remains import Landed, Remains
 from supervisor.core.sessions.verdicts import Told, is_question, weigh_end
 from supervisor.core.tasks.task import Expects
 

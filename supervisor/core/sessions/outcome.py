@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from supervisor.core.duration import format_duration
-from supervisor.core.sessions.integration import Hitch, Integrated, Unintegrated, brought_in, where
+from supervisor.core.sessions.integration import Hitch, Unintegrated
 from supervisor.core.sessions.reading import Verdict, VerdictKind
-from supervisor.core.sessions.salvage import Salvage, Unsalvaged
+from supervisor.core.sessions.remains import Remains
 from supervisor.core.sessions.verdicts import Told, comment, holds_up
 from supervisor.core.tasks.task import Expects
 
@@ -105,40 +105,6 @@ class ExitRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class Landed:
-    """A commit that a session moved a branch to; `at` is Unix time in seconds."""
-
-    sha: str
-    subject: str
-    at: float
-    paths: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Remains:
-    """What settling found in the repository: commits with the session's trailer, and its dirty files.
-
-    `dirty` are those still in the checkout, `salvage` is what was kept of the uncommitted work, and
-    `salvages` names all that the task's next session has to look at. `under_way` are operations of git
-    that were left half done; `lock` is what became of a locked index. `integration` is what became of commits on a
-    branch of the session's own, `interim` are commits that it had integrated while it ran, `stray` a branch with others of them that are no part of it, `tree` a work tree of its own
-    that is still there.
-    """
-
-    commits: tuple[Landed, ...] = ()
-    dirty: tuple[str, ...] = ()
-    salvage: Salvage | Unsalvaged | None = None
-    salvages: tuple[str, ...] = ()
-    under_way: tuple[str, ...] = ()
-    lock: str = ""
-    integration: Integrated | Unintegrated | None = None
-    interim: tuple[Landed, ...] = ()
-    stray: str = ""
-    tree: str = ""
-    unread: str = ""  # why the repository could not be asked, if it could not
-
-
-@dataclass(frozen=True, slots=True)
 class Ending:
     """An outcome in words, with the evidence it rests on."""
 
@@ -198,8 +164,8 @@ def judge(
 
 def judge_lost(why: str, remains: Remains, told: Told | None = None) -> Ending:
     """Name the ending of a session whose worker died without writing a record."""
-    left = f"; {_left(remains)}" if remains != Remains() else ""
-    evidence = {"why": why, **_repository_evidence(remains), **(told.evidence() if told else {})}
+    left = f"; {remains.sentence()}" if remains != Remains() else ""
+    evidence = {"why": why, **remains.as_json(), **(told.evidence() if told else {})}
     return Ending(Outcome.LOST, f"lost: {why}{left}", evidence)
 
 
@@ -235,32 +201,6 @@ def _how_it_exited(record: ExitRecord) -> str:
     return f"exited with code {record.code}"
 
 
-def _left(remains: Remains) -> str:
-    parts = []
-    if remains.interim:
-        parts.append(brought_in(len(remains.interim), remains.integration))
-    if remains.commits:
-        count = len(remains.commits)
-        parts.append(
-            f"{count} commit{'s' * (count > 1)} {where(remains.commits[-1].sha, remains.integration)}"
-        )
-    if remains.stray:
-        parts.append(f"other commits kept on branch {remains.stray}")
-    if remains.tree:
-        parts.append(f"its work tree stays at {remains.tree}")
-    if remains.salvage is not None:
-        parts.append(remains.salvage.sentence())
-    elif remains.dirty:
-        shown = ", ".join(remains.dirty[:3]) + (" …" if len(remains.dirty) > 3 else "")
-        parts.append(f"uncommitted changes left in {shown}")
-    parts += [f"a {operation} was left under way" for operation in remains.under_way]
-    if remains.lock:
-        parts.append(remains.lock)
-    if remains.unread:
-        parts.append(f"the repository could not be read: {remains.unread}")
-    return "; ".join(parts) or "nothing was committed"
-
-
 def _sentence(outcome: Outcome, record: ExitRecord, remains: Remains, verdict: Verdict | None) -> str:
     after = f" after {format_duration(max(0.0, record.elapsed - record.paused))}"
     if record.paused:
@@ -287,7 +227,7 @@ def _sentence(outcome: Outcome, record: ExitRecord, remains: Remains, verdict: V
             text = f"{_how_it_exited(record)}{after}"
     if said := comment(record, verdict):
         text += f", {said}" if said.startswith("although") else f": {said}"
-    text += f"; {_left(remains)}"
+    text += f"; {remains.sentence()}"
     if killed := record.limits.get("oom_kills"):
         text += f"; {killed} of its processes killed by the kernel for want of memory"
     if refused := record.limits.get("refused_forks"):
@@ -311,7 +251,7 @@ def _evidence(record: ExitRecord, remains: Remains) -> Mapping[str, Any]:
         "elapsed": record.elapsed,
         "paused": record.paused,
         "limits": dict(record.limits),
-        **_repository_evidence(remains),
+        **remains.as_json(),
         "leaked": [dict(p) for p in record.leaked],
         "survivors": [dict(p) for p in record.survivors],
         "unkillable": [dict(p) for p in record.unkillable],
@@ -320,31 +260,3 @@ def _evidence(record: ExitRecord, remains: Remains) -> Mapping[str, Any]:
         "confined": record.confined,
         "usage": dict(record.usage),
     }
-
-
-def _repository_evidence(remains: Remains) -> dict[str, Any]:
-    commits = [c.sha for c in (*remains.interim, *remains.commits)]
-    found: dict[str, Any] = {"commits": commits, "dirty": list(remains.dirty)}
-    found |= {"interim": commits[: len(remains.interim)]} if remains.interim else {}
-    if isinstance(remains.salvage, Salvage):
-        found["salvage"] = remains.salvage.as_json()
-    elif remains.salvage is not None:
-        found["unsalvaged"] = remains.salvage.as_json()
-    if remains.salvages:
-        found["salvages"] = list(remains.salvages)
-    match remains.integration:
-        case Integrated() as landed:
-            found["integrated"] = landed.as_json()
-        case Unintegrated() as kept:
-            found["branch"] = kept.as_json()
-        case None:
-            pass
-    if remains.stray:
-        found["stray_branch"] = remains.stray
-    if remains.tree:
-        found["tree"] = remains.tree
-    if remains.under_way:
-        found["under_way"] = list(remains.under_way)
-    if remains.lock:
-        found["index_lock"] = remains.lock
-    return found

@@ -78,15 +78,26 @@ async def make(repo: Repository, folder: Path, *what: str) -> None:
 async def remove(repo: Repository, folder: Path) -> None:
     """Remove a work tree with all that is in it; one that is not there is no fault.
 
+    It is taken out of its place first: half a work tree there would look like one whose files somebody deleted.
+
     Raises:
-        OSError: something of it cannot be removed.
+        OSError: something of it cannot be removed; what is left is back in its place.
     """
     admin = repo.common_dir / "worktrees" / folder.name
+    aside = folder.with_name(f"{folder.name}.removed")
 
     def gone() -> None:
-        for path in (folder, admin):
-            if path.exists():
-                shutil.rmtree(path)
+        if aside.exists():
+            shutil.rmtree(aside)
+        if folder.exists():
+            folder.rename(aside)
+            try:
+                shutil.rmtree(aside)
+            except OSError:
+                aside.rename(folder)
+                raise
+        if admin.exists():
+            shutil.rmtree(admin)
 
     await anyio.to_thread.run_sync(gone)
 

@@ -18,6 +18,7 @@ ABSENT = "0" * 6
 # checkout afterwards exists nowhere else.
 _CONFIG = {
     "core.logAllRefUpdates": "false",
+    "core.ignoreStat": "false",  # would take what is put into an index for unchanged ever after
     "core.splitIndex": "false",  # would write its shared part into the repository
     "core.untrackedCache": "false",
     "core.sparseCheckout": "false",

@@ -42,17 +42,28 @@ async def keep(
         GitError: git cannot write into the repository, or the reference is locked; nothing has changed.
         OSError: there is no room for a temporary file.
     """
-    paths = (*label.paths, *label.unleased)
-    snapshot = await take(repo, paths, limit=limit)
+    snapshot = await take(repo, (*label.paths, *label.unleased), limit=limit)
     if snapshot.empty():
         return None, snapshot
-    changed = set(await differences(repo, snapshot.base_tree, snapshot.tree))
-    if snapshot.staged_tree:
-        changed |= set(await differences(repo, snapshot.base_tree, snapshot.staged_tree))
+    changed = await _changed(repo, snapshot)
     label = replace(
         label,
         paths=tuple(path for path in label.paths if path in changed),
         unleased=tuple(path for path in label.unleased if path in changed),
+    )
+    return await store(repo, name, label, snapshot), snapshot
+
+
+async def store(repo: Repository, name: str, label: Label, snapshot: Snapshot) -> Kept:
+    """Commit a snapshot to the reference of `name`, as `keep` does; a label that names no paths gets all of them.
+
+    Raises:
+        GitError: git cannot write into the repository, or the reference is locked; nothing has changed.
+    """
+    changed = await _changed(repo, snapshot)
+    label = replace(
+        label,
+        paths=label.paths if label.paths or label.unleased else tuple(sorted(changed)),
         base=snapshot.base or "",
         raw=snapshot.raw,
         unkept=snapshot.unkept,
@@ -63,10 +74,18 @@ async def keep(
         if earlier is None:
             commit, label = await _commit(repo, snapshot, label)
             await _create(repo, REFS + id_, commit)
-            return Kept(id_, commit, snapshot.tree, label), snapshot
+            return Kept(id_, commit, snapshot.tree, label)
         if await _has_all(repo, earlier, snapshot, changed):
-            return earlier, snapshot
+            return earlier
     raise GitError(f"there are {_TRIES - 1} salvages of {name} already; drop some: `leasehold salvage drop`")
+
+
+async def _changed(repo: Repository, snapshot: Snapshot) -> set[str]:
+    """Return the paths in which a snapshot differs from its commit."""
+    changed = set(await differences(repo, snapshot.base_tree, snapshot.tree))
+    if snapshot.staged_tree:
+        changed |= set(await differences(repo, snapshot.base_tree, snapshot.staged_tree))
+    return changed
 
 
 async def find(repo: Repository, id_: str) -> Kept | None:
