@@ -82,6 +82,23 @@ def equip(
         raise LaunchError(str(error)) from error
     if harness.command is not None:
         return Equipment(Prepared(harness.command), adapter.stop)
+    try:
+        return _equipped(adapter, session, harness, folder, env, last, root)
+    except LaunchError:
+        raise
+    except Exception as error:  # another package's adapter may raise anything; it must not end the supervisor
+        raise LaunchError(f'adapter "{adapter.name}" failed: {type(error).__name__}: {error}') from error
+
+
+def _equipped(
+    adapter: Adapter,
+    session: Session,
+    harness: HarnessSettings,
+    folder: Path,
+    env: Mapping[str, str],
+    last: LastRun | None,
+    root: Path | None,
+) -> Equipment:
     before = folder.parent / last.session if last is not None else None
     resume = ""
     home = folder / HOME
@@ -103,10 +120,7 @@ def equip(
         args=harness.args,
         env=env,
     )
-    try:
-        prepared = adapter.prepare(start)
-    except Exception as error:  # another package's adapter may raise anything; it must not end the supervisor
-        raise LaunchError(f'adapter "{adapter.name}" failed: {type(error).__name__}: {error}') from error
+    prepared = adapter.prepare(start)
     which = f"{adapter.name}\n{resume or start.native}\n".encode() + stamps(start.program) + _line(place)
     files = {**prepared.files, WHICH: which}
     for name, theirs in prepared.over.items():

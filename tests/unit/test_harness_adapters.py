@@ -122,7 +122,7 @@ def test_another_package_s_adapter_is_found_and_one_that_is_none_is_refused(
     monkeypatch.setattr(registry, "_points", lambda: points)
     find.cache_clear()
 
-    assert find("mine").name == "pi"
+    assert (find("mine").name, find("mine").program) == ("mine", "pi")  # called as the entry point is
     assert names()[-3:] == ("mine", "odd", "gone")
     with pytest.raises(AdapterError, match="is no adapter: it lacks program"):
         find("odd")

@@ -65,8 +65,12 @@ def _version(adapter: Adapter, path: Path, environ: Mapping[str, str]) -> str:
     if version := packaged_version(adapter.package, path):
         return version
     try:
+        command = adapter.version(adapter.real(path))
+    except Exception:  # noqa: BLE001  - another package's adapter; its sessions say what is wrong with it
+        return ""
+    try:
         said = subprocess.run(
-            adapter.version(adapter.real(path)),
+            command,
             env={**environ, "NO_COLOR": "1"},
             stdin=subprocess.DEVNULL,
             capture_output=True,

@@ -15,6 +15,7 @@ from supervisor.world.harness.cline import Cline
 from supervisor.world.harness.codex import Codex
 from supervisor.world.harness.command import Command
 from supervisor.world.harness.copilot import Copilot
+from supervisor.world.harness.foreign import Foreign, faults_of
 from supervisor.world.harness.gemini import Gemini
 from supervisor.world.harness.gptme import Gptme
 from supervisor.world.harness.mini import MiniSweAgent
@@ -84,7 +85,9 @@ def _loaded(point: EntryPoint) -> Adapter:
     if not isinstance(adapter, Adapter):
         lacks = [name for name in _MEMBERS if not hasattr(adapter, name)]
         raise AdapterError(f"{whose} is no adapter: it lacks {', '.join(lacks)}")
-    return adapter
+    if faults := faults_of(adapter):
+        raise AdapterError(f"{whose} is no adapter: {', '.join(faults)}")
+    return Foreign(adapter, point.name)
 
 
 _MEMBERS = (
