@@ -482,3 +482,40 @@ def test_what_was_written_past_the_guard_and_how_long_sessions_waited_is_account
 def scopes(site) -> set[str]:
     """Return what is leased now."""
     return {lease["scope"] for lease in site.ask("lease", "list")["leases"]}
+
+
+# Asks what a guard asks, and writes down the answers.
+ASKS = """
+    import json, os, pathlib, socket
+    line = socket.socket(socket.AF_UNIX)
+    line.connect(os.environ["LEASEHOLD_SOCKET"])
+    answers = []
+    with line.makefile("rw") as file:
+        for number, path in enumerate(["plain", "plain", "src/below", "u\\u0308", "held", ".git/config"]):
+            params = {"token": os.environ["LEASEHOLD_TOKEN"], "path": path}
+            file.write(json.dumps({"jsonrpc": "2.0", "id": number, "method": "guard.write", "params": params}) + "\\n")
+            file.flush()
+            answers.append(json.loads(file.readline()))
+    pathlib.Path("answers").write_text(json.dumps(answers))
+"""
+
+
+def test_one_free_file_is_leased_in_few_words_and_any_other_answered_as_a_claim(site):
+    site.configure(ASKS, guard={"mode": "off"}, supervisor={"pool": False})
+    site.task("a", paths=["src/"], expects="nothing")
+    site.start()
+    site.run("lease", "acquire", "held")
+    site.run("launch", "--task", "a")
+    site.wait_for("session.ended")
+
+    plain, again, below, foreign, held, gits = json.loads((site.root / "answers").read_text())
+
+    assert set(plain["result"]) == {"token", "granted_at"}
+    assert again["result"] == plain["result"]
+    ((_, tree, *_),) = below["result"]["leases"]
+    assert (tree["kind"], tree["key"]) == ("tree", "src")
+    ((_, file, _, token, _),) = foreign["result"]["leases"]
+    assert (file["kind"], file["key"]) == ("file", "\u00fc")
+    assert token > plain["result"]["token"]
+    assert held["error"]["data"]["reason"] == "held"
+    assert gits["error"]["data"]["reason"] == "scope"

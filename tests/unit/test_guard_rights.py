@@ -110,3 +110,17 @@ def test_leases_that_came_in_different_messages_share_their_words() -> None:
     assert one[0] is two[0]
     assert one[1]["repo"] is two[1]["repo"]
     assert one[1]["text"] is one[1]["key"]
+
+
+def test_a_file_that_is_granted_in_few_words_is_kept_as_the_supervisor_would_have_written_it() -> None:
+    rights = Rights("app", "s1")
+
+    rights.add_file(b"a", 7, 1.0)
+    rights.add_file(b"a", 7, 1.0)  # a list of leases may have named it before the answer came
+
+    assert rights.cover(b"a")
+    assert rights.newest == 7
+    assert rights.leases == [lease("file", "a", 7)]
+    rights.revoke([7])
+    assert rights.is_revoked(7)
+    assert not rights.cover(b"a")

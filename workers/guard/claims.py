@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from json.encoder import encode_basestring_ascii
+
 from workers.gate.wire import text_of
 
 TYPE_CHECKING = False
@@ -15,10 +17,11 @@ class Claim:
     """What one held call wants: files to write, folders to move, and places nobody else may hold.
 
     `inodes` are files with several names, whose contents are to change: nobody else may hold any of the names.
-    `git` is empty, or what a git command is about to do to the checkout (see `gitline`).
+    `git` is empty, or what a git command is about to do to the checkout (see `gitline`). `makes` tells that one of the
+    files was not there when the call was held.
     """
 
-    __slots__ = ("files", "folders", "git", "inodes", "newest", "places")
+    __slots__ = ("files", "folders", "git", "inodes", "makes", "newest", "places")
 
     def __init__(self, git: str = "") -> None:
         self.files: list[bytes] = []
@@ -26,7 +29,25 @@ class Claim:
         self.places: list[bytes] = []
         self.inodes: list[tuple[int, int]] = []
         self.git = git
+        self.makes = False
         self.newest = 0  # the highest token that the session had when it asked
+
+    def is_one_file(self) -> bool:
+        """Tell whether it is no more than the write of one file."""
+        return len(self.files) == 1 and not (self.folders or self.places or self.inodes or self.git)
+
+
+class Leased:
+    """The one file that was asked for is the session's, under this token; nothing else is to be said.
+
+    `granted_at` are seconds of CLOCK_BOOTTIME.
+    """
+
+    __slots__ = ("granted_at", "token")
+
+    def __init__(self, token: int, granted_at: float) -> None:
+        self.token = token
+        self.granted_at = granted_at
 
 
 class Granted:
@@ -61,19 +82,26 @@ class Away:
         self.why = why
 
 
-Verdict = Granted | Refused | Away
+Verdict = Leased | Granted | Refused | Away
 
 
 class Claims:
     """Asks over the session's line."""
 
-    __slots__ = ("_line",)
+    __slots__ = ("_line", "_write")
 
     def __init__(self, line: Line) -> None:
         self._line = line
+        self._write = line.opening("guard.write")
 
     def ask(self, claim: Claim, wait: float, answered: Callable[[Verdict], None]) -> None:
         """Ask for a claim, to be waited for `wait` seconds when others hold it; `answered` hears the verdict."""
+        if claim.is_one_file():  # nearly always, and a program waits for each
+            path = encode_basestring_ascii(text_of(claim.files[0]))
+            self._line.ask_written(
+                f'{self._write},"wait":{wait},"path":{path}', lambda answer: answered(self._verdict(answer))
+            )
+            return
         params: dict[str, object] = {"wait": wait}
         for name, paths in (("files", claim.files), ("folders", claim.folders), ("places", claim.places)):
             if paths:
@@ -105,6 +133,8 @@ class Claims:
 
     def _verdict(self, answer: Answer) -> Verdict:
         match answer:
+            case {"result": {"token": int(token), "granted_at": float(granted_at)}}:
+                return Leased(token, granted_at)
             case None:
                 return Away(
                     f"the supervisor at {self._line.path} does not answer, or does not know yet who holds what"

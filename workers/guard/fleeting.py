@@ -49,8 +49,12 @@ class Fleeting:
         return [
             (path, token_of(lease))
             for path, lease in zip(files, leases, strict=False)
-            if is_newer(lease, newest) and _is_file(lease) and not os.path.lexists(self._prefix + path)
+            if is_newer(lease, newest) and _is_file(lease) and self.is_absent(path)
         ]
+
+    def is_absent(self, path: bytes) -> bool:
+        """Tell whether nothing is at a path."""
+        return not os.path.lexists(self._prefix + path)
 
     def granted(self, absent: list[tuple[bytes, object]]) -> None:
         """Note what `absent` returned, once the call has gone on."""

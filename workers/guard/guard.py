@@ -6,8 +6,9 @@ import errno
 import os
 import select
 
-from workers.guard.calls import MOVE, PASS_BY, WRITE, is_exec, program_of, removes, targets
-from workers.guard.claims import Away, Claim, Granted, Refused
+from workers.guard.account import Account
+from workers.guard.calls import MOVE, WRITE, is_exec, program_of, removes, targets
+from workers.guard.claims import Away, Claim, Granted, Leased, Refused
 from workers.guard.fleeting import Fleeting
 from workers.guard.gitline import CHANGES, READS, SWEEPS, CommandLine
 from workers.guard.memory import GoneError, Memory, UnreadableError
@@ -29,48 +30,12 @@ if TYPE_CHECKING:
     from workers.guard.refs import Move
     from workers.guard.resolve import Eyes
     from workers.guard.rights import Rights
+    from workers.guard.rules import Rules
     from workers.guard.seccomp import Held, Listener
     from workers.guard.spare_hooks import SpareHooks
     from workers.session.loop import Loop
 
 _AT_ONCE = 64  # calls that are served before the loop looks at anything else
-
-
-class Account:
-    """What the guard has done so far."""
-
-    __slots__ = ("asked", "faults", "held", "refused", "turns_missed", "unreadable")
-
-    def __init__(self) -> None:
-        self.held = 0  # calls that the kernel held
-        self.asked = 0  # of them, those that the supervisor was asked about
-        self.refused = 0
-        self.turns_missed = 0  # git commands that waited in vain for another session's to end, and went on
-        self.unreadable = 0  # let pass, because the task's memory may not be read
-        self.faults = 0  # let pass, because of a fault of the guard itself
-
-    def report(self) -> dict[str, int]:
-        """Return it for the exit record."""
-        return {name: getattr(self, name) for name in self.__slots__}
-
-
-class Rules:
-    """How the guard is to decide what the leases leave open.
-
-    `wait` and `git_wait` (seconds) are how long a write waits for another session's lease, and a git command
-    for another session's to end. `open_when_away` lets writes pass when the supervisor has been away for longer
-    than the session waits for it. `aliases` are git's, by name: the command that each begins with.
-    """
-
-    __slots__ = ("aliases", "git_wait", "open_when_away", "wait")
-
-    def __init__(
-        self, wait: float, git_wait: float, aliases: dict[bytes, bytes], *, open_when_away: bool
-    ) -> None:
-        self.wait = wait
-        self.git_wait = git_wait
-        self.aliases = aliases
-        self.open_when_away = open_when_away
 
 
 class Guard:
@@ -235,8 +200,11 @@ class Guard:
             if path is None or not self._matters(path, target):
                 continue
             claim = claim or Claim()
-            kinds = {MOVE: claim.folders, PASS_BY: claim.places}
-            kinds.get(target.deed, claim.files).append(path)
+            if target.deed == WRITE:
+                claim.files.append(path)
+                claim.makes = claim.makes or target.status is None
+            else:
+                (claim.folders if target.deed == MOVE else claim.places).append(path)
         return claim
 
     def _fenced(self, named: list[Target], fence: Fence) -> Refused | None:
@@ -304,7 +272,22 @@ class Guard:
     def _free(self, path: bytes) -> bool:
         return bool(path) and (self._ground.is_gits(path) or self._ignored.covers(path))
 
+    def _leased(self, call: Held, claim: Claim, lease: Leased) -> None:
+        """Let the write of one file pass that is the session's now."""
+        if self._rights.is_revoked(lease.token):
+            self._ask(call, claim)  # what was granted has been taken back before the answer came
+            return
+        (path,) = claim.files
+        is_born = claim.makes and lease.token > claim.newest and self._fleeting.is_absent(path)
+        self._listener.let_pass(call)  # the next one is not looked at before this one is noted
+        self._rights.add_file(path, lease.token, lease.granted_at)
+        if is_born:
+            self._fleeting.granted([(path, lease.token)])
+
     def _answered(self, call: Held, claim: Claim, verdict: Verdict) -> None:
+        if isinstance(verdict, Leased):
+            self._leased(call, claim, verdict)
+            return
         if claim.git and not isinstance(verdict, Granted):
             self._turns.forgo()
         match verdict:

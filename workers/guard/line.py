@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _AGAIN = 0.1  # seconds between two tries to reach a supervisor that is away
 _MAX_LINE = 4 << 20  # bytes
+_decoded = json.JSONDecoder().raw_decode
 
 
 Answer = dict[str, object] | None
@@ -58,14 +59,19 @@ class Line:
         self._unsent = bytearray()
 
     def ask(self, method: str, params: dict[str, object], answered: Callable[[Answer], None]) -> None:
-        """Ask, with `params`, which become this line's own; `answered` hears what came of it."""
-        self._last += 1
-        params["token"] = self._token
-        text = json.dumps(
-            params
-        )  # a message around it would cost as much again, for the same bytes each time
-        line = f'{{"jsonrpc":"2.0","id":{self._last},"method":"{method}","params":{text}}}\n'.encode()
-        self._open[self._last] = _Question(line, boottime() + self.patience, answered)
+        """Ask, with `params`; `answered` hears what came of it."""
+        written = json.dumps(params)[1:-1]
+        self.ask_written(f"{self.opening(method)},{written}" if written else self.opening(method), answered)
+
+    def opening(self, method: str) -> str:
+        """Return how a question begins, for `ask_written`; the same each time."""
+        return f'"method":"{method}","params":{{"token":{json.dumps(self._token)}'
+
+    def ask_written(self, question: str, answered: Callable[[Answer], None]) -> None:
+        """Ask an opening and what follows it, as JSON but for the last bracket; `answered` hears what came of it."""
+        self._last = number = self._last + 1
+        line = f'{{"jsonrpc":"2.0","id":{number},{question}}}}}\n'.encode()
+        self._open[number] = _Question(line, boottime() + self.patience, answered)
         if self._socket is None:
             self._connect()
         else:
@@ -115,6 +121,14 @@ class Line:
     def _send(self, line: bytes) -> None:
         assert self._socket is not None  # noqa: S101  - only called while connected
         was_free = not self._unsent
+        if was_free and line:
+            try:
+                sent = self._socket.send(line)
+            except OSError:
+                sent = 0  # tried once more below
+            if sent == len(line):
+                return
+            line = line[sent:]
         self._unsent += line
         try:
             while self._unsent:
@@ -144,6 +158,10 @@ class Line:
             return
         except OSError:
             piece = b""
+        if not self._received and piece[-1:] == b"\n":  # nearly always: whole lines
+            for answer in piece[:-1].split(b"\n"):
+                self._take(answer)
+            return
         self._received += piece
         while (end := self._received.find(b"\n")) >= 0:
             answer = bytes(self._received[:end])
@@ -154,15 +172,20 @@ class Line:
 
     def _take(self, line: bytes) -> None:
         try:
-            message = json.loads(line.decode())
+            message, _ = _decoded(line.decode())
         except ValueError:
             return
-        match message:
-            case {"id": int(number), "error": {"data": {"reason": "recovering"}}} if number in self._open:
+        number = message.get("id") if isinstance(message, dict) else None
+        question = self._open.get(number) if isinstance(number, int) else None
+        if number is None or question is None:
+            return
+        match message.get("error"):
+            case {"data": {"reason": "recovering"}}:
                 self._later.append(number)  # it does not know yet what others hold
                 self._again_at = boottime() + _AGAIN
-            case {"id": int(number)} if number in self._open:
-                self._open.pop(number).answered(message)
+            case _:
+                del self._open[number]
+                question.answered(message)
 
     def _postponed(self, now: float) -> list[_Question]:
         numbers, self._later = self._later, []

@@ -9,10 +9,11 @@ from workers.guard.branches import Branches
 from workers.guard.claims import Claims
 from workers.guard.fence import Fence
 from workers.guard.ground import Ground
-from workers.guard.guard import Guard, Rules
+from workers.guard.guard import Guard
 from workers.guard.ignored import Ignored
 from workers.guard.line import Line
 from workers.guard.resolve import Eyes
+from workers.guard.rules import Rules
 from workers.guard.seccomp import Listener
 from workers.guard.spare_hooks import SpareHooks
 

@@ -36,10 +36,11 @@ class Rights:
     supervisor answers for their paths, one by one, and each answer is kept.
     """
 
-    __slots__ = ("_files", "_repo", "_revoked", "_tokens", "_trees", "leases", "newest")
+    __slots__ = ("_files", "_holder", "_repo", "_revoked", "_tokens", "_trees", "leases", "newest")
 
-    def __init__(self, repo: str) -> None:
+    def __init__(self, repo: str, holder: str = "") -> None:
         self._repo = repo
+        self._holder = holder  # as leases name the session
         self.leases: list[object] | None = None  # as the supervisor wrote them; None: never told
         self.newest = 0  # the highest token that it was ever told of
         self._tokens: set[object] = set()
@@ -76,6 +77,21 @@ class Rights:
         self._files.update(files)
         self._trees.update(trees)
         return True
+
+    def add_file(self, path: bytes, token: int, granted_at: float) -> None:
+        """Take in a new lease on one file of the repository, whose name is text as the supervisor has it; it is not revoked."""
+        if self.leases is None:
+            self.leases = []
+        if token not in self._tokens:
+            self._note(token)
+            name = path.decode()
+            scope = {"kind": "file", "repo": self._repo, "text": name, "key": name}
+            self.leases.append([self._holder, scope, "exclusive", token, granted_at])
+        self._files.add(path)
+
+    def is_revoked(self, token: object) -> bool:
+        """Tell whether the lease with this token is revoked already."""
+        return token in self._revoked
 
     def lack(self, leases: list[object]) -> bool:
         """Tell whether one of these leases is revoked already."""

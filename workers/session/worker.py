@@ -75,7 +75,7 @@ class Worker:
         now = boottime()
         begun = life.begin(spec.budget, now)
         self.state: life.State = begun
-        self.rights = Rights(spec.guard.repo if spec.guard else "")
+        self.rights = Rights(spec.guard.repo if spec.guard else "", spec.session)
         if spec.guard:
             self.rights.replace(spec.guard.leases)
         self._guard: Guard | Off = Off("it is not in place yet", level="")

@@ -33,7 +33,7 @@ def first_write(
     if rules.stale_reads is not _OFF and tables.recent.latest(name, path) is not None:
         return None
     repo = tables.policy.repos.get(name)
-    if repo is not None and any(covers(scope, path) for scope in repo.exclude):
+    if repo is not None and repo.exclude and any(covers(scope, path) for scope in repo.exclude):
         return None
     want = Want(file_scope(path, name, fold_case=fold_case), _EXCLUSIVE)
     result = tables.broker.acquire(session.id, (want,), now.mono)

@@ -1,4 +1,4 @@
-"""guard.claim, guard.give_back: what the guard of a session asks at a first write and around a git command."""
+"""guard.write, guard.claim, guard.give_back: what the guard of a session asks at a first write and around a git command."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import contextlib
 from pathlib import Path
 from typing import Any, Literal
 
+import msgspec
 import structlog
 
 from supervisor.core.decisions import claims, requests, stale
@@ -31,6 +32,9 @@ from supervisor.world.git.wire_path import decode_path
 
 log = structlog.get_logger("leasehold")
 
+# A member of an enum costs a descriptor call at each use; a module's name is looked up at once.
+_FILE = Kind.FILE
+
 
 class GuardClaim(Params, kw_only=True):
     """Paths relative to the session's repository, as `core.decisions.claims.Claim`; `wait` in seconds.
@@ -44,6 +48,23 @@ class GuardClaim(Params, kw_only=True):
     inodes: tuple[tuple[int, int], ...] = ()
     git: Literal["", "changes", "sweeps"] = ""
     wait: float = 0.0
+
+
+class GuardWrite(Params, kw_only=True):
+    """A file to write for the first time, relative to the session's repository; `wait` in seconds."""
+
+    path: str
+    wait: float = 0.0
+
+
+class Leased(msgspec.Struct, gc=False):
+    """The file is the session's, by a lease on its path as it was asked for; nothing else is to be said.
+
+    `granted_at` are seconds of CLOCK_BOOTTIME.
+    """
+
+    token: int
+    granted_at: float
 
 
 class GiveBack(Params, kw_only=True):
@@ -72,31 +93,48 @@ class GuardVerbs:
     def methods(self) -> list[Method[Any]]:
         """Return the verbs."""
         return [
+            Method("guard.write", GuardWrite, self.write, Who.SESSION),
             Method("guard.claim", GuardClaim, self.claim, Who.SESSION),
             Method("guard.give_back", GiveBack, self.give_back, Who.SESSION),
         ]
 
+    def write(self, caller: Caller, params: GuardWrite) -> object:
+        """Grant one file in few words where no more are needed, else answer as `claim` does."""
+        session = living(self._authority, caller)
+        repo = self._shop.repos.get(session.intent.repo)
+        path = decode_path(params.path)
+        lease = self._first_write(session, repo, path)
+        if lease is None:
+            return self._claim(session, repo, claims.Claim((path,)), params.wait)
+        scope = lease.scope
+        if scope.kind is _FILE and scope.key == params.path:
+            return Leased(lease.token, lease.granted_at)
+        return _written((lease,))
+
     def claim(self, caller: Caller, params: GuardClaim) -> object:
         """Grant, refuse, or answer when the wait is over."""
-        authority = self._authority
-        session = living(authority, caller)
+        session = living(self._authority, caller)
         repo = self._shop.repos.get(session.intent.repo)
         if len(params.files) == 1 and not (params.folders or params.places or params.inodes or params.git):
             lease = self._first_write(session, repo, decode_path(params.files[0]))
             if lease is not None:
-                return {"leases": (lease,), "notices": ()}
+                return _written((lease,))
         asked = claims.Claim(
             tuple(map(decode_path, params.files)),
             tuple(map(decode_path, params.folders)),
             (*map(decode_path, params.places), *self._names_held(session, repo, params.inodes)),
             params.git,
         )
+        return self._claim(session, repo, asked, params.wait)
+
+    def _claim(self, session: Session, repo: Repository | None, asked: claims.Claim, wait: float) -> object:
+        authority = self._authority
         try:
             verdict, wants, effects = claims.claim(
                 authority.tables,
                 session,
                 asked,
-                max(0.0, params.wait),
+                max(0.0, wait),
                 authority.now(),
                 fold_case=repo is not None and repo.fold_case,
             )

@@ -1,0 +1,150 @@
+"""What a guard asks over the session's line, and what it makes of the answers."""
+
+from __future__ import annotations
+
+import json
+import select
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from workers.guard.claims import Claim, Claims, Granted, Leased, Refused
+from workers.guard.line import Line
+
+
+class Loop:
+    """Serves what is watched when the test says so."""
+
+    def __init__(self) -> None:
+        self._callbacks: dict[int, Callable[[int], None]] = {}
+
+    def watch(self, fd: int, _mask: int, callback: Callable[[int], None]) -> None:
+        self._callbacks[fd] = callback
+
+    def listen_for(self, fd: int, mask: int) -> None:
+        pass
+
+    def forget(self, fd: int) -> None:
+        del self._callbacks[fd]
+
+    def turn(self) -> None:
+        """Serve all that has arrived."""
+        for fd, callback in list(self._callbacks.items()):
+            if select.select([fd], [], [], 0)[0]:
+                callback(select.POLLIN)
+
+
+class Supervisor:
+    """The other end of the line."""
+
+    def __init__(self, path: Path) -> None:
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(str(path))
+        self._listener.listen()
+        self.line: socket.socket | None = None
+
+    def asked(self) -> list[dict[str, object]]:
+        """Return what was asked since."""
+        if self.line is None:
+            self.line, _ = self._listener.accept()
+        return [json.loads(line) for line in self.line.recv(1 << 20).splitlines()]
+
+    def say(self, *lines: str) -> None:
+        """Answer so."""
+        assert self.line is not None
+        self.line.sendall("".join(line + "\n" for line in lines).encode())
+
+    def close(self) -> None:
+        """Be gone."""
+        self._listener.close()
+        if self.line is not None:
+            self.line.close()
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[tuple[Loop, Supervisor, Claims]]:
+    loop, supervisor = Loop(), Supervisor(tmp_path / "control")
+    claims = Claims(Line(loop, str(tmp_path / "control"), 'se"cret', 1.0))  # type: ignore[arg-type]
+    yield loop, supervisor, claims
+    claims.close()
+    supervisor.close()
+
+
+def write_of(*paths: bytes) -> Claim:
+    claim = Claim()
+    claim.files += paths
+    return claim
+
+
+def test_one_file_is_asked_for_in_few_words_and_anything_else_as_a_claim(world) -> None:
+    _, supervisor, claims = world
+    both = write_of(b"a", b"b")
+    turn = Claim("changes")
+
+    for claim in (write_of(b"a"), write_of(b'"\\\xc3\xbc\xff\n'), both, turn):
+        claims.ask(claim, 1.5, lambda _verdict: None)
+
+    asked = supervisor.asked()
+    assert [one["id"] for one in asked] == [1, 2, 3, 4]
+    assert [(one["method"], one["params"]) for one in asked] == [
+        ("guard.write", {"token": 'se"cret', "wait": 1.5, "path": "a"}),
+        ("guard.write", {"token": 'se"cret', "wait": 1.5, "path": '"\\\xfc\U0010ffff\n'}),
+        ("guard.claim", {"token": 'se"cret', "wait": 1.5, "files": ["a", "b"]}),
+        ("guard.claim", {"token": 'se"cret', "wait": 1.5, "git": "changes"}),
+    ]
+
+
+def test_answers_are_heard_by_who_asked_in_whatever_order_and_pieces_they_come(world) -> None:
+    loop, supervisor, claims = world
+    heard: dict[str, object] = {}
+    for name in ("a", "b", "c"):
+        claims.ask(write_of(name.encode()), 0.0, lambda verdict, name=name: heard.update({name: verdict}))
+    supervisor.asked()
+    said = [
+        '{"id":3,"result":{"token":7,"granted_at":1.5},"jsonrpc":"2.0"}',
+        '{"id":1,"result":{"leases":[["s",{},"exclusive",8,1.0]],"notices":["read it"]},"jsonrpc":"2.0"}',
+        '{"id":2,"error":{"code":-32000,"message":"b is held"},"jsonrpc":"2.0"}',
+    ]
+
+    supervisor.say("no JSON", "[1]", '{"id":"3"}', '{"id":9,"result":{}}', said[0])
+    loop.turn()
+    assert list(heard) == ["c"]
+    text = "\n".join(said[1:])
+    assert supervisor.line is not None
+    supervisor.line.sendall(text[:40].encode())
+    loop.turn()
+    assert list(heard) == ["c"]
+    supervisor.say(text[40:])
+    loop.turn()
+
+    leased, granted, refused = heard["c"], heard["a"], heard["b"]
+    assert isinstance(leased, Leased)
+    assert (leased.token, leased.granted_at) == (7, 1.5)
+    assert isinstance(granted, Granted)
+    assert (granted.leases, granted.notices) == ([["s", {}, "exclusive", 8, 1.0]], ["read it"])
+    assert isinstance(refused, Refused)
+    assert (refused.why, refused.late) == ("b is held", False)
+
+
+def test_a_supervisor_that_does_not_know_yet_who_holds_what_is_asked_again(
+    world, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop, supervisor, claims = world
+    clock = [100.0]
+    monkeypatch.setattr("workers.guard.line.boottime", lambda: clock[0])
+    heard: list[object] = []
+    claims.ask(write_of(b"a"), 0.0, heard.append)
+    (first,) = supervisor.asked()
+
+    supervisor.say('{"id":1,"error":{"code":-32000,"message":"wait","data":{"reason":"recovering"}}}')
+    loop.turn()
+    assert heard == []
+    clock[0] = claims.due()
+    claims.look()
+
+    assert supervisor.asked() == [first]
+    supervisor.say('{"id":1,"result":{"token":7,"granted_at":1.0},"jsonrpc":"2.0"}')
+    loop.turn()
+    assert len(heard) == 1
