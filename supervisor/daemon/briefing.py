@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from supervisor.core.decisions.gate import declares_paths
-from supervisor.core.decisions.policy import Undeclared, Way
+from supervisor.core.decisions.policy import Undeclared
 from supervisor.core.decisions.selection import plateau_warning
 from supervisor.core.decisions.tables import Tables
 from supervisor.core.leases.lease import Mode, Want
@@ -21,6 +21,11 @@ from supervisor.world.level import Level
 
 
 async def dirty_in_scope(tables: Tables, session: Session, repo: Repository | None) -> tuple[str, ...]:
+    """Return the uncommitted files that lie in what the session holds.
+
+    Raises:
+        GitError: the repository could not be asked for them.
+    """
     scopes = [lease.scope for lease in tables.broker.held(session.id)]
     if repo is None or not scopes:
         return ()
@@ -29,11 +34,6 @@ async def dirty_in_scope(tables: Tables, session: Session, repo: Repository | No
         for file in await dirty(repo)
         if any(covers(scope, file.path, fold_case=repo.fold_case) for scope in scopes)
     )
-
-
-def _way(tables: Tables, name: str) -> str:
-    repo = tables.policy.repos.get(name)
-    return (repo.integration.way if repo is not None and repo.integration is not None else Way.REBASE).value
 
 
 def brief_of(
@@ -84,6 +84,6 @@ def brief_of(
         plateau=plateau_warning(tables),
         branch=branch_of(session.id) if session.intent.target else "",
         target=session.intent.target,
-        way=_way(tables, session.intent.repo),
+        way=tables.policy.way(session.intent.repo).value,
         writable=tuple(map(str, confine or ())),
     )

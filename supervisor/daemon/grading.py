@@ -185,8 +185,7 @@ class Grading:
         authority.do([Note("session.graded", session_id, task, {"before": before.value, **after.as_json()})])
 
     def _target(self, name: str) -> str | None:
-        policy = self._authority.tables.policy.repos.get(name)
-        integration = policy.integration if policy is not None else None
+        integration = self._authority.tables.policy.integration(name)
         return HEADS + integration.target if integration is not None else None
 
 

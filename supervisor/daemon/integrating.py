@@ -237,8 +237,7 @@ class Integrator:
     # --- words ----------------------------------------------------------------------------------------
 
     def _policy(self, job: Job) -> Integration:
-        repo = self._authority.tables.policy.repos.get(job.name)
-        return (repo.integration if repo is not None else None) or Integration(job.target)
+        return self._authority.tables.policy.integration(job.name) or Integration(job.target)
 
     def _wait(self, job: Job, stage: Stage, why: str = "") -> None:
         if why and (stage, why) != (job.stage, job.why):

@@ -48,6 +48,7 @@ class IntegrationLeases:
                         return job.kept(Hitch.LEASED, refused)
 
     def admit(self, job: Job) -> Admitted | Wanting | Forbidden:
+        """Judge what its commits change by what its holder has now."""
         authority, fold = self._authority, job.repo.fold_case
         return admit(authority.tables, job.holder, job.name, job.paths, authority.now(), fold_case=fold)
 

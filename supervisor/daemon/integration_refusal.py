@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from supervisor.core.decisions.policy import Way
 from supervisor.core.decisions.tables import Tables
 from supervisor.core.sessions.integration import Hitch, Unintegrated
 from supervisor.core.sessions.roster import Session
@@ -32,7 +31,7 @@ async def refusal(
         case Hitch.CONFLICT:
             data["conflicts"] = await _sides(repo, kept, tip)
             lines = [_side_line(kept, found) for found in data["conflicts"]]
-            way = f"`git {_way(tables, session)} {kept.target}` in your work tree"
+            way = f"`git {tables.policy.way(session.intent.repo).value} {kept.target}` in your work tree"
             data["next"] = f"{way}, resolve, commit, and ask again with `leasehold integrate`"
         case Hitch.CHECK:
             lines = kept.tail.splitlines()[-_SHOWN:]
@@ -44,11 +43,6 @@ async def refusal(
     lines.append(f"next: {data['next']}")
     code = Code.TRY_LATER if kept.hitch in _LATER else Code.REFUSED
     return RpcError(code, f"not integrated: {kept.sentence()}", {**data, "lines": lines})
-
-
-def _way(tables: Tables, session: Session) -> str:
-    repo = tables.policy.repos.get(session.intent.repo)
-    return (repo.integration.way if repo is not None and repo.integration is not None else Way.REBASE).value
 
 
 async def _sides(repo: Repository, kept: Unintegrated, tip: str) -> list[dict[str, Any]]:

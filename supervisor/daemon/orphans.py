@@ -47,9 +47,8 @@ async def look_for_orphans(
     Files in the folders `tasks` are the operator's own way of giving work, not work left behind.
     """
     tasks = tuple(tasks)
-    policies = authority.tables.policy.repos
-    # where no session works in the checkout, what is uncommitted there is the operator's own
-    repos = {name: repo for name, repo in repos.items() if policies[name].integration is None}
+    # Where no session works in the checkout, what is uncommitted there is the operator's own.
+    repos = {name: repo for name, repo in repos.items() if authority.tables.policy.integration(name) is None}
     await _salvage(authority, repos, tasks)
     files = {
         name: found for name, repo in repos.items() if (found := await _files(name, repo, tasks)) is not None

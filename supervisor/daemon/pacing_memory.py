@@ -35,13 +35,6 @@ log = structlog.get_logger("leasehold")
 JOURNAL = "journal"  # who pauses the supervisor while nothing can be written; that is not for the next one
 
 _Key = tuple[str, str]
-_LANES: dict[str, type[retry.Lane]] = {
-    "flowing": retry.Flowing,
-    "paused": retry.Paused,
-    "probing": retry.Probing,
-    "held": retry.Held,
-}
-_LANE_NAMES = {kind: name for name, kind in _LANES.items()}
 _ADMISSIONS: dict[str, type[Paused | Draining]] = {"paused": Paused, "draining": Draining}
 _NOTHING = retry.Flowing()
 
@@ -174,7 +167,7 @@ class PacingMemory:
                 name = "paused" if isinstance(value, Paused) else "draining"
                 return {"state": name, **asdict(value)}
             case "lane" | "all_lanes":
-                return {"state": _LANE_NAMES[type(value)], **asdict(value)}
+                return {"state": retry.lane_name(value), **asdict(value)}
             case "clock":
                 return {"boot": boot_id(), "offset": value}
             case "collisions":
@@ -196,10 +189,10 @@ class PacingMemory:
                 tables.admission = _ADMISSIONS[of](**fields)
             case "lane":
                 fields, of = _untagged(value)
-                tables.lane_state[name] = msgspec.convert(fields, _LANES[of])
+                tables.lane_state[name] = msgspec.convert(fields, retry.LANES[of])
             case "all_lanes":
                 fields, of = _untagged(value)
-                tables.all_lanes = msgspec.convert(fields, _LANES[of])
+                tables.all_lanes = msgspec.convert(fields, retry.LANES[of])
             case "harness":
                 rest = msgspec.convert(value, Rest)
                 # Whoever starts the supervisor again may have mended the harness: one try shows it.

@@ -231,7 +231,7 @@ async def remember_history(authority: Authority, repos: Mapping[str, Repository]
     window = authority.tables.recent.window
     for name, repo in repos.items():
         try:
-            integration = authority.tables.policy.repos[name].integration
+            integration = authority.tables.policy.integration(name)
             ref = HEADS + integration.target if integration is not None else None
             commits = await commits_since(repo, authority.now().wall - window, ref=ref)
         except GitError as error:

@@ -9,6 +9,7 @@ from supervisor.core.decisions import intensity, resting, room
 from supervisor.core.decisions.admission import Open
 from supervisor.core.decisions.effects import Effect, Launch, Note, Reread, SaveSession, SaveTask
 from supervisor.core.decisions.selection import Decision, Fit, Reason, counts, decide, explain
+from supervisor.core.decisions.standstill import unreported
 from supervisor.core.decisions.tables import SlotRequest, Tables
 from supervisor.core.leases.lease import Granted
 from supervisor.core.moment import Moment
@@ -64,6 +65,7 @@ def assign(
     granted = tables.broker.acquire(session_id, fit.work.wants, now.mono)
     if not isinstance(granted, Granted):
         raise RuntimeError(f"task {task.key} was chosen although its leases are not free: {granted}")  # noqa: TRY004  - a wrong call, not a wrong type
+    integration = tables.policy.integration(task.repo)
     intent = Intent(
         session=session_id,
         task=task,
@@ -77,7 +79,7 @@ def assign(
         schedule=schedule,
         attempt=track.attempts + 1,
         rung=tables.rung,
-        target=_target(tables, task.repo),
+        target=integration.target if integration is not None else "",
         tier=tables.policy.harnesses[fit.harness].tier,
     )
     session = Session(intent, Life(Starting(now)), intent.budget, progress_at=now.mono)
@@ -127,19 +129,13 @@ def assign(
     ]
 
 
-def _target(tables: Tables, name: str) -> str:
-    repo = tables.policy.repos.get(name)
-    return repo.integration.target if repo is not None and repo.integration is not None else ""
-
-
 def launch(tables: Tables, key: str | None, harness: str, now: Moment) -> list[Effect] | NotAssigned:
     """Start one session now, at an operator's word: of the task `key`, or of the best that may run.
 
     A pause or drain does not stop it; a missing slot, a full disk, a lease in the way or a closed task does.
     """
-    if tables.wait_for_reports:
-        names = ", ".join(sorted(tables.wait_for_reports))
-        return NotAssigned(f"sessions of an earlier supervisor have not reported yet: {names}")
+    if (late := unreported(tables)) is not None:
+        return NotAssigned(late)
     if len(tables.roster) >= tables.policy.max_sessions:
         return NotAssigned(
             f"all {tables.policy.max_sessions} slots are taken; stop a session or raise supervisor.max_sessions"

@@ -16,6 +16,7 @@ from supervisor.core.decisions.gate import declares_paths
 from supervisor.core.decisions.holders import describe
 from supervisor.core.decisions.policy import Undeclared
 from supervisor.core.decisions.requests import LeaseRefusal, lease_json, queued, refuse, ways_out
+from supervisor.core.decisions.standstill import unreported
 from supervisor.core.decisions.tables import Tables
 from supervisor.core.leases.lease import Granted, Lease, Mode, Waiting, Want, WouldDeadlock
 from supervisor.core.leases.scope import Scope, covers, file_scope, parse_scopes, tree_scope
@@ -57,10 +58,9 @@ def claim(
         *(Want(tree_scope(path, repo, fold_case=fold_case), Mode.EXCLUSIVE) for path in asked.folders),
         *_for_git(asked.git, repo),
     )
-    if tables.wait_for_reports:
-        names = sorted(tables.wait_for_reports)
-        why = f"sessions of an earlier supervisor have not reported yet: {', '.join(names)}"
-        return LeaseRefusal(why, {"reason": "recovering", "sessions": names}), wants, []
+    if (late := unreported(tables)) is not None:
+        told = {"reason": "recovering", "sessions": sorted(tables.wait_for_reports)}
+        return LeaseRefusal(late, told), wants, []
     if tables.closing and any(
         lease.token in tables.closing and lease.holder == session.id
         for want in wants

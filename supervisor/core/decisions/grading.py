@@ -13,8 +13,8 @@ from supervisor.core.tasks.task import Expects
 
 def graded_by_evidence(tables: Tables, session: Session, ending: Ending, now: Moment) -> Grade | None:
     """Grade the session by the evidence there is now, and count that for whoever chooses a harness."""
-    repo = tables.policy.repos.get(session.intent.repo)
-    checks = repo is not None and repo.integration is not None and bool(repo.integration.check)
+    integration = tables.policy.integration(session.intent.repo)
+    checks = integration is not None and bool(integration.check)
     session.grade = grade(
         ending,
         elapsed=session.elapsed(now),

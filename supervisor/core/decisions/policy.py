@@ -163,6 +163,16 @@ class Policy:
     quotas: tuple[Quota, ...] = ()
     schedules: tuple[Planned, ...] = ()
 
+    def integration(self, repo: str) -> Integration | None:
+        """Return how branches come into their target in a repository; `None` where its sessions share the checkout."""
+        found = self.repos.get(repo)
+        return found.integration if found is not None else None
+
+    def way(self, repo: str) -> Way:
+        """Return how commits come to their target in a repository."""
+        integration = self.integration(repo)
+        return integration.way if integration is not None else Way.REBASE
+
     def account(self, harness: str) -> tuple[str, tuple[str, ...]]:
         """Return the account that a harness runs on, and all harnesses that share it; it alone where none is named."""
         for quota in self.quotas:

@@ -11,6 +11,7 @@ from supervisor.core.decisions.advance import entrust, woken
 from supervisor.core.decisions.assign import fill
 from supervisor.core.decisions.effects import Effect, Note
 from supervisor.core.decisions.holders import describe
+from supervisor.core.decisions.standstill import unreported
 from supervisor.core.decisions.tables import Tables
 from supervisor.core.duration import format_duration
 from supervisor.core.leases.lease import (
@@ -46,10 +47,9 @@ def acquire(
     tables: Tables, holder: str, wants: tuple[Want, ...], wait: float, now: Moment
 ) -> tuple[Granted | Waiting | LeaseRefusal, list[Effect]]:
     """Ask for leases, all or none; `wait` in seconds is cut to what the operator allows."""
-    if tables.wait_for_reports:
-        names = ", ".join(sorted(tables.wait_for_reports))
-        why = f"sessions of an earlier supervisor have not reported yet: {names}; try again in a moment"
-        return LeaseRefusal(why, {"reason": "recovering", "sessions": sorted(tables.wait_for_reports)}), []
+    if (late := unreported(tables)) is not None:
+        data = {"reason": "recovering", "sessions": sorted(tables.wait_for_reports)}
+        return LeaseRefusal(f"{late}; try again in a moment", data), []
     limit = min(wait, tables.policy.leases.max_wait)
     session = tables.roster.get(holder)
     priority = -tables.backlog.rank(session.key)[1] if session and session.key in tables.backlog else 0

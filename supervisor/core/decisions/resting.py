@@ -59,8 +59,7 @@ def tried_until(tables: Tables, rest: Rest) -> float | None:
     session = tables.roster.get(rest.canary) if rest.canary else None
     if session is None:
         return None
-    understood = session.heard is not None and session.heard.heard > 0
-    return math.inf if understood else session.intent.created.wall + _TRIAL
+    return math.inf if session.understood() else session.intent.created.wall + _TRIAL
 
 
 def _is_tried(tables: Tables, rest: Rest, now: float) -> bool:

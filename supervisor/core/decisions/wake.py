@@ -96,7 +96,7 @@ def probed(tables: Tables, session_id: str, fingerprint: str, now: Moment) -> li
     quiet = now.mono - session.progress_at
     if quiet < session.budget.stall:
         return []
-    what = "model and tools did nothing, HEAD and tree" if _is_understood(session) else "HEAD, tree and log"
+    what = "model and tools did nothing, HEAD and tree" if session.understood() else "HEAD, tree and log"
     why = f"{what} did not change for {quiet:.0f} s"
     return advance(tables, session_id, Wanted(Stop("stall", "supervisor", why)), now)
 
@@ -169,10 +169,6 @@ def _is_paused(tables: Tables, holder: str) -> bool:
     """Tell whether a holder is a session that cannot write just now, so that its idleness says nothing."""
     session = tables.roster.get(holder)
     return session is not None and isinstance(session.life.state, Paused)
-
-
-def _is_understood(session: Session) -> bool:
-    return session.heard is not None and session.heard.heard > 0
 
 
 def _probe_at(session: Session) -> float | None:

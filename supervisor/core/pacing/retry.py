@@ -189,6 +189,13 @@ class Held:
 
 
 Lane = Flowing | Paused | Probing | Held
+LANES: dict[str, type[Lane]] = {"flowing": Flowing, "paused": Paused, "probing": Probing, "held": Held}
+_LANE_NAMES = {kind: name for name, kind in LANES.items()}
+
+
+def lane_name(lane: Lane) -> str:
+    """Return the word that status, logs and journal use."""
+    return _LANE_NAMES[type(lane)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,6 +130,10 @@ class Session:
         """Return how it ended, once it has."""
         return self.life.state.ending if isinstance(self.life.state, Ended) else None
 
+    def understood(self) -> bool:
+        """Tell whether its harness has told something that was understood."""
+        return self.heard is not None and self.heard.heard > 0
+
     def expects(self) -> Expects:
         """Return what it must leave behind to count as finished; without a repository, nothing."""
         return self.intent.task.expects if self.intent.repo else Expects.NOTHING

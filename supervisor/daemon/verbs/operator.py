@@ -184,7 +184,7 @@ class OperatorVerbs:
             effects.append(Note(f"lane.{notice.value}", data={"lane": lane, "by": event.by}))
         authority.do(effects)
         authority.tick()
-        return answered_once_durable(authority, {"lane": lane, "state": type(state).__name__.lower()})
+        return answered_once_durable(authority, {"lane": lane, "state": retry.lane_name(state)})
 
     def _done_later(
         self, order: Callable[[str], Awaitable[dict[str, Any]]]

@@ -122,9 +122,9 @@ class ReadingVerbs:
             ],
             "plateau_warning": warning.as_json() if warning else None,
             "lanes_paused": {
-                lane: type(state).__name__.lower()
+                lane: retry.lane_name(state)
                 for lane, state in tables.lane_state.items()
-                if type(state).__name__ != "Flowing"
+                if not isinstance(state, retry.Flowing)
             },
             "lanes_told": _lanes_told(tables, now),
             "harnesses_told": resting.told(tables, now.wall),
