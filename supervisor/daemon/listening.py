@@ -23,10 +23,10 @@ from supervisor.core.decisions import hearing
 from supervisor.core.decisions.hearing import Mark
 from supervisor.core.sessions.lifecycle import Settling
 from supervisor.core.sessions.masking import Masks, secrets_in
-from supervisor.core.sessions.outcome import NEVER_RAN, ExitRecord
+from supervisor.core.sessions.outcome import NEVER_RAN, TRY_LATER, ExitRecord
 from supervisor.core.sessions.reading import Reading, Verdict, VerdictKind
 from supervisor.core.sessions.roster import Session
-from supervisor.core.sessions.verdicts import Told, weigh_end, with_last_words
+from supervisor.core.sessions.verdicts import Told, last_words, weigh_end, with_last_words
 from supervisor.daemon.authority import Authority
 from supervisor.daemon.equipping import WHICH
 from supervisor.daemon.places import Places
@@ -39,7 +39,7 @@ from supervisor.world.harness.registry import COMMAND, AdapterError
 from supervisor.world.harness.replaced import replaced
 from supervisor.world.launch.environment import session_base
 from supervisor.world.launch.spec import HOME
-from supervisor.world.launch.tail import PIECE, Tail, last_line
+from supervisor.world.launch.tail import PIECE, Tail, end_of, last_line
 
 log = structlog.get_logger("leasehold")
 
@@ -49,6 +49,7 @@ _BACKLOG = 1 << 25  # bytes of a log that is first looked at
 _BLIND = 5.0  # seconds between two looks where the kernel cannot tell of writes
 _WRITTEN = Mask.MODIFY | Mask.ONESHOT | Mask.DONT_FOLLOW
 _OF_THE_SERVER = frozenset({VerdictKind.UNREACHABLE, VerdictKind.AUTH})
+_ERRORS = 1 << 14  # bytes of the end of an error log that an adapter is given
 _FILES_KEPT = 64  # names of touched files that an ending carries
 
 
@@ -252,15 +253,25 @@ class Listener:
             facts["replaced"] = changed
         if found is None:
             return Told(None, facts)
+        self._hear_errors(heard)
         try:
             verdict = heard.adapter.ending(reading, found.code, found.signal)
         except Exception as error:  # noqa: BLE001  - of another package's adapter
             log.error("adapter.failed", adapter=heard.adapter.name, session=heard.session.id, why=repr(error))
             verdict = None
         verdict = weigh_end(found, reading, verdict, last_line(self._out(heard.session)))
-        errors = last_line(self._places.folder(heard.session.id) / "err.log")
-        verdict = with_last_words(verdict, reading, errors, heard.adapter.tested)
+        if verdict is None and found.code not in {0, TRY_LATER} and (words := last_words(reading)):
+            facts["last_words"] = heard.masks.text(words)
+        verdict = with_last_words(verdict, reading, heard.adapter.tested)
         return Told(self._located(heard, verdict), facts).masked(heard.masks)
+
+    def _hear_errors(self, heard: _Hearing) -> None:
+        """Give the reading the end of what its harness wrote on standard error."""
+        out = self._out(heard.session)
+        err = out.with_name("err.log")
+        heard.reading.errors = end_of(err, _ERRORS)
+        with suppress(OSError):
+            heard.reading.errors_latest = err.stat().st_mtime_ns >= out.stat().st_mtime_ns
 
     def _replaced(self, session: Session) -> str:
         """Return the file of its program that is another one than at its start."""

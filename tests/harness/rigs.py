@@ -32,7 +32,7 @@ class Rig:
     beside: tuple[str, ...] = ()  # packages that it needs and does not ask for
     fetches: tuple[str, Package] | None = None  # into this folder of each new home, if it is not there
     refusal: str = "busy"  # what its model is told of an edit that is refused; "…": the supervisor's sentence
-    quiet: int = 30  # seconds in which an agent that tries again by itself has given up, or said so
+    quiet: int = 30  # seconds in which an agent that tries again by itself has given up, or said so; a stall may take twice that
     keys: dict[str, dict[str, object]] = field(default_factory=dict)  # of `SCENARIOS` -> what it needs set
     cannot: dict[str, str] = field(default_factory=dict)  # of `SCENARIOS` -> why
 
@@ -87,7 +87,6 @@ OPENCODE = Rig(
     fetches=(".config/opencode", OPENCODE_PLUGIN),
     quiet=110,
     refusal="LEASE DENIED: …",
-    cannot={"limited": "it waits in silence for as long as `retry-after` says: `stalled`"},
 )
 QWEN = Rig(
     "qwen",
@@ -100,7 +99,6 @@ QWEN = Rig(
     beside=tuple(NODE.pins()),
     refusal="LEASE DENIED: …",
     quiet=150,
-    cannot={"limited": "it waits in silence for as long as `retry-after` says: `stalled`"},
 )
 PI = Rig(
     "pi",
@@ -154,7 +152,6 @@ GPTME = Rig(
     refusal="LEASE DENIED: …",
     quiet=100,
     cannot={
-        "gone": "it names the error on standard error alone, above where in its code it was: `failed`",
         "mcp": "it takes MCP servers from its configuration only",
     },
 )

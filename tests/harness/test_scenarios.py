@@ -142,7 +142,7 @@ def test_an_account_that_only_gets_429_is_rate_limited_and_rests(stage, rig, tag
 
     # Not until it is idle: an account that is limited is tried again later on.
     stage.site.start()
-    ended = stage.site.wait_for("session.ended", limit=rig.quiet + LIMIT, task="limited")
+    ended = stage.site.wait_for("session.ended", limit=2 * rig.quiet + LIMIT, task="limited")
 
     assert ended["data"]["outcome"] == "rate_limited"
     assert stage.verdict(ended["session"]) == "rate_limited"
@@ -172,7 +172,7 @@ def test_a_model_server_that_is_gone_cannot_be_reached(stage, rig, tagged):
 
     # Not until it is idle: an account whose server is gone is tried again later on.
     stage.site.start()
-    ended = stage.site.wait_for("session.ended", limit=rig.quiet + LIMIT, task="gone")
+    ended = stage.site.wait_for("session.ended", limit=2 * rig.quiet + LIMIT, task="gone")
 
     assert ended["data"]["outcome"] == "unavailable"
     assert stage.verdict(ended["session"]) == "unreachable"

@@ -57,6 +57,32 @@ def test_an_agent_too_old_for_its_flags_is_named_with_its_words_and_the_version_
     assert "its adapter was tested with version 2." in ended["sentence"]
 
 
+def test_an_agent_that_says_on_standard_error_alone_what_became_of_its_account_is_believed(agent):
+    ended = agent(
+        """
+        init(); turn()
+        sys.stderr.write("Error: connect ECONNREFUSED 127.0.0.1:9\\n    at internal (node:net:1)\\n\\nNode.js v22.0.0\\n"); sys.exit(1)
+        """
+    )
+
+    assert ended["outcome"] == "unavailable"
+    assert ended["evidence"]["verdict"]["kind"] == "unreachable"
+    assert "Error: connect ECONNREFUSED 127.0.0.1:9" in ended["sentence"]
+
+
+def test_a_command_that_fails_is_named_with_its_words_secrets_masked(site):
+    site.task("a", "a.txt")
+    words = "Error: disk quota exceeded, key sk-" + "a1B2" * 6
+    site.configure(
+        f"import sys; sys.stderr.write({words!r} + '\\n    at trace\\n'); sys.exit(3)", retry={"attempts": 1}
+    )
+    site.until_idle(code=1)
+    (ended,) = site.events("session.ended")
+
+    assert ended["data"]["outcome"] == "failed"
+    assert 'its last words were "Error: disk quota exceeded, key [masked]"' in ended["data"]["sentence"]
+
+
 def test_an_agent_that_updates_itself_goes_on_and_its_ending_names_the_program(agent, site):
     ended = agent(
         """

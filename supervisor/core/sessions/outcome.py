@@ -157,8 +157,7 @@ def judge(
     sentence = _sentence(outcome, record, remains, verdict)
     if refused:
         sentence += f"; {refused} commit{'s' * (refused > 1)} refused"
-    if told is not None and (changed := told.facts.get("replaced")):
-        sentence += f"; its program {changed} was replaced while it ran"
+    sentence += told.asides() if told is not None else ""
     return Ending(outcome, sentence, {**_evidence(record, remains), **(told.evidence() if told else {})})
 
 

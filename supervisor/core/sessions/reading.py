@@ -60,6 +60,8 @@ class Reading:
     tokens, those read from a cache (`tokens_cached`) among them. `final` tells that the event was
     seen which is always the last of this harness. `lines` counts all lines, `odd` those that could not be understood,
     `long` those that were longer than is read; `missed` are the bytes that were dropped before they could be read.
+    `errors` is the end of what it wrote on standard error, and `errors_latest` tells that nothing was printed after that;
+    both are known at its end only.
     """
 
     now: float = 0.0
@@ -82,6 +84,8 @@ class Reading:
     long: int = 0
     missed: int = 0
     heard: int = 0
+    errors: str = ""
+    errors_latest: bool = False
     files: dict[str, None] = field(default_factory=dict)  # a set that keeps its order
     files_more: int = 0
     events: deque[Heard] = field(default_factory=lambda: deque(maxlen=EVENTS_LIMIT))

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, assert_never
 
+from supervisor.core.sessions.last_words import telling_line
 from supervisor.core.sessions.masking import Masks
 from supervisor.core.sessions.reading import Reading, Verdict, VerdictKind
 
@@ -41,6 +42,15 @@ class Told:
                 found["verdict"]["retry_at"] = self.verdict.retry_at
         if self.facts:
             found["heard"] = dict(self.facts)
+        return found
+
+    def asides(self) -> str:
+        """Return what else an ending's sentence tells of the harness, each with a semicolon before it."""
+        found = ""
+        if words := self.facts.get("last_words"):
+            found += f'; its last words were "{words}"'
+        if changed := self.facts.get("replaced"):
+            found += f"; its program {changed} was replaced while it ran"
         return found
 
     def masked(self, masks: Masks) -> Told:
@@ -79,18 +89,23 @@ def weigh_end(
     return verdict
 
 
-def with_last_words(verdict: Verdict | None, reading: Reading, line: str, tested: str) -> Verdict | None:
-    """Add the last line of its error log where a harness failed without naming an error of its own.
+def with_last_words(verdict: Verdict | None, reading: Reading, tested: str) -> Verdict | None:
+    """Add the telling line of its error log where a harness failed without naming an error of its own.
 
     One that said nothing which its adapter understood may be of another version than `tested`.
     """
     if verdict is None or verdict.kind not in _UNNAMED or reading.error is not None:
         return verdict
-    words = line.strip()[:_WORDS_LIMIT]
+    words = last_words(reading)
     sentence = verdict.sentence + (f'; its last words were "{words}"' if words else "")
     if not reading.heard and tested:
         sentence += f"; nothing it printed was understood, its adapter was tested with version {tested}"
     return replace(verdict, sentence=sentence)
+
+
+def last_words(reading: Reading) -> str:
+    """Return the line of its error log that says most about its end, cut to what is shown; "" if there is none."""
+    return telling_line(reading.errors)[:_WORDS_LIMIT]
 
 
 def _still_in(reading: Reading) -> Verdict | None:

@@ -91,7 +91,10 @@ class Adapter(Protocol):
         """Take in one line that the harness printed; never fails."""
 
     def ending(self, reading: Reading, code: int | None, signal: int | None) -> Verdict | None:
-        """Return how it ended, from its last words and its exit; `None` where the exit code says all there is."""
+        """Return how it ended, from its last words and its exit; `None` where the exit code says all there is.
+
+        The end of what it wrote on standard error is in `reading.errors` then.
+        """
 
 
 def plain_version(program: tuple[str, ...]) -> list[str]:

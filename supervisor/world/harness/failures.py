@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from supervisor.core.sessions.last_words import telling_line
 from supervisor.core.sessions.reading import Reading, Verdict, VerdictKind
 
 _STATUS = re.compile(
@@ -102,6 +103,8 @@ def judge(
 ) -> Verdict:
     """Return the verdict that most harnesses end with: an error that stands, the last event, or its absence.
 
+    Of one that failed and named no error in its events, standard error may tell what it was.
+
     `final` tells whether this harness always ends with an event of its own.
     """
     reading.result = reading.result or reading.message  # of those without a last event: what was said last
@@ -109,6 +112,11 @@ def judge(
     if reading.error is not None:
         sentence = f"{name}: {said[0][:300]}" if said else f"{name} ended with an error"
         return Verdict(reading.error, sentence, reading.retry_at)
+    if (
+        code
+        and (kind := kind_of(status_in(line := telling_line(reading.errors)), line)) is not VerdictKind.ERROR
+    ):
+        return Verdict(kind, f"{name}: {line.strip()[:300]}", reading.retry_at)
     if signal is not None:
         return Verdict(VerdictKind.ABORTED, f"{name} was ended by signal {signal}")
     if final and not reading.final:

@@ -7,7 +7,7 @@ from typing import Any
 
 from supervisor.core.sessions.reading import Reading, Verdict, VerdictKind
 from supervisor.world.harness.adapter import Prepared, Start, plain_version
-from supervisor.world.harness.failures import fail, judge
+from supervisor.world.harness.failures import fail, judge, retries
 from supervisor.world.harness.homes import own_home
 from supervisor.world.harness.lines import about, as_json, event, number, table, text
 from supervisor.world.harness.plugins import opencode_plugin
@@ -80,6 +80,8 @@ class OpenCode:
                 _call(part, reading)
             case "step_finish":
                 _step(part, reading)
+            case "leasehold.retry":
+                _retry(found, reading)
             case "error":
                 _error(table(found, "error"), reading)
 
@@ -107,6 +109,13 @@ def _step(part: dict[str, Any], reading: Reading) -> None:
     if text(part, "reason") == "stop":
         reading.recovered()
         reading.conclude()
+
+
+def _retry(found: dict[str, Any], reading: Reading) -> None:
+    """Take in what our plugin tells: it tries again by itself, and says so on its screen only."""
+    retries(reading, f"{text(found, 'message')}, attempt {found.get('attempt')}")
+    if (at := number(found, "next")) is not None:
+        reading.retry_at = at / 1000
 
 
 def _error(error: dict[str, Any], reading: Reading) -> None:

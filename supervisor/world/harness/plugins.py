@@ -8,6 +8,7 @@ from collections.abc import Sequence
 _ASK = """\
 // Leasehold: asks whether a file may be edited before the agent edits it. Made for one session.
 import { spawnSync } from "node:child_process"
+import { writeSync } from "node:fs"
 
 const command = COMMAND
 const ask = (phase, tool, input, cwd) => {
@@ -27,6 +28,10 @@ const edits = ["edit", "write", "patch", "apply_patch", "multiedit"]
 export const Leasehold = async ({ directory }) => {
   ask("start", "", {}, directory)
   return {
+    event: async ({ event }) => {
+      const status = event.type === "session.status" ? event.properties.status : {}
+      if (status.type === "retry") writeSync(1, JSON.stringify({ ...status, type: "leasehold.retry" }) + "\\n")
+    },
     "tool.execute.before": async (input, output) => {
       if (!edits.includes(input.tool)) return
       const refused = ask("before", input.tool, output.args, directory)

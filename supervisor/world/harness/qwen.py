@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,9 @@ from supervisor.world.harness.quoting import shell
 
 _SETTINGS = "qwen-settings.json"
 _MAX_TURNS = 53
+_WAITS = re.compile(
+    r"\[qwen-code\] (Waiting for API capacity)\.* attempt (\d+), retry in (\d+)s"
+)  # said of 429 and 529
 
 
 class Qwen:
@@ -52,6 +56,8 @@ class Qwen:
         env = {
             "QWEN_CODE_NO_RELAUNCH": "true",
             "QWEN_CODE_SYSTEM_SETTINGS_PATH": str(start.home / _SETTINGS),
+            "QWEN_CODE_SUPPRESS_YOLO_WARNING": "1",
+            "QWEN_CODE_UNATTENDED_RETRY": "1",  # else it waits at a limited server without a word
         }
         links: dict[str, Path] = {}
         if start.own:
@@ -67,6 +73,11 @@ class Qwen:
         """Return how it ended."""
         if code == _MAX_TURNS:
             return Verdict(VerdictKind.MAX_TURNS, "Qwen Code: the limit of its turns")
+        if reading.errors_latest and (waits := _WAITS.findall(reading.errors)):
+            said, attempt, seconds = waits[-1]
+            return Verdict(
+                VerdictKind.RATE_LIMITED, f"Qwen Code: {said}, attempt {attempt}", reading.now + int(seconds)
+            )
         return judge(reading, code, signal, name="Qwen Code")
 
 

@@ -119,6 +119,11 @@ class Tail:
 
 def last_line(path: Path) -> str:
     """Return the last line with something on it of a log, "" if there is none; a very long one's end only."""
+    return end_of(path).rstrip().rpartition("\n")[2]
+
+
+def end_of(path: Path, most: int = 4096) -> str:
+    """Return the last `most` bytes of a log as text, "" if there is none or it is not a plain file."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
@@ -127,9 +132,9 @@ def last_line(path: Path) -> str:
         status = os.fstat(fd)
         if not stat.S_ISREG(status.st_mode):
             return ""
-        end = os.pread(fd, 4096, max(0, status.st_size - 4096))
+        end = os.pread(fd, most, max(0, status.st_size - most))
     except OSError:
         return ""
     finally:
         os.close(fd)
-    return end.rstrip().rpartition(b"\n")[2].decode("utf-8", "replace")
+    return end.decode("utf-8", "replace")
