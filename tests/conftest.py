@@ -21,8 +21,9 @@ from supervisor.core.leases.lease import Mode, Want
 from supervisor.core.leases.scope import parse_scopes
 from supervisor.core.moment import Moment
 from supervisor.core.sessions.budget import Budget
+from supervisor.core.sessions.exit_record import ExitRecord
 from supervisor.core.sessions.lifecycle import Event, HarnessStarted, ProcessId, Settled, WorkerEnded
-from supervisor.core.sessions.outcome import ExitRecord, judge
+from supervisor.core.sessions.outcome import judge
 from supervisor.core.sessions.reading import Verdict
 from supervisor.core.sessions.remains import Landed, Remains
 from supervisor.core.sessions.roster import Session

@@ -21,8 +21,8 @@ from supervisor.core.decisions import wake
 from supervisor.core.decisions.advance import advance
 from supervisor.core.decisions.effects import CheckIdle, Entrust, Notify, Probe, Settle, TakeBack, Tell
 from supervisor.core.sessions import lifecycle
+from supervisor.core.sessions.exit_record import ExitRecord
 from supervisor.core.sessions.lifecycle import ProcessId, WorkerEnded
-from supervisor.core.sessions.outcome import ExitRecord
 from supervisor.core.sessions.roster import Session
 from supervisor.core.sessions.said import spoken
 from supervisor.daemon.authority import Authority

@@ -21,9 +21,10 @@ from asyncinotify import Inotify, Mask, Watch
 
 from supervisor.core.decisions import hearing
 from supervisor.core.decisions.hearing import Mark
+from supervisor.core.sessions.exit_record import NEVER_RAN, ExitRecord
 from supervisor.core.sessions.lifecycle import Settling
 from supervisor.core.sessions.masking import Masks, secrets_in
-from supervisor.core.sessions.outcome import NEVER_RAN, TRY_LATER, ExitRecord
+from supervisor.core.sessions.outcome import TRY_LATER
 from supervisor.core.sessions.reading import Reading, Verdict, VerdictKind
 from supervisor.core.sessions.roster import Session
 from supervisor.core.sessions.verdicts import Told, last_words, weigh_end, with_last_words

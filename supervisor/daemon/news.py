@@ -13,6 +13,7 @@ from supervisor.core.decisions.holders import OPERATOR, ORPHANS
 from supervisor.core.leases.lease import Lease
 from supervisor.core.leases.scope import overlaps
 from supervisor.core.sessions import lifecycle
+from supervisor.core.sessions.exit_record import ExitRecord
 from supervisor.core.sessions.lifecycle import (
     HarnessPaused,
     HarnessResumed,
@@ -22,7 +23,6 @@ from supervisor.core.sessions.lifecycle import (
     StopBegan,
     TreeLives,
 )
-from supervisor.core.sessions.outcome import ExitRecord
 from supervisor.daemon.authority import Authority
 from supervisor.daemon.places import Places
 from supervisor.world.failpoint import failpoint

@@ -15,6 +15,7 @@ from anyio.abc import TaskGroup
 from supervisor.core.decisions.effects import Effect, Note
 from supervisor.core.moment import Moment
 from supervisor.core.sessions import reconcile
+from supervisor.core.sessions.exit_record import ExitRecord
 from supervisor.core.sessions.lifecycle import (
     Ended,
     Settling,
@@ -23,7 +24,6 @@ from supervisor.core.sessions.lifecycle import (
     WorkerEnded,
     WorkerLost,
 )
-from supervisor.core.sessions.outcome import ExitRecord
 from supervisor.core.sessions.reconcile import Remains, Row, judge
 from supervisor.core.sessions.roster import Session
 from supervisor.daemon.authority import Authority

@@ -16,15 +16,9 @@ from supervisor.core.leases.coverage import Coverage
 from supervisor.core.leases.lease import Lease
 from supervisor.core.leases.scope import Kind, covers
 from supervisor.core.moment import Moment
+from supervisor.core.sessions.exit_record import NEVER_RAN, ExitRecord
 from supervisor.core.sessions.lifecycle import Settling
-from supervisor.core.sessions.outcome import (
-    NEVER_RAN,
-    Ending,
-    ExitRecord,
-    Outcome,
-    judge,
-    judge_lost,
-)
+from supervisor.core.sessions.outcome import Ending, Outcome, judge, judge_lost
 from supervisor.core.sessions.remains import Landed, Remains
 from supervisor.core.sessions.roster import Session
 from supervisor.core.sessions.salvage import Salvage, Unsalvaged

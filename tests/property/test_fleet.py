@@ -22,6 +22,7 @@ from supervisor.core.leases.lease import Lease, Mode, Want
 from supervisor.core.leases.scope import overlaps, parse_scopes
 from supervisor.core.moment import Moment
 from supervisor.core.sessions import reconcile
+from supervisor.core.sessions.exit_record import ExitRecord
 from supervisor.core.sessions.lifecycle import (
     Ended,
     Event,
@@ -40,7 +41,7 @@ from supervisor.core.sessions.lifecycle import (
     WorkerEnded,
     WorkerLost,
 )
-from supervisor.core.sessions.outcome import ExitRecord, judge, judge_lost
+from supervisor.core.sessions.outcome import judge, judge_lost
 from supervisor.core.sessions.reconcile import Exit, Found, Lock, Row, Spec
 from supervisor.core.sessions.reconcile import Remains as Left
 from supervisor.core.sessions.reconcile import Worker as Recorded

@@ -9,8 +9,9 @@ from supervisor.core.decisions.policy import Harness
 from supervisor.core.decisions.selection import Fit, explain
 from supervisor.core.pacing import retry
 from supervisor.core.sessions.budget import Budget
+from supervisor.core.sessions.exit_record import ExitRecord
 from supervisor.core.sessions.lifecycle import Kill, Run, Settled, Stop, Wanted, WorkerLost
-from supervisor.core.sessions.outcome import ExitRecord, Outcome, judge, judge_lost
+from supervisor.core.sessions.outcome import Outcome, judge, judge_lost
 from supervisor.core.sessions.remains import Landed, Remains
 from supervisor.core.tasks.standing import Cooling, Held, Parked
 from supervisor.core.tasks.task import Expects

@@ -11,8 +11,9 @@ from supervisor.core.leases.fencing import Tokens
 from supervisor.core.leases.lease import Mode, Want
 from supervisor.core.leases.scope import file_scope, parse_scopes
 from supervisor.core.moment import Moment
+from supervisor.core.sessions.exit_record import ExitRecord
 from supervisor.core.sessions.integration import Hitch, Integrated, Unintegrated
-from supervisor.core.sessions.outcome import ExitRecord, Outcome, judge
+from supervisor.core.sessions.outcome import Outcome, judge
 from supervisor.core.sessions.remains import Landed, Remains
 from supervisor.core.tasks.backlog import Backlog
 from supervisor.core.tasks.task import Expects

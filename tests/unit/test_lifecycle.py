@@ -7,6 +7,7 @@ import itertools
 import pytest
 
 from supervisor.core.moment import Moment
+from supervisor.core.sessions.exit_record import ExitRecord
 from supervisor.core.sessions.lifecycle import (
     BeginSettling,
     Close,
@@ -34,7 +35,7 @@ from supervisor.core.sessions.lifecycle import (
     WorkerLost,
     step,
 )
-from supervisor.core.sessions.outcome import Ending, ExitRecord, Outcome
+from supervisor.core.sessions.outcome import Ending, Outcome
 
 NOW = Moment(10.0, 20.0)
 WORKER, HARNESS = ProcessId(1, 1), ProcessId(2, 2)

@@ -14,8 +14,9 @@ from supervisor.core.pacing.rest import Rest, Trouble, asked_for, held_up, not_s
 from supervisor.core.pacing.retry import Flowing, Intensity, Paused, RetryPolicy
 from supervisor.core.pacing.schedule import Misfire, Overlap, Schedule
 from supervisor.core.sessions.budget import Budget
+from supervisor.core.sessions.exit_record import ExitRecord
 from supervisor.core.sessions.lifecycle import Settled, WorkerEnded
-from supervisor.core.sessions.outcome import ExitRecord, Outcome, judge
+from supervisor.core.sessions.outcome import Outcome, judge
 from supervisor.core.sessions.remains import Remains
 from supervisor.core.tasks.standing import LastRun, Parked, Track
 from supervisor.core.tasks.task import Expects

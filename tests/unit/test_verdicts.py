@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from supervisor.core.sessions.outcome import ExitRecord, Outcome, judge
+from supervisor.core.sessions.exit_record import ExitRecord
+from supervisor.core.sessions.outcome import Outcome, judge
 from supervisor.core.sessions.reading import Reading, Verdict, VerdictKind
 from supervisor.core.sessions.remains import Landed, Remains
 from supervisor.core.sessions.verdicts import Told, is_question, weigh_end

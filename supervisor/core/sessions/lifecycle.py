@@ -11,7 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from supervisor.core.moment import Moment
-from supervisor.core.sessions.outcome import Ending, ExitRecord
+from supervisor.core.sessions.exit_record import ExitRecord
+from supervisor.core.sessions.outcome import Ending
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,14 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, assert_never
+from typing import Any, assert_never
 
+from supervisor.core.sessions.exit_record import ExitRecord
 from supervisor.core.sessions.last_words import telling_line
 from supervisor.core.sessions.masking import Masks
 from supervisor.core.sessions.reading import Reading, Verdict, VerdictKind
-
-if TYPE_CHECKING:
-    from supervisor.core.sessions.outcome import ExitRecord
 
 # Troubles of the account or its server: the task is not at fault, and any other would fare alike.
 HELD_UP = frozenset({VerdictKind.RATE_LIMITED, VerdictKind.AUTH, VerdictKind.UNREACHABLE})

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from supervisor.core.sessions.exit_record import ExitRecord
 from supervisor.core.sessions.lifecycle import ProcessId
-from supervisor.core.sessions.outcome import ExitRecord
 from supervisor.core.sessions.reconcile import Exit, Found, Lock, Remains, Row, Spec, Worker
 from supervisor.world.launch import records
 from supervisor.world.processes import boot_id, parent, start_ticks

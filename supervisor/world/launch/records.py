@@ -10,8 +10,8 @@ import stat
 from pathlib import Path
 from typing import Any
 
+from supervisor.core.sessions.exit_record import ExitRecord
 from supervisor.core.sessions.lifecycle import ProcessId
-from supervisor.core.sessions.outcome import ExitRecord
 from supervisor.world.launch.rung import Rung
 
 _LARGEST = 16 << 20  # bytes
