@@ -271,8 +271,8 @@ def test_a_worker_is_no_larger_after_many_storms_of_names_than_after_two(site):
         (site.root / ".leasehold/again").write_text("on")
     site.wait_for("session.ended", task="only")
 
-    assert sizes[-1] <= sizes[1] + 512, f"{sizes} KiB"
-    assert sizes[-1] <= 16 * 1024, f"{sizes} KiB"
+    assert sizes[-1] <= sizes[1] + 128, f"{sizes} KiB"
+    assert sizes[-1] <= 15 * 1024, f"{sizes} KiB"
 
 
 COUNTERS = """

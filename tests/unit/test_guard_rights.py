@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 
 from workers.guard.ground import Ground
 from workers.guard.rights import Rights
@@ -13,7 +14,7 @@ def lease(kind: str, key: str, token: int, *, mode: str = "exclusive", repo: str
 
 
 def test_the_session_may_write_what_its_exclusive_leases_cover() -> None:
-    rights = Rights("app")
+    rights = Rights("app", "s1")
 
     rights.replace([lease("file", "a.txt", 1), lease("tree", "src", 2)])
 
@@ -25,7 +26,7 @@ def test_the_session_may_write_what_its_exclusive_leases_cover() -> None:
 
 
 def test_shared_leases_patterns_and_other_repositories_are_left_to_the_supervisor() -> None:
-    rights = Rights("app")
+    rights = Rights("app", "s1")
 
     rights.replace(
         [
@@ -40,7 +41,7 @@ def test_shared_leases_patterns_and_other_repositories_are_left_to_the_superviso
 
 
 def test_a_lease_over_the_whole_tree_covers_everything() -> None:
-    rights = Rights("app")
+    rights = Rights("app", "s1")
 
     rights.replace([lease("tree", "", 1)])
 
@@ -49,7 +50,7 @@ def test_a_lease_over_the_whole_tree_covers_everything() -> None:
 
 
 def test_a_grant_is_kept_with_the_path_as_it_was_asked_for() -> None:
-    rights = Rights("app")
+    rights = Rights("app", "s1")
     rights.replace([lease("file", "a", 1)])
 
     rights.add([lease("file", "a", 1), lease("file", "\xfc", 2)], [b"\xff"], [])
@@ -59,7 +60,7 @@ def test_a_grant_is_kept_with_the_path_as_it_was_asked_for() -> None:
 
 
 def test_a_new_list_takes_back_what_it_does_not_name() -> None:
-    rights = Rights("app")
+    rights = Rights("app", "s1")
     rights.add([lease("file", "a", 1)], [b"a"], [b"src"])
 
     rights.replace([])
@@ -69,7 +70,7 @@ def test_a_new_list_takes_back_what_it_does_not_name() -> None:
 
 
 def test_folders_are_the_sessions_only_as_a_whole() -> None:
-    rights = Rights("app")
+    rights = Rights("app", "s1")
 
     rights.replace([lease("file", "src/a", 1), lease("tree", "lib", 2)])
 
@@ -98,7 +99,7 @@ def test_gits_own_folders_are_nobodys() -> None:
 
 
 def test_leases_that_came_in_different_messages_share_their_words() -> None:
-    rights = Rights("app")
+    rights = Rights("app", "s1")
     for number in (1, 2):
         rights.add(json.loads(json.dumps([lease("file", f"f{number}.txt", number)])), [], [])
 
@@ -124,3 +125,56 @@ def test_a_file_that_is_granted_in_few_words_is_kept_as_the_supervisor_would_hav
     rights.revoke([7])
     assert rights.is_revoked(7)
     assert not rights.cover(b"a")
+
+
+def test_a_lease_on_a_file_takes_two_hundred_bytes_at_most_whatever_the_supervisor_wrote() -> None:
+    rights = Rights("app", "s1")
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        for number in range(5_000):
+            path = f"src/storm/{number}.tmp"
+            rights.add(json.loads(json.dumps([lease("file", path, number)])), [path.encode()], [])
+        used = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+
+    assert used / 5_000 < 200
+
+
+def test_what_is_given_back_is_not_taken_from_an_answer_or_a_list_that_comes_late() -> None:
+    rights = Rights("app", "s1")
+    rights.add([lease("file", "tmp", 1)], [b"tmp"], [])
+    rights.make(b"tmp", 1)
+
+    assert rights.give_back([b"tmp"]) == [1]
+
+    assert rights.lack([lease("file", "tmp", 1)])
+    assert not rights.add([lease("file", "tmp", 1)], [b"tmp"], [])
+    rights.replace([lease("file", "tmp", 1), lease("file", "a", 2)])
+    assert rights.leases == [lease("file", "a", 2)]
+    assert not rights.cover(b"tmp")
+
+
+def test_all_names_of_a_file_that_folds_to_one_are_given_back_with_it() -> None:
+    rights = Rights("app", "s1")
+    rights.add([lease("file", "tmp", 1)], [b"TMP"], [])
+    rights.add([lease("file", "tmp", 1)], [b"Tmp"], [])
+    rights.make(b"TMP", 1)
+
+    assert rights.give_back([b"TMP"]) == [1]
+
+    assert not any(rights.cover(path) for path in (b"TMP", b"Tmp", b"tmp"))
+    assert rights.leases == []
+
+
+def test_a_file_that_git_took_in_is_not_given_back() -> None:
+    rights = Rights("app", "s1")
+    rights.add([lease("file", "a", 1)], [b"a"], [])
+    rights.make(b"a", 1)
+
+    rights.keep()
+
+    assert not rights.is_made(b"a")
+    assert rights.give_back([b"a"]) == []
+    assert rights.cover(b"a")

@@ -60,7 +60,7 @@ def pids() -> Iterator[list[int]]:
 
 
 def test_a_turn_ends_with_its_process(pids: list[int]) -> None:
-    loop, claims, rights = Loop(), Claims(), Rights("r")
+    loop, claims, rights = Loop(), Claims(), Rights("r", "s1")
     turns = Turns(loop, rights, claims)  # type: ignore[arg-type]
 
     asked = rights.newest
@@ -70,13 +70,13 @@ def test_a_turn_ends_with_its_process(pids: list[int]) -> None:
     loop.end()
 
     assert claims.back == [[7]]
-    assert not rights.has(7)
+    assert rights.leases == []
 
 
 def test_a_turn_is_kept_for_the_next_git_that_has_asked_before_the_last_one_was_seen_to_end(
     pids: list[int],
 ) -> None:
-    loop, claims, rights = Loop(), Claims(), Rights("r")
+    loop, claims, rights = Loop(), Claims(), Rights("r", "s1")
     turns = Turns(loop, rights, claims)  # type: ignore[arg-type]
     asked = rights.newest
     turns.ask()
@@ -96,7 +96,7 @@ def test_a_turn_is_kept_for_the_next_git_that_has_asked_before_the_last_one_was_
 
 
 def test_a_turn_that_is_refused_to_the_next_git_is_given_back(pids: list[int]) -> None:
-    loop, claims, rights = Loop(), Claims(), Rights("r")
+    loop, claims, rights = Loop(), Claims(), Rights("r", "s1")
     turns = Turns(loop, rights, claims)  # type: ignore[arg-type]
     asked = rights.newest
     turns.ask()
@@ -114,7 +114,7 @@ def test_a_turn_that_is_refused_to_the_next_git_is_given_back(pids: list[int]) -
 def test_a_turn_is_given_back_although_a_list_of_leases_named_it_before_the_answer_came(
     pids: list[int],
 ) -> None:
-    loop, claims, rights = Loop(), Claims(), Rights("r")
+    loop, claims, rights = Loop(), Claims(), Rights("r", "s1")
     turns = Turns(loop, rights, claims)  # type: ignore[arg-type]
     asked = rights.newest
     turns.ask()
@@ -127,7 +127,7 @@ def test_a_turn_is_given_back_although_a_list_of_leases_named_it_before_the_answ
 
 
 def test_a_lease_that_the_session_had_before_stays(pids: list[int]) -> None:
-    loop, claims, rights = Loop(), Claims(), Rights("r")
+    loop, claims, rights = Loop(), Claims(), Rights("r", "s1")
     turns = Turns(loop, rights, claims)  # type: ignore[arg-type]
     rights.add([TURN], [], [])
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 
-from workers.guard.rights import is_newer, token_of
+from workers.guard.lease import is_newer, token_of
 from workers.session.clock import FOREVER, boottime
 from workers.session.kernel import give_memory_back
 
@@ -18,26 +18,31 @@ if TYPE_CHECKING:
     from workers.guard.claims import Claims, Verdict
     from workers.guard.rights import Rights
 
-_QUIET = 1.0  # seconds without a call that names the file
+_STEP = 0.5  # seconds in which the same group takes all names
+_STEPS = 2  # whole steps without a call that names the file
 _STORM = 500  # names given back, after which it pays to return the memory of their leases
-_AT_ONCE = 2_000  # names that are looked at before the worker does anything else
+_NOW = 1e-9  # long past
+_AT_ONCE = 1_000  # names that are looked at before the worker does anything else
 
 
 class Fleeting:
-    """The files that the session made itself, of those that it leased by writing."""
+    """The files that the session made itself, of those that it leased by writing.
 
-    __slots__ = ("_born", "_claims", "_done", "_freed", "_not_before", "_prefix", "_quiet_at", "_rights")
+    Names wait in groups, the latest first, for their time to be looked at: a storm has thousands of them.
+    """
+
+    __slots__ = (
+        *("_claims", "_freed", "_prefix", "_quiet", "_rights", "_step_at", "_unanswered", "_waiting"),
+    )
 
     def __init__(self, root: bytes, rights: Rights, claims: Claims) -> None:
         self._prefix = root.rstrip(b"/") + b"/"
         self._rights = rights
         self._claims = claims
-        self._born: dict[bytes, object] = {}  # the token of each
-        self._quiet_at: dict[bytes, float] = {}  # by the path, the earliest first (CLOCK_BOOTTIME)
-        self._not_before = (
-            0.0  # each look costs as much as there are leases: one at a time would cost their square
-        )
-        self._done: list[object] = []  # tokens that the supervisor has taken back
+        self._waiting: list[dict[bytes, None]] = [{} for _ in range(_STEPS + 1)]
+        self._quiet: dict[bytes, None] = {}  # to be looked at
+        self._step_at = FOREVER  # when the next group begins (CLOCK_BOOTTIME)
+        self._unanswered = 0  # questions to the supervisor
         self._freed = 0  # names given back since memory was returned
 
     def absent(self, files: list[bytes], leases: list[object], newest: int) -> list[tuple[bytes, object]]:
@@ -57,61 +62,70 @@ class Fleeting:
         return not os.path.lexists(self._prefix + path)
 
     def granted(self, absent: list[tuple[bytes, object]]) -> None:
-        """Note what `absent` returned, once the call has gone on."""
+        """Note what `absent` returned, once the call has gone on and the session has the leases."""
         for path, token in absent:
-            self._born[path] = token
-            self.named(path)
+            if self._rights.make(path, token):
+                self.named(path)
 
     def named(self, path: bytes) -> None:
         """Note a call that names a file."""
-        if path in self._born:
-            self._quiet_at.pop(path, None)
-            self._quiet_at[path] = boottime() + _QUIET
+        latest = self._waiting[0]
+        if path in latest or not self._rights.is_made(path):
+            return
+        if self._step_at == FOREVER:
+            self._step_at = boottime() + _STEP
+        for group in (*self._waiting[1:], self._quiet):
+            group.pop(path, None)
+        latest[path] = None
 
     def moved(self, folder: bytes) -> None:
         """Note a call that moves a folder with all below it."""
-        for path in [path for path in self._born if path.startswith(folder + b"/")]:
+        for path in self._rights.made_below(folder):
             self.named(path)
 
     def kept(self) -> None:
         """Keep all leases up to now: git may have taken in the files, and their absence is a change then."""
-        self._born.clear()
-        self._quiet_at.clear()
+        self._rights.keep()
 
     def due(self) -> float:
         """Return when `look` is to be called next (CLOCK_BOOTTIME)."""
-        return max(self._not_before, next(iter(self._quiet_at.values()), FOREVER))
+        return _NOW if self._quiet else self._step_at
 
     def look(self) -> None:
         """Give back the leases on files that are gone."""
         now = boottime()
-        if now < self._not_before:
-            return
-        quiet: list[bytes] = []
-        for path, at in self._quiet_at.items():
-            if at > now or len(quiet) == _AT_ONCE:
-                break
-            quiet.append(path)
-        if quiet and len(quiet) < _AT_ONCE:
-            self._not_before = now + _QUIET
-        tokens: list[object] = []
-        for path in quiet:
-            del self._quiet_at[path]
+        if now >= self._step_at:
+            self._step(now)
+        gone: list[bytes] = []
+        for _ in range(min(_AT_ONCE, len(self._quiet))):
+            path, _ = self._quiet.popitem()
             if not os.path.lexists(self._prefix + path):
-                tokens.append(self._born.pop(path))
-        if tokens:
-            self._give_back(tokens)
+                gone.append(path)
+        if gone:
+            self._give_back(gone)
 
-    def _give_back(self, tokens: list[object]) -> None:
+    def _step(self, now: float) -> None:
+        """Begin a new group; the names in the oldest have been quiet for long enough."""
+        if self._quiet:
+            self._quiet |= self._waiting.pop()
+        else:
+            self._quiet = self._waiting.pop()
+        self._waiting.insert(0, {})
+        self._step_at = now + _STEP if any(self._waiting) else FOREVER
+        if not self._unanswered:
+            self._rights.pardon()  # a list of leases from before their end has long arrived
+
+    def _give_back(self, paths: list[bytes]) -> None:
         """Forget first, tell then: what the session writes from here on is asked for."""
-        self._rights.pardon(self._done)  # a list of leases from before their end has long arrived
-        self._done = []
-        self._rights.revoke(tokens)
+        tokens = self._rights.give_back(paths)
+        if not tokens:
+            return
+        self._unanswered += 1
 
         def answered(_verdict: Verdict) -> None:
-            self._done += tokens
+            self._unanswered -= 1
             self._freed += len(tokens)
-            if self._freed >= _STORM and not self._quiet_at:
+            if self._freed >= _STORM and self.due() == FOREVER:
                 self._freed = 0
                 give_memory_back()
 

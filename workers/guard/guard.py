@@ -302,9 +302,9 @@ class Guard:
                     return
                 absent = self._fleeting.absent(claim.files, verdict.leases, claim.newest)
                 self._listener.let_pass(call)  # the next one is not looked at before this one is noted
-                self._fleeting.granted(absent)
                 folders = [*claim.folders, b""] if claim.git == SWEEPS else claim.folders
                 self._rights.add(verdict.leases, claim.files, folders)
+                self._fleeting.granted(absent)
             case Refused(late=True) if claim.git == CHANGES:
                 self.account.turns_missed += 1  # git's own lock decides: a hook of the other may be slow
                 self._listener.let_pass(call)

@@ -2,122 +2,145 @@
 
 from __future__ import annotations
 
-from sys import intern
+from workers.gate.wire import text_of
+from workers.guard.lease import (
+    as_made,
+    is_made,
+    is_newer,
+    pack,
+    packed_time,
+    packed_token,
+    plain_file,
+    thrifty,
+    token_of,
+)
+from workers.guard.tokens import Tokens
 
-_TOKEN = 3  # where a written lease has its fencing token: [holder, scope, mode, token, granted_at]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
-
-def token_of(lease: object) -> object:
-    """Return the fencing token of a lease as the supervisor writes it."""
-    return lease[_TOKEN] if isinstance(lease, list) and len(lease) > _TOKEN else None
-
-
-def _thrifty(lease: object) -> object:
-    """Return a lease whose words are those of the others: there may be tens of thousands, each read anew."""
-    match lease:
-        case [str(holder), {"kind": str(kind), "repo": str(repo), "key": str(key), **more}, str(mode), *rest]:
-            thin: dict[str, object] = {"kind": intern(kind), "repo": intern(repo), "key": key}
-            for name, value in more.items():
-                thin[str(name)] = key if value == key else value
-            return [intern(holder), thin, intern(mode), *rest]
-    return lease
-
-
-def is_newer(lease: object, upto: int) -> bool:
-    """Tell whether a lease was granted after the one with the token `upto`."""
-    token = token_of(lease)
-    return isinstance(token, int) and token > upto
+_UNKNOWN = b""
 
 
 class Rights:
     """A copy of the session's exclusive leases in one repository, in the form in which writes arrive.
 
     Leases over patterns, and in repositories whose file system folds case, are not compared here: the
-    supervisor answers for their paths, one by one, and each answer is kept.
+    supervisor answers for their paths, one by one, and each answer is kept. A lease on one file, as writes
+    bring them by the thousand, is a path and a number; the others are kept as the supervisor wrote them.
     """
 
-    __slots__ = ("_files", "_holder", "_repo", "_revoked", "_tokens", "_trees", "leases", "newest")
+    __slots__ = (
+        *("_files", "_holder", "_is_told", "_kept_upto", "_others", "_repo"),
+        *("_returned", "_returned_before", "_revoked", "_trees", "newest"),
+    )
 
-    def __init__(self, repo: str, holder: str = "") -> None:
+    def __init__(self, repo: str, holder: str) -> None:
         self._repo = repo
         self._holder = holder  # as leases name the session
-        self.leases: list[object] | None = None  # as the supervisor wrote them; None: never told
+        self._is_told = False
         self.newest = 0  # the highest token that it was ever told of
-        self._tokens: set[object] = set()
-        self._revoked: set[object] = set()
-        self._files: set[bytes] = set()
+        self._kept_upto = 0  # leases up to this token stay, even when their files are gone
+        self._files: dict[bytes, int] = {}  # paths, with the packed leases that cover them
+        self._others: dict[object, object] = {}  # by token, those that are more than a path and a number
         self._trees: set[bytes] = set()
+        self._revoked = Tokens()
+        self._returned = Tokens()
+        self._returned_before = Tokens()
+
+    @property
+    def leases(self) -> list[object] | None:
+        """The leases as the supervisor wrote them, the oldest first; `None` when it was never told of any."""
+        if not self._is_told:
+            return None
+        found = list(self._others.values())
+        found += [
+            self._written(path, packed)
+            for path, packed in self._files.items()
+            if packed_token(packed) not in self._others
+        ]
+        return sorted(found, key=_order)
 
     def replace(self, leases: list[object], upto: int | None = None) -> None:
         """Take over the whole list, which names every lease with a token of `upto` or less (`None`: every lease).
 
         Leases that were granted since then are kept: list and grant come over different lines.
         """
-        newer = [lease for lease in self.leases or [] if upto is not None and is_newer(lease, upto)]
-        self.leases = [_thrifty(lease) for lease in leases if token_of(lease) not in self._revoked]
-        self._files, self._trees, self._tokens = set(), set(), set()
-        for lease in self.leases:
-            self._read(lease)
-        for lease in newer:
-            if token_of(lease) not in self._tokens:
-                self.leases.append(lease)
-                self._read(lease)
-
-    def add(self, leases: list[object], files: list[bytes], trees: list[bytes]) -> bool:
-        """Take in new leases, and the paths that they were asked for; return False if one is revoked already."""
-        if self.lack(leases):
-            return False
-        if self.leases is None:
-            self.leases = []
+        files, others = self._files, self._others
+        names: dict[object, bytes] = {
+            number: path
+            for path, packed in files.items()
+            if (number := packed_token(packed)) in others or not path.isascii()
+        }
+        self._is_told = True
+        self._files, self._others, self._trees = {}, {}, set()
         for lease in leases:
             token = token_of(lease)
-            if token not in self._tokens:
-                self._note(token)
-                self.leases.append(_thrifty(lease))
-        self._files.update(files)
+            if not self.is_revoked(token):
+                self._take(lease, names.get(token, _UNKNOWN))
+        if upto is None:
+            upto = self.newest
+        for token, lease in others.items():
+            if is_newer(lease, upto) and token not in self._others:
+                self._take(lease, names.get(token, _UNKNOWN))
+        for path, packed in files.items():
+            number = packed_token(packed)
+            now = self._files.get(path)
+            if now is None:
+                is_kept = number in self._others if number in others else number > upto
+            else:
+                is_kept = packed_token(now) == number
+            if is_kept:
+                self._files[path] = packed
+
+    def add(self, leases: list[object], files: list[bytes], trees: list[bytes]) -> bool:
+        """Take in new leases, and the paths that they were asked for; return False if one is revoked already.
+
+        They are in the order of the files.
+        """
+        if self.lack(leases):
+            return False
+        self._is_told = True
         self._trees.update(trees)
+        for at, lease in enumerate(leases):
+            self._take(lease, files[at] if at < len(files) else _UNKNOWN)
         return True
 
     def add_file(self, path: bytes, token: int, granted_at: float) -> None:
         """Take in a new lease on one file of the repository, whose name is text as the supervisor has it; it is not revoked."""
-        if self.leases is None:
-            self.leases = []
-        if token not in self._tokens:
-            self._note(token)
-            name = path.decode()
-            scope = {"kind": "file", "repo": self._repo, "text": name, "key": name}
-            self.leases.append([self._holder, scope, "exclusive", token, granted_at])
-        self._files.add(path)
+        self._is_told = True
+        self.newest = max(self.newest, token)
+        packed = self._files.get(path)
+        if packed is None or packed_token(packed) != token:
+            self._files[path] = pack(token, granted_at)
 
     def is_revoked(self, token: object) -> bool:
-        """Tell whether the lease with this token is revoked already."""
-        return token in self._revoked
+        """Tell whether the lease with this token is revoked or given back already."""
+        return token in self._returned or token in self._returned_before or token in self._revoked
 
     def lack(self, leases: list[object]) -> bool:
-        """Tell whether one of these leases is revoked already."""
-        return bool(self._revoked) and any(token_of(lease) in self._revoked for lease in leases)
+        """Tell whether one of these leases is revoked or given back already."""
+        return any(self.is_revoked(token_of(lease)) for lease in leases)
 
     def revoke(self, tokens: list[object]) -> None:
         """Take leases away for good: from here on every write below them is asked for again."""
-        self._revoked.update(tokens)
-        self.replace(self.leases or [])
+        for token in tokens:
+            if isinstance(token, int):
+                self._revoked.add(token)
+        self.drop(tokens)
 
-    def pardon(self, tokens: list[object]) -> None:
-        """Forget that these leases were revoked: nobody will name them again."""
-        self._revoked.difference_update(tokens)
-
-    def has(self, token: object) -> bool:
-        """Tell whether a lease with this token is on the list."""
-        return token in self._tokens
-
-    def drop(self, tokens: list[object]) -> None:
-        """Take leases off the list that the session gives back; files that it asked for by name stay."""
+    def drop(self, tokens: Iterable[object]) -> None:
+        """Take leases off the list that the session gives back."""
         gone = set(tokens)
-        self._tokens -= gone
-        self.leases = [lease for lease in self.leases or [] if token_of(lease) not in gone]
+        for token in gone:
+            self._others.pop(token, None)
+        lost = [path for path, packed in self._files.items() if packed_token(packed) in gone]
+        for path in lost:
+            del self._files[path]
         self._trees = set()
-        for lease in self.leases:
-            self._read(lease)
+        for lease in self._others.values():
+            self._plant(lease)
 
     def cover(self, path: bytes) -> bool:
         """Tell whether the path is surely one of the session's."""
@@ -135,18 +158,104 @@ class Rights:
             folder = folder.rpartition(b"/")[0]
         return False
 
-    def _read(self, lease: object) -> None:
-        match lease:
-            case [_, {"kind": kind, "repo": self._repo, "key": str(key)}, "exclusive", token, *_]:
-                self._note(token)
-                if key.isascii() and kind == "file":
-                    self._files.add(key.encode())
-                elif key.isascii() and kind == "tree":
-                    self._trees.add(key.encode())
-            case [_, _, _, token, *_]:
-                self._note(token)
+    # -- files that the session made itself -------------------------------------------------------
 
-    def _note(self, token: object) -> None:
-        self._tokens.add(token)
+    def make(self, path: bytes, token: object) -> bool:
+        """Note that a file was not there before the lease with this token; return False when that is gone."""
+        packed = self._files.get(path)
+        if packed is None or packed_token(packed) != token:
+            return False
+        self._files[path] = as_made(packed)
+        return True
+
+    def is_made(self, path: bytes) -> bool:
+        """Tell whether the file was not there before the lease on it."""
+        return is_made(self._files.get(path, 0), self._kept_upto)
+
+    def made_below(self, folder: bytes) -> list[bytes]:
+        """Return such files in a folder, at any depth."""
+        return [
+            path
+            for path, packed in self._files.items()
+            if path.startswith(folder + b"/") and is_made(packed, self._kept_upto)
+        ]
+
+    def keep(self) -> None:
+        """Count all files that there are leases on now as having been there before."""
+        self._kept_upto = self.newest
+
+    def give_back(self, paths: list[bytes]) -> list[object]:
+        """Take away the leases on files that the session made, and return their tokens."""
+        tokens: list[object] = []
+        general: list[object] = []
+        for path in paths:
+            if self.is_made(path):
+                token = packed_token(self._files.pop(path))
+                if token in self._returned:
+                    continue  # another name of the same lease
+                self._returned.add(token)
+                tokens.append(token)
+                if token in self._others:
+                    general.append(token)
+        if general:
+            self.drop(general)
+        if not self._files:
+            self._files = {}  # a dictionary that was emptied keeps its size
+        return tokens
+
+    def pardon(self) -> None:
+        """Forget what was given back before the last time: nobody names it again."""
+        self._returned_before, self._returned = self._returned, Tokens()
+
+    # -- reading and writing ----------------------------------------------------------------------
+
+    def _take(self, lease: object, asked: bytes = _UNKNOWN) -> None:
+        """Take in one lease, and the path that it was asked for."""
+        token = token_of(lease)
         if isinstance(token, int) and token > self.newest:
             self.newest = token
+        if token not in self._others and self._take_file(lease, asked):
+            return
+        self._others[token] = lease = thrifty(lease)
+        self._plant(lease)
+        if asked and isinstance(token, int) and not self.cover(asked):
+            self._files[asked] = pack(token, 0.0)
+
+    def _take_file(self, lease: object, asked: bytes) -> bool:
+        """Take in a lease of which a path and a number tell everything; return False when it is none."""
+        plain = plain_file(lease, self._repo)
+        if plain is None:
+            return False
+        holder, key, token, since = plain
+        if asked and text_of(asked) == key:
+            path = asked
+        elif key.isascii() and not asked:
+            path = key.encode()
+        else:
+            return False
+        packed = self._files.get(path)
+        if packed is None and holder == self._holder:
+            self._files[path] = pack(token, since)
+            return True
+        return packed is not None and packed_token(packed) == token
+
+    def _written(self, path: bytes, packed: int) -> object:
+        text = text_of(path)
+        scope = {"kind": "file", "repo": self._repo, "text": text, "key": text}
+        return [self._holder, scope, "exclusive", packed_token(packed), packed_time(packed)]
+
+    def _plant(self, lease: object) -> None:
+        """Note what a lease covers of which the supervisor wrote more than a path."""
+        match lease:
+            case [_, {"kind": kind, "repo": self._repo, "key": str(key)}, "exclusive", token, *_]:
+                if not key.isascii():
+                    return
+                if kind == "tree":
+                    self._trees.add(key.encode())
+                elif kind == "file" and isinstance(token, int):
+                    self._files.setdefault(key.encode(), pack(token, 0.0))
+
+
+def _order(lease: object) -> int:
+    token = token_of(lease)
+    return token if isinstance(token, int) else 0

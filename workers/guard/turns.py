@@ -10,7 +10,7 @@ import os
 import select
 
 from workers.guard.claims import Granted
-from workers.guard.rights import is_newer, token_of
+from workers.guard.lease import is_newer, token_of
 from workers.session.proc import read_stat
 
 TYPE_CHECKING = False

@@ -1,0 +1,31 @@
+"""Packed sets of tokens."""
+
+from __future__ import annotations
+
+import sys
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workers.guard.tokens import Tokens
+
+
+@given(st.sets(st.integers(0, 2_000) | st.integers(0, 2**60)), st.integers(0, 2_000))
+def test_it_has_what_was_put_in(put_in: set[int], other: int) -> None:
+    tokens = Tokens()
+    for token in put_in:
+        tokens.add(token)
+
+    assert bool(tokens) == bool(put_in)
+    assert all(token in tokens for token in put_in)
+    assert (other in tokens) == (other in put_in)
+    assert None not in tokens
+
+
+def test_ten_thousand_tokens_of_one_storm_take_less_than_a_byte_each() -> None:
+    tokens = Tokens()
+    for token in range(1_000_000, 1_010_000):
+        tokens.add(token)
+
+    pages = tokens._pages
+    assert sys.getsizeof(pages) + sum(map(sys.getsizeof, pages.values())) < 10_000

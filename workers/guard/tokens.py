@@ -1,0 +1,26 @@
+"""A set of fencing tokens, packed: those of one storm of leases lie close together, so most cost one bit."""
+
+from __future__ import annotations
+
+_PAGE = 8  # a page has 2 ** 8 tokens
+_WITHIN = (1 << _PAGE) - 1
+
+
+class Tokens:
+    """Tokens that something is remembered of."""
+
+    __slots__ = ("_pages",)
+
+    def __init__(self) -> None:
+        self._pages: dict[int, int] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._pages)
+
+    def __contains__(self, token: object) -> bool:
+        return isinstance(token, int) and self._pages.get(token >> _PAGE, 0) >> (token & _WITHIN) & 1 == 1
+
+    def add(self, token: int) -> None:
+        """Put a token in."""
+        page = token >> _PAGE
+        self._pages[page] = self._pages.get(page, 0) | 1 << (token & _WITHIN)
