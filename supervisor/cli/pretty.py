@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import islice
 
 from supervisor.core.sessions.masking import Masks
@@ -23,7 +24,7 @@ _MARKS = {
 class Pretty:
     """Takes a log in pieces. `adapter` names who understands it; what it does not understand is printed as it is."""
 
-    def __init__(self, adapter: str) -> None:
+    def __init__(self, adapter: str, secrets: Iterable[str] = ()) -> None:
         from supervisor.world.harness.registry import COMMAND, AdapterError, find
 
         try:
@@ -31,7 +32,7 @@ class Pretty:
         except AdapterError:
             self._adapter = COMMAND  # its package is not installed here
         self._plain = self._adapter is COMMAND
-        self._masks = Masks()
+        self._masks = Masks(secrets)
         self._reading = Reading()
         self._rest = b""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -145,13 +144,14 @@ def logs(
 ) -> None:
     """Print what a session's harness wrote, line by line, secrets masked.
 
-    Masked are keys of well-known forms, and the values of variables of your own environment whose names end in KEY,
-    TOKEN, SECRET or PASSWORD.
+    Masked are keys of well-known forms, passwords in URLs, what env_from of any harness names, and the values of
+    variables whose names end in KEY, TOKEN, SECRET or PASSWORD: of env in the configuration, of your own environment,
+    and of the supervisor's while it runs.
     """
     from supervisor.cli.logs import follow_log, print_log
     from supervisor.cli.masked import Masked
     from supervisor.cli.pretty import Pretty
-    from supervisor.core.sessions.masking import secrets_in
+    from supervisor.cli.secrets import known_secrets
 
     if pretty and raw:
         raise click.UsageError("give either --pretty or --raw")
@@ -160,9 +160,11 @@ def logs(
 
     found = ask_or_read(ctx, "session.show", lambda reader: _one(reader, session_id), session=session_id)
     path = found["err_log" if err else "out_log"]
-    shown: Pretty | Masked | None = None if raw else Masked(secrets_in(os.environ))
+    shown: Pretty | Masked | None = None
     if pretty:
-        shown = Pretty((found.get("heard") or {}).get("adapter", ""))
+        shown = Pretty((found.get("heard") or {}).get("adapter", ""), known_secrets(ctx))
+    elif not raw:
+        shown = Masked(known_secrets(ctx))
     if follow and found["state"] != "ended":
         with client(ctx) as supervisor:
             follow_log(path, supervisor, found["id"], shown)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from supervisor.core.sessions.masking import Masks
 from supervisor.core.sessions.roster import Session
 from supervisor.core.sessions.verdicts import Told
 
@@ -53,6 +54,9 @@ class Listens(Protocol):
     def shown(self, session: Session) -> dict[str, Any] | None:
         """Return what was heard of a living session, fit to be shown."""
 
+    def masks(self, session: Session) -> Masks:
+        """Return what hides the secrets of a session in its words."""
+
 
 class HearsNothing:
     """Nobody listens: exit codes are all there is."""
@@ -73,3 +77,7 @@ class HearsNothing:
     def shown(self, session: Session) -> dict[str, Any] | None:  # noqa: ARG002
         """Have nothing to show."""
         return None
+
+    def masks(self, session: Session) -> Masks:  # noqa: ARG002
+        """Know the shapes of keys."""
+        return Masks()

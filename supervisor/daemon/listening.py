@@ -34,6 +34,7 @@ from supervisor.daemon.places import Places
 from supervisor.world.config.credentials import pass_through
 from supervisor.world.config.harness_program import reader_of
 from supervisor.world.config.models import Settings
+from supervisor.world.config.secrets import secrets_of
 from supervisor.world.harness.adapter import Adapter
 from supervisor.world.harness.model_server import model_server
 from supervisor.world.harness.registry import COMMAND, AdapterError
@@ -148,7 +149,7 @@ class Listener:
         """Return the facts of a living or lately ended session, without secrets."""
         if session.heard is None:
             return None
-        found = self._masks(session).all(session.heard.as_json())
+        found = self.masks(session).all(session.heard.as_json())
         return {"adapter": self._adapter(session).name, **found, "hooks": session.hooks.value}
 
     # --- hearing ------------------------------------------------------------------------------------
@@ -200,7 +201,7 @@ class Listener:
                 heard.watch = None
 
     def _hear(self, session: Session) -> _Hearing:
-        return _Hearing(session, self._adapter(session), Tail(self._out(session)), self._masks(session))
+        return _Hearing(session, self._adapter(session), Tail(self._out(session)), self.masks(session))
 
     def _adapter(self, session: Session) -> Adapter:
         harness = self._settings().harness.get(session.intent.harness)
@@ -294,13 +295,11 @@ class Listener:
             return verdict
         return replace(verdict, sentence=f"{verdict.sentence} (model server {url})")
 
-    def _masks(self, session: Session) -> Masks:
+    def masks(self, session: Session) -> Masks:
+        """Return what hides the secrets of a session in its words."""
         harness = self._settings().harness.get(session.intent.harness)
-        secrets = [session.intent.capability]
-        if harness is not None:
-            secrets += pass_through(harness.env_from, os.environ).values.values()
-            secrets += secrets_in(harness.env)
-        return Masks(secrets)
+        secrets = secrets_of(harness, os.environ) if harness is not None else secrets_in(os.environ)
+        return Masks([session.intent.capability, *secrets])
 
     def _out(self, session: Session) -> Path:
         return self._places.folder(session.id) / "out.log"

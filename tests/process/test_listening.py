@@ -154,6 +154,58 @@ def test_a_secret_is_shown_nowhere(talk, site):
     assert KEY not in json.dumps(site.events())
 
 
+GIVEN = {
+    "OTHER": "passed horse battery",
+    "CI_TOKEN": "inherited horse",
+    "PLAIN_PASSWORD": 'written "horse" here',
+}
+
+
+VERBS = (
+    ("session", "logs", "a"),
+    ("session", "logs", "--err", "a"),
+    ("session", "logs", "--pretty", "a"),
+    ("session", "show", "a"),
+    ("session", "show", "--json", "a"),
+    ("events", "--json"),
+    ("task", "show", "--json", "a"),
+)
+
+
+def test_secrets_of_supervisor_and_configuration_are_shown_to_no_operator(site):
+    site.environ |= {name: GIVEN[name] for name in ("OTHER", "CI_TOKEN")}
+    site.environ["PROXY"] = "http://me:hidden-horse@127.0.0.1:9/"
+    site.task("a", "a.txt")
+    site.configure(
+        TALK
+        + textwrap.dedent(
+            """
+            words = " ".join(os.environ[name] for name in ("OTHER", "CI_TOKEN", "PLAIN_PASSWORD", "PROXY"))
+            init(); turn(text=words); commit()
+            sys.stderr.write("error: " + words + "\\n")
+            leasehold = [sys.executable, "-m", "supervisor.cli.main"]
+            subprocess.run([*leasehold, "task", "note", words], check=True)
+            subprocess.run([*leasehold, "task", "handoff", words], check=True)
+            sys.exit(3)
+            """
+        ),
+        harness=CLAUDE | {"env_from": ["OTHER"], "env": {"PLAIN_PASSWORD": GIVEN["PLAIN_PASSWORD"]}},
+        retry={"attempts": 1, "spawns": 1},
+    )
+    process = site.start()
+    site.wait_for("session.ended")
+    for name in ("OTHER", "CI_TOKEN", "PROXY"):
+        del site.environ[name]  # the operator's shell has none of them
+    shown = {verb: site.run(*verb).stdout for verb in VERBS}
+    site.end(process)
+
+    for verb, text in shown.items():
+        assert "[masked]" in text, verb
+        for secret in (*GIVEN.values(), "hidden-horse"):
+            assert secret not in text, verb
+            assert json.dumps(secret)[1:-1] not in text, verb
+
+
 def test_a_rate_limit_that_the_harness_names_rests_its_account_and_is_no_failure(site):
     site.task("a", "a.txt")
     site.configure(

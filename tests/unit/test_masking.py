@@ -62,3 +62,10 @@ def test_the_longer_of_two_values_goes_first() -> None:
 )
 def test_plain_words_stay(text: str) -> None:
     assert Masks(["short", ""]).text(text) == text
+
+
+def test_a_secret_is_found_within_json_and_line_by_line_too() -> None:
+    masks = Masks(['say "friend" now', "first line of it\nsecond line of it"])
+
+    assert masks.text('{"text": "say \\"friend\\" now"}') == '{"text": "[masked]"}'
+    assert masks.text("a second line of it b") == "a [masked] b"

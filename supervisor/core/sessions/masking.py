@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -38,13 +39,20 @@ def secrets_in(environ: Mapping[str, str]) -> list[str]:
     return [value for name, value in environ.items() if name.upper().endswith(_NAMES)]
 
 
+def _forms(value: str) -> tuple[str, ...]:
+    """Return how a value stands in text: as it is, within JSON, and line by line where it has several."""
+    lines = [line.strip() for line in value.splitlines()] if "\n" in value else []
+    return (value, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1], *lines)
+
+
 class Masks:
     """Hides known values and the shapes of keys."""
 
     __slots__ = ("_values",)
 
     def __init__(self, values: Iterable[str] = ()) -> None:
-        long = sorted({value for value in values if len(value) >= _SHORTEST}, key=len, reverse=True)
+        forms = {form for value in values for form in _forms(value)}
+        long = sorted((form for form in forms if len(form) >= _SHORTEST), key=len, reverse=True)
         self._values = re.compile("|".join(map(re.escape, long))) if long else None
 
     def text(self, text: str) -> str:

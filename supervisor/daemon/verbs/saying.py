@@ -82,6 +82,7 @@ class SayingVerbs:
             if key not in {"", own.key}:
                 raise RpcError(Code.DENIED, "a session may write notes on its own task only", {"task": key})
             key, session = own.key, own.id
+            text = self._workers.listener.masks(own).text(text)
         tables = authority.tables
         if tables.backlog.work(key) is None and session is None:
             raise not_found("task", key, "`leasehold task list --all` names them")
@@ -91,7 +92,8 @@ class SayingVerbs:
     def _say(self, caller: Caller, kind: Kind, text: str, again_in: float | None) -> object:
         authority = self._authority
         session = living(authority, caller)
-        said = Said(kind, _bounded(text), authority.now().wall, again_in)
+        text = self._workers.listener.masks(session).text(_bounded(text))
+        said = Said(kind, text, authority.now().wall, again_in)
         authority.do(saying.say(session, said))
         # It ought to leave now; its worker keeps the time for that.
         self._workers.order(session.id, "finished")
