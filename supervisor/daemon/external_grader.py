@@ -72,9 +72,10 @@ async def ask_grader(
 def _worth(name: str, output: bytes) -> Worth:
     try:
         found = json.loads(output)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise GraderError(f"{name} printed no JSON: {output[:80]!r}") from error
     value, why = (found.get("grade"), found.get("why")) if isinstance(found, dict) else (found, None)
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
         raise GraderError(f"{name} printed {value!r}, which is no number from 0 to 1")
-    return Worth(float(value), str(why or "")[:_WHY])
+    said = str(why or "")[:_WHY].encode("utf-8", "replace").decode()  # JSON can spell half a character
+    return Worth(float(value), said)

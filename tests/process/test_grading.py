@@ -69,6 +69,8 @@ def test_a_commit_that_is_reverted_takes_most_of_its_sessions_grade(site):
         ("print(0.25)", 0.25, ""),
         ("print(7)", 0.9, None),
         ("sys.exit('no idea')", 0.9, None),
+        ("print('[' * 60_000)", 0.9, None),
+        (r"""print(r'{"grade": 0.5, "why": "half of it: \ud800"}')""", 0.5, "half of it: ?"),
     ],
 )  # fmt: skip
 def test_a_grader_has_the_last_word_on_the_work_unless_it_has_none(site, grader, value, why):
