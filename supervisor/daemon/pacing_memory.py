@@ -17,6 +17,7 @@ from typing import Any, Protocol
 import msgspec
 import structlog
 
+from supervisor.core.decisions import resting
 from supervisor.core.decisions.admission import Admission, Closing, Draining, Open, Paused
 from supervisor.core.decisions.collisions import Collisions
 from supervisor.core.decisions.holders import OPERATOR
@@ -65,6 +66,7 @@ class PacingMemory:
                 self._restore(kind, name, value)
             except (msgspec.ValidationError, KeyError, TypeError, ValueError) as error:
                 log.error("pacing.unreadable", kind=kind, name=name, why=str(error))
+        resting.align(self._tables)
         self._admission = self._tables.admission
         current = self._current()
         self._written = {key: current[key] for key in self._rows if key in current}

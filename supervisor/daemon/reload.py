@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from supervisor.core.decisions import orders
+from supervisor.core.decisions import orders, resting
 from supervisor.core.decisions.effects import Note
 from supervisor.core.leases.scope import ScopeError
 from supervisor.core.pacing.cadence import ScheduleError
@@ -16,6 +16,7 @@ from supervisor.daemon.harness_limits import say_what_is_not_kept
 from supervisor.daemon.orphans import look_for_orphans, set_apart
 from supervisor.daemon.policy import policy_from
 from supervisor.daemon.queue import Queue
+from supervisor.daemon.quota_memory import QuotaMemory
 from supervisor.daemon.service import Service
 from supervisor.daemon.settling import Settler
 from supervisor.daemon.situation import Situation
@@ -56,6 +57,7 @@ class Reloader:
         sources: Sources,
         queue: Queue,
         service: Service,
+        spent: QuotaMemory,
     ) -> None:
         self._authority = authority
         self._situation = situation
@@ -64,6 +66,7 @@ class Reloader:
         self._sources = sources
         self._queue = queue
         self._service = service
+        self._spent = spent
 
     async def reload(self, by: str) -> dict[str, Any]:
         """Put the configuration file and all sources into force anew; say what changed.
@@ -90,13 +93,18 @@ class Reloader:
                 f"configuration kept as it was (generation {self._situation.generation}): {text}",
                 data,
             ) from error
-        changed = changes(self._shop.settings, settings)
+        before = self._shop.settings
+        changed = changes(before, settings)
         failpoint("reload.read")
         self._put_in_force(settings, repos)
         say_what_is_not_kept(settings, self._shop.footing.ladder)
         say_what_is_misspelt(settings)
         authority.tables.policy = policy
-        authority.tables.resting.clear()  # the operator may have mended what could not be started
+        unchanged = [
+            name for name, harness in settings.harness.items() if before.harness.get(name) == harness
+        ]
+        resting.reloaded(authority.tables, unchanged, authority.now().wall)
+        self._spent.look_back(authority.now())
         authority.tables.recent.window = policy.selection.recent_window
         self._situation.generation += 1
         failpoint("reload.in_force")

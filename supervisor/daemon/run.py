@@ -41,7 +41,7 @@ from supervisor.daemon.pacing_memory import PacingMemory
 from supervisor.daemon.places import Places
 from supervisor.daemon.policy import policy_from
 from supervisor.daemon.queue import Queue
-from supervisor.daemon.quota_memory import remember_starts
+from supervisor.daemon.quota_memory import QuotaMemory
 from supervisor.daemon.reconciling import Reconciler
 from supervisor.daemon.recorder import Recorder, fresh_id
 from supervisor.daemon.refreshing import prepare
@@ -227,7 +227,7 @@ def _build(
     )
     memory = PacingMemory(tables, snapshot.pacing, clock.now)
     memory.restore()
-    remember_starts(tables, journal, clock.now())
+    spent = QuotaMemory(tables, journal, snapshot.sessions, clock.now())
     recorder = Recorder(tables, journal, memory, quiet=settings.supervisor.log_level != "debug")
     steady = SteadyClock(tables, clock.now, memory.offset())
     memory.clock = steady
@@ -304,7 +304,7 @@ def _build(
         reconciler=reconciler,
         tokens=blocks,
         memory=memory,
-        reloader=Reloader(authority, situation, shop, settler, sources, queue, service),
+        reloader=Reloader(authority, situation, shop, settler, sources, queue, service, spent),
         service=service,
         strays=Strays(authority, journal, places, footing.ladder, situation, group),
     )

@@ -289,6 +289,46 @@ def test_used_up_tokens_end_the_session(site):
     assert ended["task_standing"] == "ready"
 
 
+def test_a_quota_that_a_reload_brings_counts_what_was_used_before_it_under_earlier_supervisors_too(site):
+    waits = (
+        TALK
+        + """
+init(); turn(1)
+while os.environ["LEASEHOLD_TASK"] == "b" and not os.path.exists(".leasehold/go"): time.sleep(0.02)
+if os.environ["LEASEHOLD_TASK"] == "a": commit()
+done()
+"""
+    )
+    site.task("a", "a.txt")
+    site.configure(waits, harness=CLAUDE)
+    first = site.start()
+    site.wait_for("session.ended", task="a")
+    site.task("b", "b.txt")
+    session = site.wait_for("session.model", task="b")["session"]
+    first.kill()
+    first.wait()
+    site.write(".leasehold/go", "")
+    site.until((site.root / f".leasehold/state/sessions/{session}/exit.json").exists)
+    second = site.start()  # takes b over, which has ended meanwhile
+    site.wait_for("session.ended", task="b")
+
+    site.configure(
+        waits,
+        harness=CLAUDE,
+        supervisor={"daily_tokens": 230},
+        **{"quotas.plan": {"sessions": 9, "window": "1h"}},
+    )
+    site.run("reload")
+    day, plan = sorted(site.ask("status")["quotas"], key=lambda quota: quota["name"])
+    site.end(second)
+
+    assert (day["tokens"], day["cost_usd"]["used"], plan["sessions"]["used"]) == (
+        {"used": 220, "of": 230},
+        0.5,
+        2,
+    )
+
+
 def test_a_later_supervisor_knows_all_that_a_session_said_before_and_after(site):
     site.task("a", "a.txt")
     site.configure(TALK + "init(); turn(1); turn(2); print('up', flush=True); signal.pause()", harness=CLAUDE)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from supervisor.core.decisions import hearing, resting
@@ -190,6 +192,47 @@ def test_an_idle_run_waits_for_the_harness_that_is_free_first(new_house, work):
 
     (skip,) = [skip for skip in decide(house.tables, house.now).skipped if skip.key == "c"]
     assert skip.until == house.now.wall + 3600
+
+
+def test_a_reload_waits_for_an_hour_that_was_told_and_lets_one_session_try_what_was_refused(shared):
+    for key in shared.fill():
+        shared.started(key)
+    for key in ("a", "b", "c"):
+        shared.end(key, 1, verdict=limited(shared.now.wall + 5000))
+    resting.reloaded(shared.tables, [], shared.now.wall)
+    assert shared.pass_time(4999) == []
+
+    (canary,) = shared.pass_time(60)
+    shared.end(canary, 1, verdict=REFUSED)
+    resting.reloaded(shared.tables, [], shared.now.wall)
+
+    (second,) = shared.fill()
+    assert shared.tables.resting["opus"].canary == shared.session(second).id
+    assert len(answer(shared, second)) + len(shared.pass_time(15)) == 2
+
+
+def test_a_harness_whose_configuration_a_reload_changed_is_tried_at_once_also_before_the_hour_that_was_told(
+    shared,
+):
+    shared.fill()
+    for key in ("a", "b", "c"):
+        shared.end(key, 1, verdict=limited(shared.now.wall + 5000))
+    resting.reloaded(shared.tables, ["opus"], shared.now.wall)
+
+    assert len(shared.fill()) == 1
+
+
+def test_a_reload_forgets_harnesses_that_are_gone_and_rests_those_that_join_an_account(shared):
+    shared.fill()
+    for key in ("a", "b", "c"):
+        shared.end(key, 1, verdict=limited(shared.now.wall + 5000))
+    account = replace(ACCOUNT, harnesses=("opus", "sonnet"))
+    harnesses = {"opus": TWO["opus"], "sonnet": Harness("sonnet", BUDGET)}
+    shared.tables.policy = replace(shared.tables.policy, harnesses=harnesses, quotas=(account,))
+    resting.reloaded(shared.tables, [], shared.now.wall)
+
+    assert set(shared.tables.resting) == {"opus", "sonnet"}
+    assert all(rest.until > shared.now.wall for rest in shared.tables.resting.values())
 
 
 def test_a_harness_without_an_account_rests_alone(new_house, work):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import replace
 
 from supervisor.core.decisions.effects import Effect, Note
@@ -176,6 +177,29 @@ def try_now(tables: Tables, now: float) -> None:
     for name, rest in tables.resting.items():
         if rest.until is not None and rest.trouble is not Trouble.LIMIT and not rest.proved():
             tables.resting[name] = replace(rest, until=min(rest.until, now), since=now)
+
+
+def align(tables: Tables) -> None:
+    """Let rests follow the configuration: a harness that is gone has none, one that joined an account rests with it."""
+    for name in [name for name in tables.resting if name not in tables.policy.harnesses]:
+        del tables.resting[name]
+    for name, rest in list(tables.resting.items()):
+        if rest.trouble is Trouble.START:
+            continue
+        for other in tables.policy.account(name)[1]:
+            tables.resting.setdefault(other, rest)
+
+
+def reloaded(tables: Tables, changed: Collection[str], now: float) -> None:
+    """Let one session of each account try now, since an operator may have mended it.
+
+    An hour that an account told is waited for all the same, but for harnesses that are `changed`.
+    """
+    align(tables)
+    for name, rest in tables.resting.items():
+        told = rest.trouble is Trouble.LIMIT and name not in changed
+        if not told and not rest.proved():
+            tables.resting[name] = replace(rest, until=now if rest.until is None else min(rest.until, now))
 
 
 def abandoned(ending: Ending) -> bool:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from supervisor.core.duration import format_duration
+
+T = TypeVar("T")
 
 _TOGETHER = 30.0  # seconds of spending that are kept as one
 
@@ -79,6 +82,12 @@ class Starts:
         """Count a session that did not tell what it spent."""
         self.untold.setdefault(harness, deque(maxlen=10_000)).append(at)
 
+    def precede(self, older: Starts) -> None:
+        """Put what happened before all of this in front of it."""
+        _put_before(self.by_harness, older.by_harness)
+        _put_before(self.spent, older.spent)
+        _put_before(self.untold, older.untold)
+
     def used(self, quota: Quota, now: float) -> Used:
         """Return what was used of a quota, and when it allows a start again if it is used up."""
         starts = sorted(self._inside(self.by_harness, quota, now))
@@ -132,6 +141,11 @@ def limits_of(quota: Quota, used: Used) -> str:
     if quota.cost_usd is not None:
         parts.append(f"{used.cost_usd:.2f} of {quota.cost_usd:.2f} USD")
     return f"{', '.join(parts) or 'no limit'} within {format_duration(quota.window)}"
+
+
+def _put_before(mine: dict[str, deque[T]], theirs: dict[str, deque[T]]) -> None:
+    for name, entries in theirs.items():
+        mine[name] = deque((*entries, *mine.get(name, ())), maxlen=entries.maxlen)
 
 
 def _below(spent: list[Spent], amounts: Sequence[float], limit: float) -> float:
