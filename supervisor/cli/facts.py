@@ -9,12 +9,14 @@ _FILES = 8  # names of files that are shown
 _WORDS = 300  # characters of a text that are shown
 
 
-def facts(heard: Mapping[str, Any]) -> list[str]:
-    """Return a line for each thing that is known."""
+def facts(heard: Mapping[str, Any], asked: str = "") -> list[str]:
+    """Return a line for each thing that is known; `asked` is the model that the harness was told to use."""
     if not heard or heard.get("adapter") == "command":
         return []
-    lines = [_line("model", heard.get("model") or "unknown")]
-    lines.append(_line("work", f"{heard['turns']} turns, {heard['tool_calls']} tool calls"))
+    lines = [_line("model", heard.get("model") or asked or "unknown")]
+    lines.append(
+        _line("work", f"{_counted(heard['turns'], 'turn')}, {_counted(heard['tool_calls'], 'tool call')}")
+    )
     lines.append(_line("used", used(heard)))
     if files := heard.get("files"):
         more = len(files) - _FILES + heard.get("files_more", 0)
@@ -42,6 +44,10 @@ def used(heard: Mapping[str, Any]) -> str:
         cached = f" ({heard['tokens_cached']} cached)" if heard.get("tokens_cached") else ""
         tokens = f"{tokens_in or 0} tokens in{cached}, {tokens_out or 0} out"
     return f"{tokens}, {'cost unknown' if cost is None else f'{cost:.4f} USD'}"
+
+
+def _counted(count: int, thing: str) -> str:
+    return f"{count} {thing}{'' if count == 1 else 's'}"
 
 
 def _short(text: str) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from supervisor.cli.offline import ask_or_read
-from supervisor.cli.show import DURATION, collisions, json_option, print_json, span, table
+from supervisor.cli.show import DURATION, collisions, json_option, print_json, span, table, used
 
 if TYPE_CHECKING:
     from supervisor.world.journal.reader import Reader
@@ -29,27 +29,47 @@ def report(ctx: click.Context, since: float | None, as_json: bool) -> None:  # n
     if as_json:
         print_json(found)
         return
+    spent = _used(found["used"], found["sessions"])
+    columns = [name for name in _COLUMNS if spent or name != "used"]
     table(
-        ("harness", *_COLUMNS, "grades by tier"),
-        [(row["harness"], *_cells(row), row["told"]) for row in found["by_harness"]],
+        ("harness", *columns, "grades by tier"),
+        [(row["harness"], *_cells(row, columns), row["told"]) for row in found["by_harness"]],
         "no session has ended yet",
     )
     for name in ("model", "tier", "lane", "schedule"):
         rows = found[f"by_{name}"]
         if any(row[name] for row in rows):
-            table((name, *_COLUMNS), [(row[name], *_cells(row)) for row in rows], "")
+            table((name, *columns), [(row[name], *_cells(row, columns)) for row in rows], "")
+    if spent:
+        untold = found["used"]["untold"]
+        silent = f"; {untold} of {found['sessions']} sessions did not tell" if untold else ""
+        click.echo(f"used in all: {spent}{silent}")
     if found["collisions"]:
         click.echo(f"collisions so far: {collisions(found['collisions'])}")
 
 
-_COLUMNS = ("n", "finished", "grade", "passed", "mean time", "outcomes")
+_COLUMNS = ("n", "finished", "grade", "passed", "mean time", "used", "outcomes")
 
 
-def _cells(row: dict[str, Any]) -> tuple[object, ...]:
+def _cells(row: dict[str, Any], columns: list[str]) -> list[object]:
     grade = row["grade"]
-    graded = (f"{grade['mean']:.2f}", f"{grade['pass_share']:.0%}") if grade["n"] else ("-", "-")
-    outcomes = ", ".join(f"{count} {name}" for name, count in row["outcomes"].items())
-    return row["n"], f"{row['finished_share']:.0%}", *graded, span(row["mean_seconds"]), outcomes
+    cells = {
+        "n": row["n"],
+        "finished": f"{row['finished_share']:.0%}",
+        "grade": f"{grade['mean']:.2f}" if grade["n"] else "-",
+        "passed": f"{grade['pass_share']:.0%}" if grade["n"] else "-",
+        "mean time": span(row["mean_seconds"]),
+        "used": _used(row["used"], row["n"]),
+        "outcomes": ", ".join(f"{count} {name}" for name, count in row["outcomes"].items()),
+    }
+    return [cells[name] for name in columns]
+
+
+def _used(told: dict[str, Any], sessions: int) -> str:
+    """Return what was used by those sessions that told it."""
+    if told["untold"] == sessions:
+        return ""
+    return used(told["tokens"] or None, told["cost_usd"] or None)
 
 
 def _from_journal(reader: Reader, since: float) -> dict[str, Any]:

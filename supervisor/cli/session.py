@@ -10,13 +10,17 @@ import click
 from supervisor.cli.connect import client
 from supervisor.cli.facts import facts
 from supervisor.cli.offline import ask_or_read
-from supervisor.cli.show import DURATION, ago, clock, json_option, print_json, span, table
+from supervisor.cli.show import DURATION, ago, clock, json_option, print_json, span, table, used
 
 if TYPE_CHECKING:
     from supervisor.cli.masked import Masked
     from supervisor.cli.pretty import Pretty
     from supervisor.world.journal.reader import Reader
 
+# What `session show` prints first: the key of --json -> the word, which is that of `status`.
+_FACTS = {name: name for name in ("id", "task", "title", "state", "outcome", "sentence", "harness")}
+_FACTS |= {"lane": "lane", "repo": "repo", "attempt": "attempt", "rung": "processes", "level": "enforcement"}
+_PAST = ("session", "state", "task", "harness", "model", "used", "started", "elapsed", "grade")
 COLUMNS = ("session", "state", "task", "harness", "model", "used", "pid", "elapsed", "left", "leases")
 
 
@@ -36,14 +40,20 @@ def row(session: dict[str, Any]) -> tuple[object, ...]:
     )
 
 
+def _past_row(session: dict[str, Any]) -> tuple[object, ...]:
+    """Return a session as a row of `session list --all`: when it ran instead of what it holds."""
+    return *row(session)[:6], clock(session["started_at"]), span(session["elapsed"]), _grade(session)
+
+
+def _grade(session: dict[str, Any]) -> str:
+    grade = session.get("grade")
+    return f"{grade['value']:.2f}" if grade else ""
+
+
 def _used(usage: dict[str, Any]) -> str:
     """Return tokens and cost in short, as far as the harness told them."""
     told = [usage[name] for name in ("tokens_in", "tokens_out") if usage.get(name) is not None]
-    tokens = sum(told)
-    parts = [f"{tokens / 1000:.0f}k tokens" if tokens >= 10_000 else f"{tokens} tokens"] if told else []
-    if usage.get("cost_usd") is not None:
-        parts.append(f"{usage['cost_usd']:.2f} USD")
-    return ", ".join(parts)
+    return used(sum(told) if told else None, usage.get("cost_usd"))
 
 
 @click.group()
@@ -64,7 +74,10 @@ def list_(ctx: click.Context, all_: bool, limit: int, as_json: bool) -> None:  #
     if as_json:
         print_json(found)
         return
-    table(COLUMNS, [row(entry) for entry in found["sessions"]], "no session is running")
+    if all_:
+        table(_PAST, [_past_row(entry) for entry in found["sessions"]], "no session was started yet")
+    else:
+        table(COLUMNS, [row(entry) for entry in found["sessions"]], "no session is running")
 
 
 @session.command()
@@ -77,24 +90,12 @@ def show(ctx: click.Context, session_id: str, as_json: bool) -> None:  # noqa: F
     if as_json:
         print_json(found)
         return
-    for name in (
-        "id",
-        "task",
-        "title",
-        "state",
-        "outcome",
-        "sentence",
-        "harness",
-        "lane",
-        "repo",
-        "attempt",
-        "rung",
-        "level",
-    ):
+    for name, called in _FACTS.items():
         if found.get(name) not in (None, ""):
             more = ", confined" if name == "level" and found.get("confined") else ""
-            click.echo(f"{name:<12} {found[name]}{more}")
-    click.echo(f"{'started':<12} {clock(found['started_at'])}")
+            click.echo(f"{called:<12} {found[name]}{more}")
+    ended = f", ended {clock(found['ended_at'])}" if found.get("ended_at") else ""
+    click.echo(f"{'started':<12} {clock(found['started_at'])}{ended}")
     if said := found.get("said") or (found.get("evidence") or {}).get("said"):
         click.echo(f"{'said':<12} {said['kind'].replace('_', ' ')}: {said['text']}")
     if grade := found.get("grade"):
@@ -112,7 +113,7 @@ def show(ctx: click.Context, session_id: str, as_json: bool) -> None:  # noqa: F
         click.echo(f"{'pids':<12} harness {found['pid']}, worker {found['worker_pid']}")
     for scope in found.get("leases") or ():
         click.echo(f"{'lease':<12} {scope}")
-    for line in facts(found.get("heard") or {}):
+    for line in facts(found.get("heard") or {}, found.get("model") or ""):
         click.echo(line)
     evidence = found.get("evidence") or {}
     if salvage := evidence.get("salvage"):
@@ -123,8 +124,8 @@ def show(ctx: click.Context, session_id: str, as_json: bool) -> None:  # noqa: F
         click.echo(
             f"{'branch':<12} {branch['branch']}, not in {branch['target']}; `leasehold integrate {found['id']}`"
         )
-    for name in ("brief", "out_log", "err_log"):
-        click.echo(f"{name:<12} {found[name]}")
+    for name, called in (("brief", "brief"), ("out_log", "output"), ("err_log", "errors")):
+        click.echo(f"{called:<12} {found[name]}")
 
 
 @session.command()

@@ -76,6 +76,22 @@ def _counted(name: str, count: float) -> str:
     return f"{thing.removesuffix('s') if count == 1 else thing} {what.replace('_', ' ')}"
 
 
+def used(tokens: int | None, cost_usd: float | None) -> str:
+    """Return tokens and cost in short; what was not told is left out."""
+    parts = [] if tokens is None else [f"{_short(tokens)} tokens"]
+    if cost_usd is not None:
+        parts.append(f"{cost_usd:.2f} USD")
+    return ", ".join(parts)
+
+
+def _short(count: int) -> str:
+    if count >= 10_000_000:
+        return f"{count / 1_000_000:.0f}M"
+    if count >= 1_000_000:
+        return f"{count / 1_000_000:.1f}M"
+    return f"{count / 1000:.0f}k" if count >= 10_000 else str(count)
+
+
 def span(seconds: float | None) -> str:
     """Return a duration, or nothing."""
     return "" if seconds is None else format_duration(seconds)

@@ -23,6 +23,9 @@ class _Count:
     graded: int = 0
     total: float = 0.0
     passed: int = 0
+    tokens: int = 0
+    cost: float = 0.0
+    untold: int = 0
 
     def add(self, row: SessionRow) -> None:
         assert row.outcome is not None  # noqa: S101  - only sessions that have ended are counted
@@ -35,6 +38,11 @@ class _Count:
             self.graded += 1
             self.total += value
             self.passed += value >= PASS
+        heard = _heard(row)
+        tokens = [heard[name] for name in ("tokens_in", "tokens_out") if heard.get(name) is not None]
+        self.tokens += sum(tokens)
+        self.cost += heard.get("cost_usd") or 0.0
+        self.untold += not tokens and heard.get("cost_usd") is None
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -43,7 +51,12 @@ class _Count:
             "mean_seconds": round(self.seconds / self.n, 1),
             "outcomes": self.outcomes,
             "grade": self.grade(),
+            "used": self.used(),
         }
+
+    def used(self) -> dict[str, Any]:
+        """Return tokens and cost as far as harnesses told them, and how many sessions told neither."""
+        return {"tokens": self.tokens, "cost_usd": round(self.cost, 6), "untold": self.untold}
 
     def grade(self) -> dict[str, Any]:
         """Return the mean grade and the share that passed, of those that have a grade; `None` for none."""
@@ -69,6 +82,7 @@ def report(rows: Iterable[SessionRow]) -> dict[str, Any]:
     return {
         "sessions": len(ended),
         "outcomes": total,
+        "used": _count(ended).used(),
         "by_harness": [_harness(name, of_it) for name, of_it in _grouped(ended, _harness_of)],
         "by_model": _counts(ended, "model", _model_of),
         "by_tier": _counts(ended, "tier", _tier_of),
@@ -125,8 +139,12 @@ def _harness_of(row: SessionRow) -> str:
 
 def _model_of(row: SessionRow) -> str:
     """Return the model that was asked for; where none was, the one that the harness said it used."""
-    heard = ((row.ending or {}).get("evidence") or {}).get("heard") or {}
-    return str(row.intent.get("model") or heard.get("model") or "")
+    return str(row.intent.get("model") or _heard(row).get("model") or "")
+
+
+def _heard(row: SessionRow) -> dict[str, Any]:
+    """Return what the harness told of itself; empty where it told nothing."""
+    return ((row.ending or {}).get("evidence") or {}).get("heard") or {}
 
 
 def _tier_of(row: SessionRow) -> str:

@@ -54,7 +54,7 @@ async def _refresh(authority: Authority, shop: Workshop, session: Session) -> No
             if ours:
                 await refresh_index(repo)
     finally:
-        authority.do(woken(broker.release(session.id, [want.scope], authority.now().mono)))
+        authority.do(woken(authority.tables, broker.release(session.id, [want.scope], authority.now().mono)))
 
 
 @contextlib.contextmanager

@@ -69,7 +69,7 @@ def test_an_edit_of_a_file_that_somebody_holds_is_refused_in_words_and_a_free_on
     assert plain[2].startswith("LEASE DENIED: held.txt")
     taken = {lease["scope"] for lease in leases["leases"] if lease["holder"] != "operator"}
     assert taken == {"free.txt"}
-    assert site.events("session.hooked")[0]["data"] == {"harness": "claude", "phase": "start"}
+    assert site.events("session.hooked")[0]["data"] == {"harness": "agent", "phase": "start"}
     assert site.events("session.edited")[0]["data"]["paths"] == ["free.txt"]
 
 

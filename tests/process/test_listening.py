@@ -389,7 +389,7 @@ def test_a_living_session_is_shown_and_its_log_is_told_in_words(site):
     site.run("session", "kill", session)
     site.end(process)
 
-    assert "1 turns, 1 tool calls" in shown
+    assert "1 turn, 1 tool call" in shown
     assert "100 tokens in, 10 out, cost unknown" in shown
     assert pretty.splitlines() == ["model claude-x", "working", "» Bash make"]
 

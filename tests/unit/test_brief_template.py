@@ -35,6 +35,14 @@ def test_the_usual_brief_begins_with_the_task_and_leaves_no_hole_for_what_there_
     assert text.endswith("\n")
 
 
+def test_a_text_that_begins_with_its_title_does_not_say_it_twice() -> None:
+    text = render(brief("# Fix {body} {x}\n\nDo it."))
+
+    assert text.startswith("# Fix {body} {x}\n\nDo it.\n\n## This session\n")
+    assert render(brief("# Fix {body} {x}\n\nDo it."), "{body}\n") == "# Fix {body} {x}\n\nDo it.\n"
+    assert "# Another\n\nDo it." in render(brief("# Another\n\nDo it."))
+
+
 def test_a_template_of_one_s_own_orders_the_sections_and_keeps_other_braces() -> None:
     text = render(brief("Do it."), "Hello {name}.\n\n{others}\n\n{body}\n\n{title}\n")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -147,6 +148,26 @@ def test_a_session_that_was_asked_for_no_model_counts_for_the_one_that_its_harne
 
     assert found["by_model"][0]["model"] == "claude-sonnet-4"
     assert found["by_harness"][0]["told"] == "[claude-sonnet-4=0.90/100%(n=1)]"
+
+
+def test_the_report_sums_what_harnesses_told_of_tokens_and_cost_and_counts_those_that_told_nothing():
+    def heard(number, harness, **told):
+        of = row(number, harness, 0.9)
+        return replace(of, ending={"sentence": "", "evidence": {"heard": told}})
+
+    rows = [
+        heard(1, "claude", tokens_in=100, tokens_out=20, cost_usd=0.25),
+        heard(2, "claude", tokens_in=1000, tokens_out=None, cost_usd=None),
+        heard(3, "mini", tokens_in=None, tokens_out=None, cost_usd=0.5),
+        row(4, "sh", None),
+    ]
+
+    found = report(rows)
+
+    assert found["used"] == {"tokens": 1120, "cost_usd": 0.75, "untold": 1}
+    by = {entry["harness"]: entry["used"] for entry in found["by_harness"]}
+    assert by["claude"] == {"tokens": 1120, "cost_usd": 0.25, "untold": 0}
+    assert by["sh"] == {"tokens": 0, "cost_usd": 0.0, "untold": 1}
 
 
 def test_the_form_in_brackets_is_the_one_that_users_know():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from supervisor.core.decisions import wake
+from supervisor.core.decisions import requests, wake
 from supervisor.core.decisions.effects import CheckIdle, Notify, Probe, Tell, Wake
 from supervisor.core.decisions.policy import Harness, Leases
 from supervisor.core.leases.lease import TimedOut, Waiting, Want, Woken
@@ -76,6 +76,23 @@ def test_a_wait_ends_at_its_limit_and_not_before(house, work):
 
     (woken,) = [effect for effect in house.effects if isinstance(effect, Wake)]
     assert isinstance(woken.result, TimedOut)
+    (told,) = [effect for effect in house.effects if getattr(effect, "kind", "") == "lease.wait_timed_out"]
+    assert told.data["behind"] == ["s1"]
+    assert told.data["why"] == "gave up waiting: a is held by session s1 (task a) for 5.1s"
+
+
+def test_what_a_session_was_granted_after_a_wait_is_told_of_that_session(house, work):
+    for key in "ab":
+        house.offer(work(key, key))
+        house.fill()
+        house.started(key)
+    house.tables.broker.acquire("s2", wants("a"), house.now.mono, wait=60.0)
+
+    house.take(requests.release(house.tables, "s1", None, house.now)[1])
+
+    (told,) = [effect for effect in house.effects if getattr(effect, "kind", "") == "lease.granted"]
+    assert (told.session, told.task) == ("s2", "b")
+    assert told.data["waited"]
 
 
 @pytest.fixture

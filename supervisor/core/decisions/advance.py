@@ -65,16 +65,18 @@ def landed(tables: Tables, repo: str, touches: Iterable[Touch], now: Moment) -> 
         tables.recent.add(repo, touch if touch.at <= now.wall else replace(touch, at=now.wall))
 
 
-def woken(results: Iterable[Woken]) -> list[Effect]:
+def woken(tables: Tables, results: Iterable[Woken]) -> list[Effect]:
     """Return the answers for the waiters whose turn has come."""
     effects: list[Effect] = []
     for result in results:
+        session = tables.roster.get(result.holder)
+        who, key = (session.id, session.key) if session else (None, None)
         data = {
             "scopes": [lease.scope.text for lease in result.leases],
             "holder": result.holder,
             "waited": True,
         }
-        effects += [Note("lease.granted", data=data), Wake(result), Entrust(result.holder)]
+        effects += [Note("lease.granted", who, key, data), Wake(result), Entrust(result.holder)]
     return effects
 
 
@@ -126,7 +128,7 @@ def _close(tables: Tables, session: Session, ending: Ending, now: Moment) -> lis
         file_scope(path.rstrip("/"), session.intent.repo)
         for path in ending.evidence.get("unsalvaged", {}).get("held", ())
     ]
-    answers = woken(tables.broker.bequeath(session.id, ORPHANS, kept_back, now.mono))
+    answers = woken(tables, tables.broker.bequeath(session.id, ORPHANS, kept_back, now.mono))
     track = tables.backlog.track(session.key)
     after = _track_after(tables, session, track, ending, now)
     tables.backlog.put(session.key, after)

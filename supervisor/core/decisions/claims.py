@@ -118,12 +118,12 @@ def give_back(
     others = {lease.token for lease in broker.held(session.id)} - {lease.token for lease in found}
     covering, results = broker.exchange(session.id, [lease.scope for lease in found], wants, now.mono)
     kept = tuple(lease for lease in covering if lease.token not in others)
-    return kept, [*woken(results), *fill(tables, now)]
+    return kept, [*woken(tables, results), *fill(tables, now)]
 
 
 def let_go(tables: Tables, session: Session, scopes: Sequence[Scope], now: Moment) -> list[Effect]:
     """End leases on files that a git command wrote and left as they are committed."""
-    return [*woken(tables.broker.release(session.id, scopes, now.mono)), *fill(tables, now)]
+    return [*woken(tables, tables.broker.release(session.id, scopes, now.mono)), *fill(tables, now)]
 
 
 def timed_out(

@@ -78,7 +78,7 @@ def release(
     """Give leases back; `None` gives back all. Return how many ended."""
     before = len(tables.broker.held(holder))
     scopes = None if wants is None else [want.scope for want in wants]
-    answers = woken(tables.broker.release(holder, scopes, now.mono))
+    answers = woken(tables, tables.broker.release(holder, scopes, now.mono))
     ended = max(0, before - len(tables.broker.held(holder)))
     session = tables.roster.get(holder)
     data = {"count": ended, "holder": holder}
@@ -89,7 +89,7 @@ def release(
 
 def cancel(tables: Tables, waiter: int, now: Moment) -> list[Effect]:
     """Take a request out of the queue whose asker has gone."""
-    return [*woken(tables.broker.cancel(waiter, now.mono)), *fill(tables, now)]
+    return [*woken(tables, tables.broker.cancel(waiter, now.mono)), *fill(tables, now)]
 
 
 def refuse(tables: Tables, wants: Sequence[Want], result: Answer | TimedOut, now: Moment) -> LeaseRefusal:
@@ -153,7 +153,7 @@ def _held(
     reason: str,
     prefix: str,
 ) -> LeaseRefusal:
-    who = f"{prefix}{_in_the_way(tables, conflicts, now)}{_until(tables, conflicts, now)}"
+    who = f"{prefix}{_in_the_way(tables, conflicts, now, bounded=True)}"
     named = "" if who.startswith(f"{asked} is ") else f"{asked}: "
     return LeaseRefusal(
         f"{named}{who}; {ways_out([want.scope.text for want in wants])}",
@@ -167,13 +167,16 @@ def _held(
     )
 
 
-def _in_the_way(tables: Tables, conflicts: Sequence[Conflict], now: Moment) -> str:
-    return "; ".join(f"{other.scope.text} is {describe(tables, other, now)}" for other in conflicts[:_NAMED])
+def _in_the_way(tables: Tables, conflicts: Sequence[Conflict], now: Moment, *, bounded: bool = False) -> str:
+    return "; ".join(
+        f"{other.scope.text} is {describe(tables, other, now)}{_until(tables, other, now) if bounded else ''}"
+        for other in conflicts[:_NAMED]
+    )
 
 
-def _until(tables: Tables, conflicts: Sequence[Conflict], now: Moment) -> str:
-    """Say how long at most: until the budget of the holder is used up."""
-    session = tables.roster.get(conflicts[0].holder) if conflicts else None
+def _until(tables: Tables, conflict: Conflict, now: Moment) -> str:
+    """Say how long a lease is held at most: until the budget of its holder is used up."""
+    session = tables.roster.get(conflict.holder) if isinstance(conflict, Lease) else None
     if session is None:
         return ""
     left = session.budget.left(session.elapsed(now))

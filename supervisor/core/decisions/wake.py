@@ -9,6 +9,7 @@ from supervisor.core.decisions import resting
 from supervisor.core.decisions.advance import advance, entrust, woken
 from supervisor.core.decisions.assign import fill
 from supervisor.core.decisions.effects import CheckIdle, Effect, Note, Notify, Probe, SaveTask, TakeBack, Wake
+from supervisor.core.decisions.holders import describe
 from supervisor.core.decisions.tables import Tables
 from supervisor.core.leases.lease import Lease, TimedOut, Want
 from supervisor.core.moment import Moment
@@ -20,10 +21,16 @@ from supervisor.core.tasks.standing import Ready
 LOOK_AGAIN = 5.0  # seconds
 
 
-def _in_vain(tables: Tables, holder: str) -> Note:
-    session = tables.roster.get(holder)
+def _in_vain(tables: Tables, result: TimedOut, now: Moment) -> Note:
+    session = tables.roster.get(result.holder)
     id_, key = (session.id, session.key) if session else (None, None)
-    return Note("lease.wait_timed_out", id_, key, {"holder": holder})
+    in_the_way = (f"{other.scope.text} is {describe(tables, other, now)}" for other in result.conflicts)
+    data = {
+        "holder": result.holder,
+        "behind": list(dict.fromkeys(other.holder for other in result.conflicts)),
+        "why": f"gave up waiting: {'; '.join(in_the_way)}",
+    }
+    return Note("lease.wait_timed_out", id_, key, data)
 
 
 def tick(tables: Tables, now: Moment) -> list[Effect]:
@@ -32,9 +39,9 @@ def tick(tables: Tables, now: Moment) -> list[Effect]:
     for result in tables.broker.due(now.mono):
         if isinstance(result, TimedOut):
             effects.append(Wake(result))
-            effects.append(_in_vain(tables, result.holder))
+            effects.append(_in_vain(tables, result, now))
         else:
-            effects += woken([result])
+            effects += woken(tables, [result])
     ttl = tables.policy.leases.ttl
     for lease in tables.broker.idle(now.mono, ttl):
         if _is_paused(tables, lease.holder):
@@ -139,7 +146,7 @@ def keep(tables: Tables, leases: Sequence[Lease], now: Moment) -> list[Effect]:
         _, results = tables.broker.exchange(
             lease.holder, [lease.scope], [Want(lease.scope, lease.mode)], now.mono
         )
-        effects += woken(results)
+        effects += woken(tables, results)
         tables.broker.touch(lease.holder, now.mono)
     return effects + [
         effect for holder in {lease.holder for lease in leases} for effect in entrust(tables, holder)
@@ -161,7 +168,7 @@ def _expire(tables: Tables, lease: Lease, now: Moment) -> list[Effect]:
     if session is not None:
         text = f"your lease on {lease.scope.text} has expired: idle, and another session waited for it"
         effects.append(Notify(session.id, f"{text}; ask again before you write there"))
-    woken_now = woken(tables.broker.expire(token, now.mono))
+    woken_now = woken(tables, tables.broker.expire(token, now.mono))
     return effects + woken_now + entrust(tables, lease.holder) + fill(tables, now)
 
 

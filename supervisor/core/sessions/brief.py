@@ -92,7 +92,7 @@ def render(brief: Brief, template: str = TEMPLATE) -> str:
     """
     sections = {
         "title": f"# {brief.task.title}",
-        "body": _body(brief.task),
+        "body": _body(brief.task, titled="{title}" in template),
         "session": _paragraph("This session", _session_lines(brief)),
         "others": _paragraph("Others at work now", _neighbour_lines(brief.neighbours)),
         "landed": _paragraph("Landed in your scope lately", _recent_lines(brief)),
@@ -130,11 +130,13 @@ def _cut(text: str, limit: int, rest: str) -> str:
     return f"{raw[:limit].decode('utf-8', 'ignore')}\n\n{rest.format(len(raw) - limit)}"
 
 
-def _body(task: Task) -> str:
-    """Return the task's text, cut where it is too long to be handed over."""
-    return _cut(
-        task.body.strip(), BODY_LIMIT, f"[{{}} bytes more: `leasehold task show {task.key}` has all of it]"
-    )
+def _body(task: Task, *, titled: bool) -> str:
+    """Return the task's text, cut where it is too long to be handed over, and without the title that stands above it."""
+    text = task.body.strip()
+    first, _, rest = text.partition("\n")
+    if titled and first.startswith("# ") and first[2:].strip() == task.title:
+        text = rest.strip()
+    return _cut(text, BODY_LIMIT, f"[{{}} bytes more: `leasehold task show {task.key}` has all of it]")
 
 
 def _session_lines(brief: Brief) -> list[str]:

@@ -79,7 +79,7 @@ class HookVerbs:
             return _OK
         if params.phase == "after":
             if files:
-                told = {"harness": params.harness, "tool": params.tool, "paths": list(files)}
+                told = {"harness": session.intent.harness, "tool": params.tool, "paths": list(files)}
                 self._authority.do([Note("session.edited", session.id, session.key, told)])
             return _OK
         wanted = [path for path in files if not self._holds(session, repo, path)]
@@ -117,7 +117,7 @@ class HookVerbs:
         if session.hooks is Hooks.SPOKE:
             return
         session.hooks = Hooks.SPOKE
-        told = {"harness": params.harness, "phase": params.phase}
+        told = {"harness": session.intent.harness, "phase": params.phase}
         self._authority.do([Note("session.hooked", session.id, session.key, told)])
 
     def _inside(self, repo: Repository, params: HookEdit) -> tuple[str, ...]:

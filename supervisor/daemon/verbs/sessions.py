@@ -223,6 +223,7 @@ def row_summary(row: SessionRow) -> dict[str, Any]:
     task = intent.get("task") or {}
     end = row.ended_at
     evidence = (row.ending or {}).get("evidence") or {}
+    heard = evidence.get("heard") or {}
     leases = msgspec.convert(intent.get("leases") or [], list[Lease])
     return {
         "id": row.id,
@@ -235,6 +236,7 @@ def row_summary(row: SessionRow) -> dict[str, Any]:
         "pid": None,
         "worker_pid": None,
         "started_at": row.started_at,
+        "ended_at": end,
         "elapsed": _lasted(evidence, round(end - row.started_at, 3) if end is not None else None),
         "budget": (intent.get("budget") or {}).get("wall"),
         "left": None,
@@ -246,6 +248,8 @@ def row_summary(row: SessionRow) -> dict[str, Any]:
         "outcome": row.outcome,
         "sentence": (row.ending or {}).get("sentence"),
         "grade": row.grade,
+        "model": heard.get("model") or intent.get("model") or None,
+        "usage": {name: heard.get(name) for name in ("tokens_in", "tokens_out", "cost_usd")},
     }
 
 
