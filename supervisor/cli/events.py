@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from supervisor.cli.connect import client
+from supervisor.cli.event_kinds import KindType
 from supervisor.cli.offline import ask_or_read
 from supervisor.cli.show import clock, json_option
 
@@ -19,7 +20,13 @@ if TYPE_CHECKING:
 @click.option("-f", "--follow", is_flag=True, help="Go on with what happens from now.")
 @click.option("-n", "--limit", default=100, show_default=True, help="How many of the past.")
 @click.option("--after", type=int, metavar="SEQ", help="Only those after this number, oldest first.")
-@click.option("--kind", "kinds", multiple=True, help="Only of this kind; may be given several times.")
+@click.option(
+    "--kind",
+    "wanted",
+    multiple=True,
+    type=KindType(),
+    help="Only of this kind, or of this group, as in session; may be given several times.",
+)
 @click.option("--session", help="Only of this session.")
 @click.option("--task", help="Only of this task.")
 @json_option
@@ -29,7 +36,7 @@ def events(
     follow: bool,  # noqa: FBT001
     limit: int,
     after: int | None,
-    kinds: tuple[str, ...],
+    wanted: tuple[tuple[str, ...], ...],
     session: str | None,
     task: str | None,
     as_json: bool,  # noqa: FBT001
@@ -38,6 +45,7 @@ def events(
 
     With --json: one JSON document; with --json --follow one object a line.
     """
+    kinds = tuple(kind for group in wanted for kind in group)
     asked = {
         "limit": limit,
         "after": after,

@@ -35,6 +35,21 @@ def facts(heard: Mapping[str, Any], asked: str = "") -> list[str]:
     return lines
 
 
+def held_by(session: Mapping[str, Any]) -> list[str]:
+    """Return a line each for what holds a session's processes together, and what enforces its leases."""
+    from supervisor.world.launch.rung import Rung
+    from supervisor.world.level import Level
+
+    lines = []
+    if rung := session.get("rung"):
+        told = next((each.told for each in Rung if each.value == rung), "")
+        lines.append(_line("processes", f"{rung}: {told}" if told else rung))
+    if level := session.get("level"):
+        told = next((each.told for each in Level if each.name.lower() == level), level)
+        lines.append(_line("enforcement", told + ("; confined" * bool(session.get("confined")))))
+    return lines
+
+
 def used(heard: Mapping[str, Any]) -> str:
     """Return tokens and cost in words; what the harness did not tell is called unknown."""
     tokens_in, tokens_out, cost = (heard.get(name) for name in ("tokens_in", "tokens_out", "cost_usd"))

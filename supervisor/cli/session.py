@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from supervisor.cli.connect import client
-from supervisor.cli.facts import facts
+from supervisor.cli.facts import facts, held_by
 from supervisor.cli.offline import ask_or_read
 from supervisor.cli.show import DURATION, ago, clock, json_option, print_json, span, table, used
 
@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from supervisor.world.journal.reader import Reader
 
 # What `session show` prints first: the key of --json -> the word, which is that of `status`.
-_FACTS = {name: name for name in ("id", "task", "title", "state", "outcome", "sentence", "harness")}
-_FACTS |= {"lane": "lane", "repo": "repo", "attempt": "attempt", "rung": "processes", "level": "enforcement"}
+_FACTS = ("id", "task", "title", "state", "outcome", "sentence", "harness", "lane", "repo", "attempt")
 _PAST = ("session", "state", "task", "harness", "model", "used", "started", "elapsed", "grade")
 COLUMNS = ("session", "state", "task", "harness", "model", "used", "pid", "elapsed", "left", "leases")
 
@@ -90,10 +89,11 @@ def show(ctx: click.Context, session_id: str, as_json: bool) -> None:  # noqa: F
     if as_json:
         print_json(found)
         return
-    for name, called in _FACTS.items():
+    for name in _FACTS:
         if found.get(name) not in (None, ""):
-            more = ", confined" if name == "level" and found.get("confined") else ""
-            click.echo(f"{called:<12} {found[name]}{more}")
+            click.echo(f"{name:<12} {found[name]}")
+    for line in held_by(found):
+        click.echo(line)
     ended = f", ended {clock(found['ended_at'])}" if found.get("ended_at") else ""
     click.echo(f"{'started':<12} {clock(found['started_at'])}{ended}")
     if said := found.get("said") or (found.get("evidence") or {}).get("said"):

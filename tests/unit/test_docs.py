@@ -96,6 +96,12 @@ def test_the_events_that_are_recorded_are_those_that_are_documented():
     assert set(documented) == set(kinds())
 
 
+def test_the_events_that_the_command_line_knows_are_those_that_are_recorded():
+    from supervisor.cli.event_kinds import KINDS
+
+    assert set(KINDS) == set(kinds())
+
+
 def test_the_variables_of_a_session_are_documented():
     text = (DOCS / "reference/environment.md").read_text(encoding="utf-8")
     program = "".join(path.read_text(encoding="utf-8") for path in program_files("supervisor/daemon"))

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 from click.testing import CliRunner
 
+from supervisor.cli.event_kinds import KindType
 from supervisor.cli.events import line
+from supervisor.cli.facts import held_by
 from supervisor.cli.main import leasehold
 from supervisor.cli.show import collisions
 
@@ -32,3 +34,38 @@ def test_an_event_of_no_session_starts_in_the_same_column_as_others() -> None:
     of_one = line({"at": 0.0, "kind": "session.exited", "session": "5cc9795f", "data": {"code": 0}})
 
     assert alone.index("pid=7") == of_one.index("5cc9795f")
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ("session.endd", "did you mean session.ended"),
+        ("sesion", "did you mean session"),
+        ("zzz", "there are those of clock, commit, "),
+    ],
+)
+def test_a_kind_of_event_that_there_is_not_is_answered_with_those_that_are_near(
+    typed: str, told: str
+) -> None:
+    done = CliRunner().invoke(leasehold, ["events", "--kind", typed])
+
+    assert done.exit_code == 2
+    assert f'there is no event "{typed}"; {told}' in done.output
+
+
+@pytest.mark.parametrize("typed", ["harness", "harness.", "harness.*"])
+def test_a_group_of_events_stands_for_all_of_its_kinds(typed: str) -> None:
+    found = KindType().convert(typed, None, None)
+
+    assert {"harness.resting", "harness.stopped", "harness.resumed"} <= set(found)
+    assert all(kind.startswith("harness.") for kind in found)
+
+
+def test_what_holds_a_session_is_said_in_words_and_an_unknown_word_is_shown_as_it_is() -> None:
+    processes, enforcement = held_by({"rung": "cgroup", "level": "kernel", "confined": True})
+
+    assert processes.endswith("cgroup: each session is in a cgroup of its own, which is killed as one")
+    assert "kernel: a write to a file that another session holds fails" in enforcement
+    assert enforcement.endswith("; confined")
+    assert held_by({"rung": "odd", "level": "odd"}) == ["processes    odd", "enforcement  odd"]
+    assert held_by({"rung": "", "level": ""}) == []
