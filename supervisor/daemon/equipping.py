@@ -8,8 +8,9 @@ import shutil
 import sys
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import workers
 from supervisor.core.sessions.hooks import Hooks
@@ -19,7 +20,10 @@ from supervisor.core.sessions.roster import Session
 from supervisor.core.tasks.standing import LastRun
 from supervisor.world.config.harness_program import adapter_of
 from supervisor.world.config.models import HarnessSettings
+from supervisor.world.harness.account import as_it_is
 from supervisor.world.harness.adapter import Adapter, Prepared, Start
+from supervisor.world.harness.homes import GIT
+from supervisor.world.harness.lines import as_json
 from supervisor.world.harness.overlay import laid_over
 from supervisor.world.harness.registry import AdapterError
 from supervisor.world.harness.replaced import stamps
@@ -47,6 +51,7 @@ _HOOK = (
 )
 _HEAD = 1 << 18  # bytes of an earlier session's output in which the harness names its own session
 WHICH = "harness"  # in a session's home, a line each: its adapter, the id its own session was given, its program's files, its folder
+ACCOUNT = "account"  # beside it: the account's home as it was then
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +86,9 @@ def equip(
     except AdapterError as error:
         raise LaunchError(str(error)) from error
     if harness.command is not None:
-        return Equipment(Prepared(harness.command), adapter.stop)
+        user = Path(env.get("HOME") or "/")
+        files = {ACCOUNT: as_json(as_it_is(user, [user / name for name in GIT]))}
+        return Equipment(Prepared(harness.command, files=files), adapter.stop)
     try:
         return _equipped(adapter, session, harness, folder, env, last, root)
     except LaunchError:
@@ -122,7 +129,7 @@ def _equipped(
     )
     prepared = adapter.prepare(start)
     which = f"{adapter.name}\n{resume or start.native}\n".encode() + stamps(start.program) + _line(place)
-    files = {**prepared.files, WHICH: which}
+    files = {**prepared.files, WHICH: which, ACCOUNT: as_json(_account(adapter, start, prepared))}
     for name, theirs in prepared.over.items():
         files[name] = laid_over(files[name], theirs)
     return Equipment(
@@ -131,6 +138,12 @@ def _equipped(
         last.session if resume and last is not None else "",
         Hooks.AWAITED if start.hook else Hooks.NONE,
     )
+
+
+def _account(adapter: Adapter, start: Start, prepared: Prepared) -> dict[str, Any]:
+    """Return how what the agent uses of the account's home is now: all that a home of its own would be given of that."""
+    given = prepared if start.own else adapter.prepare(replace(start, own=True))
+    return as_it_is(start.user, (*given.links.values(), *given.over.values()))
 
 
 def hook_command() -> tuple[str, ...]:

@@ -29,12 +29,13 @@ from supervisor.core.sessions.reading import Reading, Verdict, VerdictKind
 from supervisor.core.sessions.roster import Session
 from supervisor.core.sessions.verdicts import Told, last_words, weigh_end, with_last_words
 from supervisor.daemon.authority import Authority
-from supervisor.daemon.equipping import WHICH
+from supervisor.daemon.equipping import ACCOUNT, WHICH
 from supervisor.daemon.places import Places
 from supervisor.world.config.credentials import pass_through
 from supervisor.world.config.harness_program import reader_of
 from supervisor.world.config.models import Settings
 from supervisor.world.config.secrets import secrets_of
+from supervisor.world.harness.account import changed as changed_since
 from supervisor.world.harness.adapter import Adapter
 from supervisor.world.harness.model_server import model_server
 from supervisor.world.harness.registry import COMMAND, AdapterError
@@ -253,6 +254,8 @@ class Listener:
         facts["hooks"] = heard.session.hooks.value
         if changed := self._replaced(heard.session):
             facts["replaced"] = changed
+        if touched := self._account(heard.session):
+            facts["account"] = touched[:_FILES_KEPT]
         if found is None:
             return Told(None, facts)
         self._hear_errors(heard)
@@ -282,6 +285,13 @@ class Listener:
         except (OSError, ValueError):
             return ""
         return replaced(lines[2]) if len(lines) > 2 else ""
+
+    def _account(self, session: Session) -> list[str]:
+        """Return what became another one in the home of its account since its start."""
+        try:
+            return changed_since((self._places.folder(session.id) / HOME / ACCOUNT).read_text())
+        except (OSError, ValueError):
+            return []
 
     def _located(self, heard: _Hearing, verdict: Verdict | None) -> Verdict | None:
         """Name the model server in a verdict about it, where the configuration does."""

@@ -99,6 +99,36 @@ def test_an_agent_that_updates_itself_goes_on_and_its_ending_names_the_program(a
     assert ended["evidence"]["heard"]["replaced"] == f"{site.root}/.leasehold/agent.py"
 
 
+def test_an_agent_that_writes_into_the_accounts_home_is_named_with_the_files_and_none_is_fatal(agent, site):
+    home = Path(site.environ["HOME"])
+    (home / ".claude").mkdir(parents=True, exist_ok=True)
+    (home / ".claude/.credentials.json").write_text("{}")
+    ended = agent(
+        """
+        init(); turn()
+        for name in ("~/.claude/.credentials.json", "~/.fake-agent/state", "~/.claude/projects/mine.jsonl"):
+            path = os.path.expanduser(name)
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            open(path, "w").write("mine")
+        commit(); done()
+        """
+    )
+
+    assert ended["outcome"] == "finished"
+    assert "in the account's home meanwhile: ~/.claude/.credentials.json, ~/.fake-agent" in ended["sentence"]
+    assert ended["evidence"]["heard"]["account"] == ["~/.claude/.credentials.json", "~/.fake-agent"]
+
+
+def test_a_command_that_sets_up_git_for_the_whole_account_is_named(site):
+    Path(site.environ["HOME"]).mkdir(exist_ok=True)
+    site.task("a", "a.txt", expects="nothing")
+    site.configure("import os; open(os.path.expanduser('~/.gitconfig'), 'w').close()", retry={"attempts": 1})
+    site.until_idle()
+    (ended,) = site.events("session.ended")
+
+    assert "changed in the account's home meanwhile: ~/.gitconfig" in ended["data"]["sentence"]
+
+
 def test_an_agent_with_a_home_of_its_own_writes_nothing_into_the_accounts(agent, site):
     home = Path(site.environ["HOME"])
     home.mkdir(exist_ok=True)
@@ -117,6 +147,7 @@ def test_an_agent_with_a_home_of_its_own_writes_nothing_into_the_accounts(agent,
 
     assert ended["outcome"] == "finished"
     assert "replaced" not in ended["sentence"]
+    assert "account" not in ended["sentence"]
     assert sorted(home.rglob("*")) == before
     (folder,) = (site.root / ".leasehold/state/sessions").iterdir()
     assert (folder / "home/.claude.json").read_text() == "mine"

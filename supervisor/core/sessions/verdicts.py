@@ -20,6 +20,7 @@ _HELD_UP_NAMES = frozenset(kind.value for kind in HELD_UP)
 _STOOD_STILL = frozenset({"stall", "startup"})
 _QUESTION_ENDS = ("?", "[y/n]", "(y/n)", "[y/n]:", "(y/n):", "[yes/no]", "(yes/no)", "password:", "?:")
 _UNNAMED = frozenset({VerdictKind.INCOMPLETE, VerdictKind.ERROR})
+_SHOWN = 3  # names of files in a sentence
 _WORDS_LIMIT = 200  # characters of last words that are shown
 _QUESTION_LIMIT = 200  # characters of a question that are shown
 
@@ -49,6 +50,9 @@ class Told:
             found += f'; its last words were "{words}"'
         if changed := self.facts.get("replaced"):
             found += f"; its program {changed} was replaced while it ran"
+        if touched := self.facts.get("account"):
+            more = f" and {len(touched) - _SHOWN} more" if len(touched) > _SHOWN else ""
+            found += f"; changed in the account's home meanwhile: {', '.join(touched[:_SHOWN])}{more}"
         return found
 
     def masked(self, masks: Masks) -> Told:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from supervisor.world.harness.adapter import Start
 
-_GIT = (".gitconfig", ".config/git", ".ssh", ".gnupg", ".netrc")  # who commits, and how it reaches a remote
+GIT = (".gitconfig", ".config/git", ".ssh", ".gnupg", ".netrc")  # who commits, and how it reaches a remote
 
 
 def own_home(
@@ -24,7 +24,7 @@ def own_home(
         "XDG_DATA_HOME": str(start.home / ".local/share"),
         "XDG_STATE_HOME": str(start.home / ".local/state"),
     }
-    links = {name: start.user / name for name in (*_GIT, *credentials)}
+    links = {name: start.user / name for name in (*GIT, *credentials)}
     return env, links | remembered(start, keep)
 
 
