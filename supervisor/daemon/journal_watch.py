@@ -18,19 +18,22 @@ RETRY = 5.0  # seconds between two attempts
 class JournalWatch:
     """Pauses the supervisor while the journal fails. What could not be written is kept and retried."""
 
-    def __init__(self, authority: Authority) -> None:
-        self._authority = authority
+    def __init__(self) -> None:
+        self._authority: Authority | None = None
         self._journal: Journal | None = None
         self._retry_at: float | None = None
-        authority.on_time(self._seconds_left, self._ring)
 
-    def watch(self, journal: Journal) -> None:
-        """Say which journal; done once."""
-        self._journal = journal
+    def begin(self, authority: Authority, journal: Journal) -> None:
+        """Watch from now on; before there are tables, whoever writes sees by itself that it failed."""
+        self._authority, self._journal = authority, journal
+        authority.on_time(self._seconds_left, self._ring)
 
     def failed(self, error: JournalError) -> None:
         """Pause, because nothing that must survive a crash can be promised now."""
-        authority, now = self._authority, self._authority.now()
+        authority = self._authority
+        if authority is None:
+            return
+        now = authority.now()
         self._retry_at = now.mono + RETRY
         if isinstance(authority.tables.admission, Open):
             authority.do(orders.admit(authority.tables, Paused(_BY, str(error), now.wall), _BY, now))
@@ -47,7 +50,9 @@ class JournalWatch:
         return []
 
     def _retried(self, ticket: Ticket) -> None:
-        authority, now = self._authority, self._authority.now()
+        authority = self._authority
+        assert authority is not None  # noqa: S101  - nothing was tried again before it began
+        now = authority.now()
         if ticket.error is not None:
             self._retry_at = now.mono + RETRY
             authority.alarm.look()
