@@ -22,7 +22,7 @@ async def find_footing(settings: Settings) -> Footing:
     """
     ladder = await _ladder(settings)
     level, seen = await _level(settings, ladder)
-    await _require_confinement(settings)
+    await require_confinement(settings)
     return Footing(level, seen, ladder)
 
 
@@ -39,8 +39,12 @@ async def _level(settings: Settings, ladder: Ladder) -> tuple[Level, str]:
     return level, seen
 
 
-async def _require_confinement(settings: Settings) -> None:
-    """Refuse before any session ends for want of it."""
+async def require_confinement(settings: Settings) -> None:
+    """Refuse before any session ends for want of it.
+
+    Raises:
+        LevelError: the configuration confines sessions where the kernel cannot; the message names the key.
+    """
     confining = [name for name, repo in settings.repos.items() if repo.confine]
     if not confining or not any(harness.confine for harness in settings.harness.values()):
         return

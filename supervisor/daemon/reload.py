@@ -12,6 +12,7 @@ from supervisor.core.leases.scope import ScopeError
 from supervisor.core.pacing.cadence import ScheduleError
 from supervisor.daemon.authority import Authority
 from supervisor.daemon.feeds import Sources
+from supervisor.daemon.footing import require_confinement
 from supervisor.daemon.harness_limits import say_what_is_not_kept
 from supervisor.daemon.orphans import look_for_orphans, set_apart
 from supervisor.daemon.policy import policy_from
@@ -29,6 +30,7 @@ from supervisor.world.config.models import Settings
 from supervisor.world.control.errors import Code, RpcError
 from supervisor.world.failpoint import failpoint
 from supervisor.world.git.repository import Repository, RepositoryError, open_repository, require_target
+from supervisor.world.level import LevelError
 
 
 async def open_repositories(settings: Settings) -> dict[str, Repository]:
@@ -83,7 +85,8 @@ class Reloader:
             settings = load(path, os.environ)
             repos = await open_repositories(settings)
             policy = policy_from(settings, repos)
-        except (ConfigError, RepositoryError, ScopeError, ScheduleError) as error:
+            await require_confinement(settings)
+        except (ConfigError, RepositoryError, ScopeError, ScheduleError, LevelError) as error:
             problems = list(error.problems) if isinstance(error, ConfigError) else [str(error)]
             data = {"by": by, "problems": problems, "generation": self._situation.generation}
             authority.do([Note("supervisor.reload_refused", data=data)])

@@ -232,3 +232,23 @@ def test_without_landlock_harnesses_that_are_not_confined_run(site, confining, w
 
     assert done.returncode == 0, done.stderr
     assert printed(site, "only") == "ran\n"
+
+
+def test_without_landlock_a_reload_that_confines_is_refused_and_the_old_configuration_stays(
+    site, confining, monkeypatch
+):
+    confining(repo={"confine": False})
+    plain = site.command
+    monkeypatch.setattr(
+        site, "command", lambda *args: [sys.executable, str(REFUSE), str(errno.ENOSYS), *plain(*args)]
+    )
+    site.start()
+    confining()
+
+    done = site.run("reload", code=1)
+
+    assert "configuration kept as it was (generation 1): repos.site.confine is true, but" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert site.events("supervisor.reload_refused")
+    script(site, "only", "echo ran; echo x > new; git add new; git commit -qm New")
+    assert site.wait_for("session.ended", task="only")["data"]["outcome"] == "finished"
