@@ -21,6 +21,14 @@ pytestmark = [pytest.mark.guard, pytest.mark.process]
         "/usr/bin/env git restore .",
         "git -c alias.up=reset nuke --hard",
         'python3 -c \'import subprocess as s; s.run(["git", "reset", "--hard"])\'',
+        "R=$PWD; cd /; git --git-dir=$R/.git --work-tree=$R reset --hard",
+        "R=$PWD; cd /; git --git-dir $R/.git reset --hard",
+        "R=$PWD; cd /; GIT_DIR=$R/.git GIT_WORK_TREE=$R git reset --hard",
+        "export GIT_DIR=$PWD/.git GIT_WORK_TREE=$PWD; cd /; git checkout -f",
+        "R=$PWD; cd /; git -C $R --work-tree=. --git-dir=.git clean -fd",
+        "git $(printf -- '-c a.b=c %.0s' {1..100}) reset --hard",
+        "git checkout -- $(printf 'none-%s ' {1..200}) .",
+        "R=$PWD; L=/$(printf './%.0s' {1..1000}); cd /; git -C $L$R reset --hard",
     ],
 )
 def test_a_git_command_over_the_whole_checkout_is_refused_while_others_hold_files(site, command):
@@ -28,7 +36,7 @@ def test_a_git_command_over_the_whole_checkout_is_refused_while_others_hold_file
     site.configure(AGENT, guard={"wait": "0s"}, retry={"attempts": 1})
     pipes(site, "held", "tried")
     script(site, "first", "echo mine >> README.md; meet held; await tried; git commit -qm One -- README.md")
-    script(site, "second", f"await held; {command}; echo code $?; meet tried; exit 75")
+    script(site, "second", f"await held; ( {command} ); echo code $?; meet tried; exit 75")
 
     site.start()
     site.wait_for("session.ended", task="first")

@@ -365,6 +365,8 @@ def test_the_guard_keeps_a_session_in_its_own_work_tree_whatever_others_hold(sit
     assert refused("rm", f"{{main}}/README.md")
     assert refused("sh", "-c", f"git -C {{main}} reset --hard")
     assert refused("sh", "-c", f"git -C {{main}} add -A")
+    assert refused("sh", "-c", f"git --git-dir={{main}}/.git reset -q")
+    assert refused("sh", "-c", f"GIT_DIR={{main}}/.git GIT_WORK_TREE={{main}} git read-tree HEAD")
     other = root.parent / "other"
     assert refused("mkdir", "-p", str(other)) or refused("touch", str(other / "x"))
     assert not refused("touch", f"{{main}}/ignored/cache")

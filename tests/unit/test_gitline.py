@@ -102,3 +102,10 @@ def test_the_folders_of_each_option_are_kept_in_order() -> None:
 
     assert line.folders == [b"a", b"b"]
     assert line.command == b"commit"
+
+
+@pytest.mark.parametrize("words", ["--git-dir=x --work-tree=y", "--git-dir x -c a=b --work-tree y"])
+def test_the_repository_and_the_work_tree_that_options_name_are_kept(words: str) -> None:
+    line = CommandLine([b"git", *words.encode().split(), b"reset"], {})
+
+    assert (line.git_dir, line.work_tree, line.command) == (b"x", b"y", b"reset")

@@ -6,11 +6,14 @@ import os
 import stat
 
 from workers.guard.architecture import NUMBERS, WORD
+from workers.guard.memory import PATH_MAX
 from workers.guard.program import WRITES
 from workers.guard.resolve import AT_FDCWD, UNPLACED, signed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from workers.guard.memory import Memory
     from workers.guard.resolve import Eyes
     from workers.guard.seccomp import Held
@@ -18,6 +21,9 @@ if TYPE_CHECKING:
 _AT_REMOVEDIR = 0x200
 _AT_SYMLINK_FOLLOW = 0x400
 _AT_EMPTY_PATH = 0x1000
+_FEW_WORDS = 64  # of the arguments of a program that is not git
+_MOST_WORDS = 10_000
+_LONGEST_WORD = 2 * PATH_MAX  # bytes: an option and a path
 _TMPFILE = os.O_TMPFILE & ~os.O_DIRECTORY
 
 NAMES: dict[tuple[int, int], str] = {
@@ -240,14 +246,11 @@ _UNLINKS = frozenset(key for key, name in NAMES.items() if name in {"unlink", "u
 _EXECS = frozenset(key for key, name in NAMES.items() if name in {"execve", "execveat"})
 
 
-def program_of(
-    call: Held, memory: Memory, eyes: Eyes, *, words: int = 64
-) -> tuple[bytes, list[bytes]] | None:
-    """Return the program that an exec would run, and the first words of its arguments.
+def program_of(call: Held, memory: Memory, eyes: Eyes) -> tuple[bytes, list[bytes]] | None:
+    """Return the program that an exec would run, and its arguments: the first few, but of git all.
 
-    `None` when it cannot be read. A word longer than 512 bytes is read as empty.
+    `None` when it cannot be read. A word that is longer than any path is read as empty.
     """
-    size = WORD[call.arch]
     if NAMES[call.arch, call.number] == "execve":
         program, vector = _Call(call, memory, eyes).place(0, follow=True), call.args[1]
     else:
@@ -258,10 +261,29 @@ def program_of(
             program = _Call(call, memory, eyes).place(1, directory, follow=True)
     if program is None:
         return None
-    found: list[bytes] = []
-    for index in range(words):
-        pointer = memory.word(vector + index * size, size)
-        if not pointer:
-            break
-        found.append(memory.text(pointer, 512) or b"")
+    most = _MOST_WORDS if program.rpartition(b"/")[2].startswith(b"git") else _FEW_WORDS
+    found = list(_vector(call, memory, vector, most))
+    if len(found) == _MOST_WORDS:
+        found.append(b".")  # what was not read may name anything
     return program, found
+
+
+def variables_of(call: Held, memory: Memory, names: tuple[bytes, ...]) -> dict[bytes, bytes]:
+    """Return those of the environment variables `names` that an exec would give to its program."""
+    environ = call.args[2 if NAMES[call.arch, call.number] == "execve" else 3]
+    found: dict[bytes, bytes] = {}
+    for entry in _vector(call, memory, environ, _MOST_WORDS):
+        name, is_set, value = entry.partition(b"=")
+        if is_set and name in names:
+            found.setdefault(name, value)  # getenv() takes the first
+    return found
+
+
+def _vector(call: Held, memory: Memory, address: int, most: int) -> Iterator[bytes]:
+    """Yield the strings that a NULL-ended vector of pointers names, so many at most."""
+    size = WORD[call.arch]
+    for index in range(most):
+        pointer = memory.word(address + index * size, size)
+        if not pointer:
+            return
+        yield memory.text(pointer, _LONGEST_WORD) or b""

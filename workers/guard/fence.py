@@ -47,9 +47,9 @@ class Fence:
             return None
         return self._told(path, "in the checkout, which changes by integration only")
 
-    def strays(self, at: bytes | None, command: CommandLine) -> str | None:
+    def strays(self, at: bytes, command: CommandLine) -> str | None:
         """Return why a git command may not be run in the folder `at`, in a sentence."""
-        if at is None or at == self._own.root or self._own.relative(at):
+        if at == self._own.root or self._own.relative(at):
             return None
         deed = command.deed()
         if deed == READS or (deed != SWEEPS and command.command not in _WRITES_INDEX):

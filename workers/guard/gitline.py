@@ -32,13 +32,16 @@ _HARMLESS = {
 class CommandLine:
     """A git command line taken apart: `command`, its own `words`, and the `folders` of each -C.
 
-    `aliases` are git's: the command that each stands for, as far as it is one of git's own.
+    `git_dir` and `work_tree` are those of the options, `None` without them. `aliases` are git's: the command that each
+    stands for, as far as it is one of git's own.
     """
 
-    __slots__ = ("command", "folders", "words")
+    __slots__ = ("command", "folders", "git_dir", "words", "work_tree")
 
     def __init__(self, words: list[bytes], aliases: dict[bytes, bytes]) -> None:
         self.folders: list[bytes] = []  # each -C, one after the other
+        self.git_dir: bytes | None = None
+        self.work_tree: bytes | None = None
         rest = list(words[1:])
         while rest and rest[0].startswith(b"-"):
             option, _, value = rest.pop(0).partition(b"=")
@@ -46,6 +49,10 @@ class CommandLine:
                 value = rest.pop(0) if rest else b""
             if option == b"-C":
                 self.folders.append(value)
+            elif option == b"--git-dir":
+                self.git_dir = value
+            elif option == b"--work-tree":
+                self.work_tree = value
         command = rest.pop(0) if rest else b""
         self.command = aliases.get(command, command)
         self.words = rest

@@ -11,8 +11,8 @@ from workers.guard.calls import MOVE, WRITE, is_exec, program_of, removes, targe
 from workers.guard.claims import Away, Claim, Granted, Leased, Refused
 from workers.guard.fleeting import Fleeting
 from workers.guard.gitline import CHANGES, READS, SWEEPS, CommandLine
+from workers.guard.gitplace import folders_of
 from workers.guard.memory import GoneError, Memory, UnreadableError
-from workers.guard.resolve import AT_FDCWD
 from workers.guard.turns import Turns
 from workers.guard.whisper import whisper
 from workers.session.proc import leader
@@ -228,33 +228,29 @@ class Guard:
         words = found[1] if name == b"git" else [b"git", name[4:], *found[1][1:]]
         command = CommandLine(words, self._rules.aliases)
         deed = command.deed()
-        if deed != READS:
-            self._hooks.mend()
+        if deed == READS:
+            return None
+        self._hooks.mend()
+        folders = folders_of(call, memory, self._eyes, command)
+        if not self._listener.waits(call):
+            raise GoneError
         if self._fence is not None:
-            why = self._fence.strays(self._folder(call.task, command), command)
-            return Refused(why, late=False) if why is not None else None
-        if deed == READS or self._turns.includes(leader(call.task)) or not self._is_here(call.task, command):
+            told = [why for at in folders if (why := self._fence.strays(at, command)) is not None]
+            return Refused(told[0], late=False) if told else None
+        if self._turns.includes(leader(call.task)) or not any(map(self._is_here, folders)):
             return None
         return Claim(deed)
 
-    def _is_here(self, task: int, command: CommandLine) -> bool:
-        """Tell whether a git command is about this checkout, and not about another repository."""
-        at = self._folder(task, command)
-        path = None if at is None else self._ground.relative(at)
-        if at is None or path is None or (path == b"" and at != self._ground.root):
+    def _is_here(self, at: bytes) -> bool:
+        """Tell whether a folder is in this checkout, and not in another repository inside it."""
+        path = self._ground.relative(at)
+        if path is None or (path == b"" and at != self._ground.root):
             return False
         while path:
             if os.path.lexists(self._ground.root + b"/" + path + b"/.git"):
-                return False  # a repository inside this one
+                return False
             path = path.rpartition(b"/")[0]
         return True
-
-    def _folder(self, task: int, command: CommandLine) -> bytes | None:
-        """Return the folder in which a git command works."""
-        at = self._eyes.locate(task, AT_FDCWD, b".", follow=True)
-        for folder in command.folders:
-            at = os.path.realpath(os.path.join(at or b"/", folder))
-        return at
 
     def _matters(self, path: bytes, target: Target) -> bool:
         if target.deed == MOVE:
