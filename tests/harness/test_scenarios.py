@@ -31,6 +31,18 @@ def app(stage) -> None:
     stage.site.git("commit", "-qm", "App")
 
 
+def held_up(stage, rig, scenario, tagged) -> tuple[str, str]:
+    """Return outcome and verdict of the one session of an agent that tries again and again, and says so or not."""
+    keys = {"stall": f"{rig.quiet}s", "budget": "4m"} | rig.keys.get(scenario, {})
+    stage.configure(rig, harness=keys)
+    # Not until it is idle: an account that is held up is tried again later on.
+    stage.site.start()
+    ended = stage.site.wait_for("session.ended", limit=2 * rig.quiet + LIMIT, task=scenario)
+    assert stage.site.wait_for("harness.resting")["data"]["harness"] == rig.name
+    assert tagged(ended["session"]) == []
+    return ended["data"]["outcome"], stage.verdict(ended["session"])
+
+
 def test_edit_and_commit(stage, rig, tagged):
     needs(rig, "edit")
     stage.configure(rig)
@@ -136,18 +148,9 @@ def test_a_429_and_then_success_is_a_finished_session(stage, rig):
 
 def test_an_account_that_only_gets_429_is_rate_limited_and_rests(stage, rig, tagged):
     needs(rig, "limited")
-    keys = {"stall": f"{rig.quiet}s", "budget": "4m"} | rig.keys.get("limited", {})
-    stage.configure(rig, harness=keys)  # some try again and again, and say so or not
     stage.task("limited", Fail(429, (("retry-after", "600"),), times=0))
 
-    # Not until it is idle: an account that is limited is tried again later on.
-    stage.site.start()
-    ended = stage.site.wait_for("session.ended", limit=2 * rig.quiet + LIMIT, task="limited")
-
-    assert ended["data"]["outcome"] == "rate_limited"
-    assert stage.verdict(ended["session"]) == "rate_limited"
-    assert stage.site.wait_for("harness.resting")["data"]["harness"] == rig.name
-    assert tagged(ended["session"]) == []
+    assert held_up(stage, rig, "limited", tagged) == ("rate_limited", "rate_limited")
 
 
 def test_an_account_that_gets_401_is_refused_and_stopped(stage, rig, tagged):
@@ -166,18 +169,10 @@ def test_an_account_that_gets_401_is_refused_and_stopped(stage, rig, tagged):
 
 def test_a_model_server_that_is_gone_cannot_be_reached(stage, rig, tagged):
     needs(rig, "gone")
-    stage.configure(rig, harness={"stall": f"{rig.quiet}s", "budget": "4m"})
     stage.task("gone", *WRITE)
     stage.model.close()
 
-    # Not until it is idle: an account whose server is gone is tried again later on.
-    stage.site.start()
-    ended = stage.site.wait_for("session.ended", limit=2 * rig.quiet + LIMIT, task="gone")
-
-    assert ended["data"]["outcome"] == "unavailable"
-    assert stage.verdict(ended["session"]) == "unreachable"
-    assert stage.site.wait_for("harness.resting")["data"]["harness"] == rig.name
-    assert tagged(ended["session"]) == []
+    assert held_up(stage, rig, "gone", tagged) == ("unavailable", "unreachable")
 
 
 def test_a_model_that_never_answers_is_stopped_by_the_stall_clock(stage, rig, tagged):

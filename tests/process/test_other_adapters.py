@@ -13,21 +13,15 @@ PACKAGE = """
     import json
     from pathlib import Path
     from supervisor.core.sessions.reading import Reading, Verdict, VerdictKind
-    from supervisor.world.harness.adapter import PROMPT, Prepared, Start, plain_version
+    from supervisor.world.harness.adapter import PROMPT, Direct, Prepared, Start
 
-    class MyAgent:
+    class MyAgent(Direct):
         name = "my-agent"
         program = "my-agent"
         package = "pypi:my-agent"
         tested = "1.0"
         stop = "TERM"
         can = frozenset({"usage", "cost", "resume", "preset_id"})
-
-        def version(self, program):
-            return plain_version(program)
-
-        def real(self, found):
-            return (str(found),)
 
         def prepare(self, start):
             resume = ("--resume", start.resume) if start.resume else ("--id", start.native)

@@ -20,6 +20,8 @@ def test_known_files_that_were_written_made_or_removed_are_named_and_others_are_
     (tmp_path / "deep/made.json").write_text("{}")
     (tmp_path / "written.json").write_text("{1}")
     (tmp_path / "history").write_text("{1}")
+    (tmp_path / "kept.json").unlink()
+    (tmp_path / "kept.json").write_text("{}")  # the same anew, as some agents do at each start
     (tmp_path / "removed.json").unlink()
 
     assert changed(before) == ["~/deep", "~/deep/made.json", "~/removed.json", "~/written.json"]

@@ -174,6 +174,26 @@ def test_an_end_is_judged_by_the_last_words_and_not_by_the_exit_code_alone(
     assert ended(name, *lines, code=code, signal=9 if code is None else None).value == kind
 
 
+@pytest.mark.parametrize(
+    ("name", "asked", "failed", "answered"),
+    [
+        ("cline", '{"type":"agent_event","event":{"type":"iteration_start","iteration":1}}', '{"type":"agent_event","event":{"type":"error","error":{"message":"invalid_api_key"}}}', '{"type":"agent_event","event":{"type":"content_end","contentType":"text","text":"Hello"}}'),
+        ("copilot", '{"type":"assistant.turn_start","data":{"turnId":"0"}}', '{"type":"session.error","data":{"errorType":"authentication","message":"no","statusCode":401}}', '{"type":"assistant.message","data":{"content":"Hello"}}'),
+    ],
+)  # fmt: skip
+def test_a_turn_counts_once_the_model_answers_and_not_when_it_is_asked(
+    name: str, asked: str, failed: str, answered: str
+) -> None:
+    refused, spoken = Reading(), Reading()
+    for line in (asked, failed):
+        find(name).hear(line.encode(), refused)
+    for line in (asked, answered, answered):
+        find(name).hear(line.encode(), spoken)
+
+    assert (refused.turns, refused.answered()) == (0, False)
+    assert (spoken.turns, spoken.answered()) == (1, True)
+
+
 @pytest.mark.parametrize("name", ALL)
 def test_noise_is_not_fatal(name: str) -> None:
     reading = Reading()

@@ -5,6 +5,7 @@ Who changed it nobody knows: other sessions and people use that home too. Where 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import stat
@@ -15,6 +16,7 @@ from typing import Any
 
 _RESTLESS = frozenset({".gnupg"})  # each signature changes its random seed
 _NAMES = 4096  # names in the home that are remembered; a home with more of them is not asked for new ones
+_SMALL = 1 << 16  # bytes of a file that is read
 _ENTRIES = 256  # entries of one folder of settings
 
 
@@ -54,18 +56,28 @@ def _names(folder: Path) -> list[str]:
 
 
 def _stamps(path: Path) -> Iterator[tuple[str, str]]:
-    """Yield a path, or the entries of a folder, with what differs whenever it was written."""
+    """Yield a path, or the entries of a folder, with what differs when it was changed."""
     try:
         found = path.stat()
         inside = _names(path)[:_ENTRIES] if stat.S_ISDIR(found.st_mode) else None
     except OSError:
         return
     if inside is None:
-        yield str(path), f"{found.st_ino} {found.st_size} {found.st_mtime_ns}"
+        yield str(path), _stamp(path, found)
         return
     for name in inside:
         try:
             entry = (path / name).stat()
         except OSError:
             continue
-        yield str(path / name), f"{entry.st_ino} {entry.st_size} {entry.st_mtime_ns}"
+        yield str(path / name), _stamp(path / name, entry)
+
+
+def _stamp(path: Path, found: os.stat_result) -> str:
+    """Return what tells a file by its content, where that is small: some agents write the same anew at each start."""
+    if stat.S_ISREG(found.st_mode) and found.st_size <= _SMALL:
+        try:
+            return hashlib.blake2b(path.read_bytes()[: _SMALL + 1], digest_size=16).hexdigest()
+        except OSError:
+            return "unreadable"
+    return f"{found.st_ino} {found.st_size} {found.st_mtime_ns}"

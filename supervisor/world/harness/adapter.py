@@ -48,6 +48,14 @@ class Start:
     args: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
 
+    def model_words(self) -> tuple[str, ...]:
+        """Return the arguments that name the model, none where the agent's default is meant."""
+        return ("--model", self.model) if self.model else ()
+
+    def session_words(self) -> tuple[str, ...]:
+        """Return the arguments of an agent that takes the id of its session, of the one that goes on or a new one."""
+        return ("--resume", self.resume) if self.resume else ("--session-id", self.native)
+
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
@@ -97,6 +105,13 @@ class Adapter(Protocol):
         """
 
 
-def plain_version(program: tuple[str, ...]) -> list[str]:
-    """Return the command that nearly every program understands."""
-    return [*program, "--version"]
+class Direct:
+    """An agent whose program in PATH is the agent itself, and which tells its version as nearly every program does."""
+
+    def version(self, program: tuple[str, ...]) -> list[str]:
+        """Return the command that prints the version."""
+        return [*program, "--version"]
+
+    def real(self, found: Path) -> tuple[str, ...]:
+        """Return the program itself."""
+        return (str(found),)

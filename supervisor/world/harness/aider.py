@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 from supervisor.core.sessions.reading import Reading, Verdict, VerdictKind
-from supervisor.world.harness.adapter import PROMPT_FILE, Prepared, Start, plain_version
+from supervisor.world.harness.adapter import PROMPT_FILE, Direct, Prepared, Start
 from supervisor.world.harness.failures import judge, kind_of, retries, status_in
 from supervisor.world.harness.homes import own_home
 
@@ -24,7 +23,7 @@ _MODEL = re.compile(r"^(?:Main m|M)odel: (\S+)")
 _SCALE = {"": 1, "k": 1000, "m": 1_000_000}
 
 
-class Aider:
+class Aider(Direct):
     """Prints text for people, commits by itself, and exits with 0 after an error."""
 
     name = "aider"
@@ -34,14 +33,6 @@ class Aider:
     stop = "INT"
     can = frozenset({"usage", "cost"})
 
-    def version(self, program: tuple[str, ...]) -> list[str]:
-        """Return the command that prints the version."""
-        return plain_version(program)
-
-    def real(self, found: Path) -> tuple[str, ...]:
-        """Return the program itself."""
-        return (str(found),)
-
     def prepare(self, start: Start) -> Prepared:
         """Return how a session is started; its histories are kept out of the repository."""
         argv = [*start.program, "--yes-always", "--no-check-update", "--analytics-disable"]
@@ -49,13 +40,9 @@ class Aider:
         argv += ["--no-show-release-notes", "--message-file", PROMPT_FILE]
         for kind in ("chat", "input", "llm"):
             argv += [f"--{kind}-history-file", str(start.home / f"aider.{kind}.history")]
-        if start.model:
-            argv += ["--model", start.model]
-        env = {"LITELLM_LOCAL_MODEL_COST_MAP": "True"}
-        links: dict[str, Path] = {}
-        if start.own:
-            more, links = own_home(start, (".aider.conf.yml", ".aider"))
-            env |= more
+        argv += start.model_words()
+        home, links = own_home(start, (".aider.conf.yml", ".aider"))
+        env = {"LITELLM_LOCAL_MODEL_COST_MAP": "True"} | home
         return Prepared((*argv, *start.args), env, {"aider.home": b""}, links)
 
     def hear(self, line: bytes, reading: Reading) -> None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from supervisor.core.sessions.reading import Reading, Verdict
 from supervisor.world.harness import claude_events
-from supervisor.world.harness.adapter import Prepared, Start, plain_version
+from supervisor.world.harness.adapter import Direct, Prepared, Start
 from supervisor.world.harness.failures import judge
 from supervisor.world.harness.homes import own_home
 from supervisor.world.harness.lines import as_json
@@ -23,7 +21,7 @@ _SETTINGS = "claude-settings.json"
 _MCP = "claude-mcp.json"
 
 
-class Claude:
+class Claude(Direct):
     """Takes its hooks and MCP servers by flag, so the account's home stays as it is."""
 
     name = "claude"
@@ -33,24 +31,15 @@ class Claude:
     stop = "TERM"
     can = frozenset({"hooks", "mcp", "resume", "usage", "cost", "preset_id", "max_turns", "moves"})
 
-    def version(self, program: tuple[str, ...]) -> list[str]:
-        """Return the command that prints the version."""
-        return plain_version(program)
-
-    def real(self, found: Path) -> tuple[str, ...]:
-        """Return the program itself: it is one binary."""
-        return (str(found),)
-
     def prepare(self, start: Start) -> Prepared:
         """Return how a session is started; the brief comes on standard input."""
         argv = [*start.program, "-p", "--output-format", "stream-json", "--verbose"]
         argv += ["--dangerously-skip-permissions"]
-        argv += ["--resume", start.resume] if start.resume else ["--session-id", start.native]
-        if start.model:
-            argv += ["--model", start.model]
-        env = dict(QUIET)
+        argv += start.session_words()
+        argv += start.model_words()
+        home, links = own_home(start, (".claude/.credentials.json",), keep=(".claude/projects",))
+        env = QUIET | home
         files: dict[str, bytes] = {}
-        links: dict[str, Path] = {}
         if start.hook:
             files[_SETTINGS] = as_json({"hooks": _hooks(start)})
             argv += ["--settings", str(start.home / _SETTINGS)]
@@ -59,8 +48,7 @@ class Claude:
             files[_MCP] = as_json({"mcpServers": {"leasehold": server}})
             argv += ["--mcp-config", str(start.home / _MCP)]
         if start.own:
-            more, links = own_home(start, (".claude/.credentials.json",), keep=(".claude/projects",))
-            env |= more | {"CLAUDE_CONFIG_DIR": str(start.home / ".claude")}
+            env["CLAUDE_CONFIG_DIR"] = str(start.home / ".claude")
         return Prepared((*argv, *start.args), env, files, links)
 
     def hear(self, line: bytes, reading: Reading) -> None:

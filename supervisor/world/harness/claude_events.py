@@ -6,7 +6,17 @@ from typing import Any
 
 from supervisor.core.sessions.reading import Reading, VerdictKind
 from supervisor.world.harness.failures import fail, retries
-from supervisor.world.harness.lines import about, event, items, number, table, text, texts
+from supervisor.world.harness.lines import (
+    about,
+    call_ends,
+    edit_begins,
+    event,
+    items,
+    number,
+    table,
+    text,
+    texts,
+)
 
 _EDITS = frozenset({"Edit", "Write", "MultiEdit", "NotebookEdit", "edit", "write_file", "replace"})
 _ENDS = {
@@ -66,8 +76,7 @@ def _assistant(found: dict[str, Any], reading: Reading) -> None:
                 reading.call(text(block, "name"), about(given))
                 if block.get("name") in _EDITS:
                     path = text(given, "file_path", "notebook_path", "path")
-                    if path:
-                        reading.own.setdefault("edits", {})[text(block, "id")] = path
+                    edit_begins(reading, text(block, "id"), path)
 
 
 def _is_a_call(message: dict[str, Any]) -> bool:
@@ -98,12 +107,11 @@ def _results(found: dict[str, Any], reading: Reading) -> None:
     for block in items(table(found, "message"), "content"):
         if block.get("type") != "tool_result":
             continue
-        path = reading.own.get("edits", {}).pop(text(block, "tool_use_id"), "")
-        if path and not block.get("is_error"):
-            reading.touch(path)
-        elif block.get("is_error"):
+        error = None
+        if block.get("is_error"):
             said = block.get("content")
-            reading.note("tool_error", said if isinstance(said, str) else str(said)[:400])
+            error = said if isinstance(said, str) else str(said)[:400]
+        call_ends(reading, text(block, "tool_use_id"), error)
 
 
 def _result(found: dict[str, Any], reading: Reading) -> None:

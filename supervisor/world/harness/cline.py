@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from supervisor.core.sessions.reading import Reading, Verdict, VerdictKind
-from supervisor.world.harness.adapter import PROMPT, Prepared, Start, plain_version
+from supervisor.world.harness.adapter import PROMPT, Direct, Prepared, Start
 from supervisor.world.harness.failures import fail, judge, retries
 from supervisor.world.harness.homes import own_home
-from supervisor.world.harness.lines import about, event, number, table, text
+from supervisor.world.harness.lines import about, answers, asks, event, number, table, text
 
 _EDITS = frozenset({"write_to_file", "replace_in_file", "editor", "apply_patch", "edit", "write"})
 _CLASSES = {"auth": VerdictKind.AUTH, "context_window_exceeded": VerdictKind.CONTEXT_EXHAUSTED}
 
 
-class Cline:
+class Cline(Direct):
     """Its hook ends the whole run when it refuses, so none is given: the guard and the gate refuse."""
 
     name = "cline"
@@ -25,24 +24,12 @@ class Cline:
     stop = "INT"  # it does not hear TERM
     can = frozenset({"usage", "cost"})
 
-    def version(self, program: tuple[str, ...]) -> list[str]:
-        """Return the command that prints the version."""
-        return plain_version(program)
-
-    def real(self, found: Path) -> tuple[str, ...]:
-        """Return the program itself."""
-        return (str(found),)
-
     def prepare(self, start: Start) -> Prepared:
         """Return how a session is started."""
         argv = [*start.program, "--json", "--auto-approve", "true"]
-        if start.model:
-            argv += ["--model", start.model]
-        env = {"CLINE_SESSION_BACKEND_MODE": "local"}  # else a process of its own outlives the session
-        links: dict[str, Path] = {}
-        if start.own:
-            more, links = own_home(start, (".cline/data/settings",))
-            env |= more
+        argv += start.model_words()
+        home, links = own_home(start, (".cline/data/settings",))
+        env = {"CLINE_SESSION_BACKEND_MODE": "local"} | home  # else a process of its own outlives the session
         return Prepared((*argv, *start.args, PROMPT), env, {}, links)
 
     def hear(self, line: bytes, reading: Reading) -> None:
@@ -68,8 +55,9 @@ class Cline:
 def _event(found: dict[str, Any], reading: Reading) -> None:
     match found.get("type"):
         case "iteration_start":
-            reading.turns += 1
+            asks(reading)
         case "content_end" | "content_start":
+            answers(reading)
             _content(found, reading)
         case "usage":
             _usage(found, reading)

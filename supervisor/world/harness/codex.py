@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from supervisor.core.sessions.reading import Reading, Verdict
-from supervisor.world.harness.adapter import SESSION_VARIABLES, Prepared, Start, plain_version
+from supervisor.world.harness.adapter import SESSION_VARIABLES, Direct, Prepared, Start
 from supervisor.world.harness.failures import fail, judge, retries
 from supervisor.world.harness.homes import own_home
 from supervisor.world.harness.lines import event, items, number, table, text
@@ -23,7 +23,7 @@ _SETTINGS = (
 )
 
 
-class Codex:
+class Codex(Direct):
     """All it needs comes by `-c`, so that its home stays the account's."""
 
     name = "codex"
@@ -32,10 +32,6 @@ class Codex:
     tested = "0.169.0"
     stop = "INT"  # at TERM it dies and leaves what its tools started
     can = frozenset({"hooks", "mcp", "resume", "usage", "moves"})
-
-    def version(self, program: tuple[str, ...]) -> list[str]:
-        """Return the command that prints the version."""
-        return plain_version(program)
 
     def real(self, found: Path) -> tuple[str, ...]:
         """Return the native program: the npm package's is a parent that hides it under older versions of Node."""
@@ -59,15 +55,12 @@ class Codex:
             argv += ["-c", f"mcp_servers.leasehold.command={json.dumps(start.mcp[0])}"]
             argv += ["-c", f"mcp_servers.leasehold.args={json.dumps(list(start.mcp[1:]))}"]
             argv += ["-c", f"mcp_servers.leasehold.env_vars={json.dumps(list(SESSION_VARIABLES))}"]
-        if start.model:
-            argv += ["--model", start.model]
+        argv += start.model_words()
         argv += start.args
         argv += ["resume", start.resume, "-"] if start.resume else ["-"]
-        env: dict[str, str] = {}
-        links: dict[str, Path] = {}
+        kept = (".codex/auth.json", ".codex/config.toml")
+        env, links = own_home(start, kept, keep=(".codex/sessions",))
         if start.own:
-            kept = (".codex/auth.json", ".codex/config.toml")
-            env, links = own_home(start, kept, keep=(".codex/sessions",))
             env["CODEX_HOME"] = str(start.home / ".codex")
         return Prepared(tuple(argv), env, {".codex/.keep": b""} if start.own else {}, links)
 

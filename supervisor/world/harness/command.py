@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from supervisor.core.sessions.reading import Reading, Verdict
-from supervisor.world.harness.adapter import Prepared, Start, plain_version
+from supervisor.world.harness.adapter import Direct, Prepared, Start
 
 
-class Command:
+class Command(Direct):
     """What `command = [...]` in the configuration runs."""
 
     name = "command"
@@ -17,14 +15,6 @@ class Command:
     tested = ""
     stop = "TERM"
     can: frozenset[str] = frozenset()
-
-    def version(self, program: tuple[str, ...]) -> list[str]:
-        """Return the command that nearly every program understands."""
-        return plain_version(program)
-
-    def real(self, found: Path) -> tuple[str, ...]:
-        """Return the program itself."""
-        return (str(found),)
 
     def prepare(self, start: Start) -> Prepared:
         """Return the command as it is written."""

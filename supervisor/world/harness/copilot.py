@@ -7,10 +7,21 @@ from pathlib import Path
 from typing import Any
 
 from supervisor.core.sessions.reading import Reading, Verdict
-from supervisor.world.harness.adapter import PROMPT, Prepared, Start, plain_version
+from supervisor.world.harness.adapter import PROMPT, Direct, Prepared, Start
 from supervisor.world.harness.failures import fail, judge
 from supervisor.world.harness.homes import own_home
-from supervisor.world.harness.lines import about, as_json, event, number, table, text
+from supervisor.world.harness.lines import (
+    about,
+    answers,
+    as_json,
+    asks,
+    call_ends,
+    edit_begins,
+    event,
+    number,
+    table,
+    text,
+)
 from supervisor.world.harness.quoting import shell
 
 _HOME = ".copilot"
@@ -18,7 +29,7 @@ _EDITS = frozenset({"edit", "create", "write", "str_replace_editor", "apply_patc
 _KEPT = ("config.json", "settings.json", "mcp-config.json", "copilot-instructions.md", "agents", "skills")
 
 
-class Copilot:
+class Copilot(Direct):
     """Takes hooks from its home only, so with hooks its home is the session's own, with the account's settings linked."""
 
     name = "copilot"
@@ -27,10 +38,6 @@ class Copilot:
     tested = "1.0.102"
     stop = "TERM"
     can = frozenset({"hooks", "mcp", "resume", "preset_id", "moves"})
-
-    def version(self, program: tuple[str, ...]) -> list[str]:
-        """Return the command that prints the version."""
-        return plain_version(program)
 
     def real(self, found: Path) -> tuple[str, ...]:
         """Return the native program: `copilot` is a parent that leaves the agent behind when it is killed."""
@@ -46,9 +53,8 @@ class Copilot:
         """Return how a session is started."""
         argv = [*start.program, "-p", PROMPT, "--allow-all-tools", "--allow-all-paths"]
         argv += ["--output-format", "json", "--no-color"]
-        argv += ["--resume", start.resume] if start.resume else ["--session-id", start.native]
-        if start.model:
-            argv += ["--model", start.model]
+        argv += start.session_words()
+        argv += start.model_words()
         if start.mcp:
             server = {"type": "local", "command": start.mcp[0], "args": list(start.mcp[1:]), "tools": ["*"]}
             argv += ["--additional-mcp-config", json.dumps({"mcpServers": {"leasehold": server}})]
@@ -64,10 +70,8 @@ class Copilot:
                 links[f"{_HOME}/session-state"] = start.before / _HOME / "session-state"
             env["COPILOT_HOME"] = str(start.home / _HOME)
             files[f"{_HOME}/hooks/leasehold.json"] = as_json(_hooks(start))
-        if start.own:
-            more, more_links = own_home(start, ())
-            env, links = more | env, more_links | links
-        return Prepared((*argv, *start.args), env, files, links)
+        home, more_links = own_home(start, ())
+        return Prepared((*argv, *start.args), home | env, files, more_links | links)
 
     def hear(self, line: bytes, reading: Reading) -> None:
         """Take in one line of its events."""
@@ -77,8 +81,9 @@ class Copilot:
         data = table(found, "data")
         match found.get("type"):
             case "assistant.turn_start":
-                reading.turns += 1
+                asks(reading)
             case "assistant.message":
+                answers(reading)
                 reading.model = text(data, "model") or reading.model
                 reading.say(text(data, "content"))
                 if number(data, "outputTokens") is not None:
@@ -118,14 +123,10 @@ def _hooks(start: Start) -> dict[str, object]:
 def _call(data: dict[str, Any], reading: Reading) -> None:
     tool, given = text(data, "toolName"), data.get("arguments")
     reading.call(tool, about(given))
-    path = text(given, "path", "file_path")
-    if tool in _EDITS and path:
-        reading.own.setdefault("edits", {})[text(data, "toolCallId")] = path
+    if tool in _EDITS:
+        edit_begins(reading, text(data, "toolCallId"), text(given, "path", "file_path"))
 
 
 def _called(data: dict[str, Any], reading: Reading) -> None:
-    path = reading.own.get("edits", {}).pop(text(data, "toolCallId"), "")
-    if data.get("success") is False:
-        reading.note("tool_error", text(table(data, "error"), "message"))
-    elif path:
-        reading.touch(path)
+    failed = data.get("success") is False
+    call_ends(reading, text(data, "toolCallId"), text(table(data, "error"), "message") if failed else None)

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from supervisor.core.sessions.reading import Reading, Verdict, VerdictKind
-from supervisor.world.harness.adapter import SESSION_VARIABLES, Prepared, Start, plain_version
+from supervisor.world.harness.adapter import SESSION_VARIABLES, Direct, Prepared, Start
 from supervisor.world.harness.failures import fail, judge, kind_of
 from supervisor.world.harness.homes import own_home, remembered
-from supervisor.world.harness.lines import about, as_json, event, number, table, text
+from supervisor.world.harness.lines import about, as_json, call_ends, edit_begins, event, number, table, text
 from supervisor.world.harness.plugins import GIT_WITH_HOOKS
 from supervisor.world.harness.quoting import shell
 
@@ -32,7 +32,7 @@ _OWN_CODES = {400, 401, 403, 404, 429, 500, 502, 503, 504, 529}
 _BY_CODE = {status % 256: status for status in _OWN_CODES}
 
 
-class Gemini:
+class Gemini(Direct):
     """Takes hooks from the settings in its home only, so its home is the session's own: the account's settings and ours in one."""
 
     name = "gemini"
@@ -42,20 +42,11 @@ class Gemini:
     stop = "TERM"
     can = frozenset({"hooks", "mcp", "resume", "usage", "preset_id"})
 
-    def version(self, program: tuple[str, ...]) -> list[str]:
-        """Return the command that prints the version."""
-        return plain_version(program)
-
-    def real(self, found: Path) -> tuple[str, ...]:
-        """Return the program itself: told not to start itself again, it is the agent."""
-        return (str(found),)
-
     def prepare(self, start: Start) -> Prepared:
         """Return how a session is started; the brief comes on standard input."""
         argv = [*start.program, "--yolo", "--skip-trust", "-o", "stream-json"]
-        argv += ["--resume", start.resume] if start.resume else ["--session-id", start.native]
-        if start.model:
-            argv += ["--model", start.model]
+        argv += start.session_words()
+        argv += start.model_words()
         env = {
             "GEMINI_CLI_NO_RELAUNCH": "true",
             "GEMINI_CLI_TRUST_WORKSPACE": "true",
@@ -65,12 +56,10 @@ class Gemini:
         theirs = Path(start.env.get("GEMINI_CLI_HOME") or start.user) / ".gemini"
         links = {f".gemini/{name}": theirs / name for name in _KEPT}
         links |= remembered(start, (".gemini/tmp", ".gemini/history", ".gemini/projects.json"))
-        if start.own:
-            more, more_links = own_home(start, ())
-            env, links = env | more, more_links | links
+        home, more_links = own_home(start, ())
         files = {_SETTINGS: as_json(_settings(start)), "bin/git": GIT_WITH_HOOKS}
         over = {_SETTINGS: theirs / "settings.json"}
-        return Prepared((*argv, *start.args), env, files, links, over)
+        return Prepared((*argv, *start.args), env | home, files, more_links | links, over)
 
     def hear(self, line: bytes, reading: Reading) -> None:
         """Take in one line of its stream."""
@@ -157,17 +146,14 @@ def _call(found: dict[str, Any], reading: Reading) -> None:
     reading.own["speaking"] = False
     tool, given = text(found, "tool_name"), found.get("parameters")
     reading.call(tool, about(given))
-    path = text(given, "file_path", "path")
-    if tool in _EDITS and path:
-        reading.own.setdefault("edits", {})[text(found, "tool_id")] = path
+    if tool in _EDITS:
+        edit_begins(reading, text(found, "tool_id"), text(given, "file_path", "path"))
 
 
 def _called(found: dict[str, Any], reading: Reading) -> None:
-    path = reading.own.get("edits", {}).pop(text(found, "tool_id"), "")
-    if found.get("status") == "error":
-        reading.note("tool_error", text(table(found, "error"), "message") or text(found, "output"))
-    elif path:
-        reading.touch(path)
+    failed = found.get("status") == "error"
+    words = text(table(found, "error"), "message") or text(found, "output")
+    call_ends(reading, text(found, "tool_id"), words if failed else None)
 
 
 def _result(found: dict[str, Any], reading: Reading) -> None:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from supervisor.core.sessions.reading import Reading, Verdict, VerdictKind
-from supervisor.world.harness.adapter import PROMPT, Prepared, Start, plain_version
+from supervisor.world.harness.adapter import PROMPT, Direct, Prepared, Start
 from supervisor.world.harness.failures import judge
 from supervisor.world.harness.gptme_plugin import FOLDER, gptme_plugin
 from supervisor.world.harness.homes import own_home
 from supervisor.world.harness.lines import event, number, table, text
 
 
-class Gptme:
+class Gptme(Direct):
     """Tools are code blocks in what the model says; its exit codes name three of its endings."""
 
     name = "gptme"
@@ -22,30 +20,18 @@ class Gptme:
     stop = "TERM"
     can = frozenset({"hooks", "resume", "usage", "preset_id"})
 
-    def version(self, program: tuple[str, ...]) -> list[str]:
-        """Return the command that prints the version."""
-        return plain_version(program)
-
-    def real(self, found: Path) -> tuple[str, ...]:
-        """Return the program itself."""
-        return (str(found),)
-
     def prepare(self, start: Start) -> Prepared:
         """Return how a session is started."""
         argv = [*start.program, "--non-interactive", "--output-format", "json"]
         argv += ["--name", start.resume, "--resume"] if start.resume else ["--name", start.native]
-        if start.model:
-            argv += ["--model", start.model]
-        env = {"GPTME_TIKTOKEN_TIMEOUT": "0"}  # else it looks for a file on the net for a minute
+        argv += start.model_words()
+        home, links = own_home(start, (".config/gptme",), keep=(".local/share/gptme/logs",))
+        env = home | {"GPTME_TIKTOKEN_TIMEOUT": "0"}  # else it looks for a file on the net for a minute
         files: dict[str, bytes] = {}
         if start.hook:
             before = start.env.get("PYTHONPATH", "")
             files = gptme_plugin(start.hook, before)
             env["PYTHONPATH"] = ":".join(part for part in (str(start.home / FOLDER), before) if part)
-        links: dict[str, Path] = {}
-        if start.own:
-            more, links = own_home(start, (".config/gptme",), keep=(".local/share/gptme/logs",))
-            env |= more
         return Prepared((*argv, *start.args, PROMPT), env, files, links)
 
     def hear(self, line: bytes, reading: Reading) -> None:

@@ -13,11 +13,13 @@ GIT = (".gitconfig", ".config/git", ".ssh", ".gnupg", ".netrc")  # who commits, 
 def own_home(
     start: Start, credentials: Iterable[str], *, keep: Iterable[str] = ()
 ) -> tuple[dict[str, str], dict[str, Path]]:
-    """Return variables and links of a home that is the session's own.
+    """Return variables and links of a home that is the session's own; nothing where the account's is used.
 
     `credentials` are files of the account's home that the harness logs in with; `keep` are folders in which it
     remembers its sessions, taken over from the session that goes on.
     """
+    if not start.own:
+        return {}, {}
     env = {
         "HOME": str(start.home),
         "XDG_CONFIG_HOME": str(start.home / ".config"),

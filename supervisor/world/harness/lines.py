@@ -95,6 +95,32 @@ def about(arguments: object) -> str:
     )[:200]
 
 
+def asks(reading: Reading) -> None:
+    """Remember that the model was asked: a turn is what it answers."""
+    reading.own["asked"] = True
+
+
+def answers(reading: Reading) -> None:
+    """Count the turn that was asked for, at the first word of the answer."""
+    if reading.own.pop("asked", False):
+        reading.turns += 1
+
+
+def edit_begins(reading: Reading, call: str, path: str) -> None:
+    """Remember which file a tool call is about to write, until it is told how it went."""
+    if path:
+        reading.own.setdefault("edits", {})[call] = path
+
+
+def call_ends(reading: Reading, call: str, error: str | None) -> None:
+    """Take in how a tool call went: it failed with these words, or wrote what it was to write."""
+    path = reading.own.get("edits", {}).pop(call, "")
+    if error is not None:
+        reading.note("tool_error", error)
+    elif path:
+        reading.touch(path)
+
+
 def as_json(value: Mapping[str, Any]) -> bytes:
     """Return settings as a file has them."""
     return json.dumps(value, indent=1).encode()

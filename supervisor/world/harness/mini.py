@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 from supervisor.core.sessions.reading import Reading, Verdict, VerdictKind
-from supervisor.world.harness.adapter import PROMPT, Prepared, Start
+from supervisor.world.harness.adapter import PROMPT, Direct, Prepared, Start
 from supervisor.world.harness.aider import litellm_kind
 from supervisor.world.harness.failures import judge
 from supervisor.world.harness.homes import own_home
@@ -22,7 +21,7 @@ _ENDS = {
 }
 
 
-class MiniSweAgent:
+class MiniSweAgent(Direct):
     """One tool, a shell; it prints text for people, and cannot go on with an earlier session."""
 
     name = "mini-swe-agent"
@@ -36,25 +35,17 @@ class MiniSweAgent:
         """Return the command that prints its version in its banner."""
         return [*program, "--help"]
 
-    def real(self, found: Path) -> tuple[str, ...]:
-        """Return the program itself."""
-        return (str(found),)
-
     def prepare(self, start: Start) -> Prepared:
         """Return how a session is started; its trajectory is kept in the session's own home."""
         argv = [*start.program, "--yolo", "--exit-immediately", "-o", str(start.home / "trajectory.json")]
-        if start.model:
-            argv += ["--model", start.model]
-        env = {
+        argv += start.model_words()
+        home, links = own_home(start, (".config/mini-swe-agent",))
+        env = home | {
             "MSWEA_CONFIGURED": "true",  # else it asks for keys on the terminal
             "MSWEA_COST_TRACKING": "ignore_errors",
             "MSWEA_MODEL_RETRY_STOP_AFTER_ATTEMPT": "5",  # else it tries for minutes, without a word
             "LITELLM_LOCAL_MODEL_COST_MAP": "True",
         }
-        links: dict[str, Path] = {}
-        if start.own:
-            more, links = own_home(start, (".config/mini-swe-agent",))
-            env |= more
         return Prepared((*argv, *start.args, "-t", PROMPT), env, {"mini.home": b""}, links)
 
     def hear(self, line: bytes, reading: Reading) -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from supervisor.core.sessions.reading import Reading, Verdict, VerdictKind
-from supervisor.world.harness.adapter import Prepared, Start, plain_version
+from supervisor.world.harness.adapter import Direct, Prepared, Start
 from supervisor.world.harness.failures import fail, judge, retries
 from supervisor.world.harness.homes import own_home
 from supervisor.world.harness.lines import about, as_json, event, number, table, text
@@ -16,7 +15,7 @@ _PLUGIN = "leasehold-opencode.js"
 _EDITS = frozenset({"edit", "write", "patch", "apply_patch", "multiedit"})
 
 
-class OpenCode:
+class OpenCode(Direct):
     """Its further configuration comes from the environment, above what the account has."""
 
     name = "opencode"
@@ -26,21 +25,12 @@ class OpenCode:
     stop = "TERM"
     can = frozenset({"hooks", "mcp", "resume", "usage", "cost"})
 
-    def version(self, program: tuple[str, ...]) -> list[str]:
-        """Return the command that prints the version."""
-        return plain_version(program)
-
-    def real(self, found: Path) -> tuple[str, ...]:
-        """Return the program itself: what npm puts in PATH is it."""
-        return (str(found),)
-
     def prepare(self, start: Start) -> Prepared:
         """Return how a session is started; the brief comes on standard input."""
         argv = [*start.program, "run", "--format", "json", "--auto"]
         if start.resume:
             argv += ["--session", start.resume]
-        if start.model:
-            argv += ["--model", start.model]
+        argv += start.model_words()
         config: dict[str, Any] = {"autoupdate": False, "share": "disabled", "permission": {"*": "allow"}}
         files: dict[str, bytes] = {}
         if start.hook:
@@ -53,16 +43,10 @@ class OpenCode:
             "OPENCODE_DISABLE_LSP_DOWNLOAD": "1",
             "OPENCODE_CONFIG_CONTENT": as_json(config).decode(),
         }
-        links: dict[str, Path] = {}
-        if start.own:
-            # The folder of its settings is taken as it is: in a new one it installs 63 MB at every start.
-            more, links = own_home(
-                start,
-                (".config/opencode", ".local/share/opencode/auth.json"),
-                keep=(".local/share/opencode/storage",),
-            )
-            env |= more
-        return Prepared((*argv, *start.args), env, files, links)
+        # The folder of its settings is taken as it is: in a new one it installs 63 MB at every start.
+        kept = (".config/opencode", ".local/share/opencode/auth.json")
+        home, links = own_home(start, kept, keep=(".local/share/opencode/storage",))
+        return Prepared((*argv, *start.args), env | home, files, links)
 
     def hear(self, line: bytes, reading: Reading) -> None:
         """Take in one line of its events."""

@@ -6,10 +6,20 @@ from pathlib import Path
 from typing import Any
 
 from supervisor.core.sessions.reading import Reading, Verdict, VerdictKind
-from supervisor.world.harness.adapter import Prepared, Start, plain_version
+from supervisor.world.harness.adapter import Direct, Prepared, Start
 from supervisor.world.harness.failures import fail, judge, retries
 from supervisor.world.harness.homes import own_home
-from supervisor.world.harness.lines import about, as_json, event, items, number, table, text
+from supervisor.world.harness.lines import (
+    about,
+    as_json,
+    call_ends,
+    edit_begins,
+    event,
+    items,
+    number,
+    table,
+    text,
+)
 from supervisor.world.harness.plugins import pi_extension
 
 _EXTENSION = "leasehold-pi.ts"
@@ -19,7 +29,7 @@ _OWN_SETTINGS = {"retry": {"provider": {"maxRetries": 0}}}
 _EDITS = frozenset({"edit", "write"})
 
 
-class Pi:
+class Pi(Direct):
     """Takes an extension by flag."""
 
     name = "pi"
@@ -29,32 +39,22 @@ class Pi:
     stop = "TERM"
     can = frozenset({"hooks", "resume", "usage", "cost"})
 
-    def version(self, program: tuple[str, ...]) -> list[str]:
-        """Return the command that prints the version."""
-        return plain_version(program)
-
-    def real(self, found: Path) -> tuple[str, ...]:
-        """Return the program itself."""
-        return (str(found),)
-
     def prepare(self, start: Start) -> Prepared:
         """Return how a session is started; the brief comes on standard input."""
         argv = [*start.program, "-p", "--mode", "json"]
         if start.resume:
             argv += ["--session", start.resume]
-        if start.model:
-            argv += ["--model", start.model]
+        argv += start.model_words()
         files: dict[str, bytes] = {}
         if start.hook:
             files[_EXTENSION] = pi_extension(start.hook)
             argv += ["-e", str(start.home / _EXTENSION)]
-        env = {"PI_OFFLINE": "1", "PI_TELEMETRY": "0"}
-        links: dict[str, Path] = {}
+        kept = (".pi/agent/auth.json", ".pi/agent/models.json")
+        home, links = own_home(start, kept, keep=(".pi/agent/sessions",))
+        env = home | {"PI_OFFLINE": "1", "PI_TELEMETRY": "0"}
         over: dict[str, Path] = {}
         if start.own:
-            kept = (".pi/agent/auth.json", ".pi/agent/models.json")
-            more, links = own_home(start, kept, keep=(".pi/agent/sessions",))
-            env |= more | {"PI_CODING_AGENT_DIR": str(start.home / ".pi/agent")}
+            env["PI_CODING_AGENT_DIR"] = str(start.home / ".pi/agent")
             files[_SETTINGS] = as_json(_OWN_SETTINGS)
             over[_SETTINGS] = start.user / _SETTINGS
         return Prepared((*argv, *start.args), env, files, links, over)
@@ -109,15 +109,11 @@ def _message(message: dict[str, Any], reading: Reading) -> None:
 def _call(found: dict[str, Any], reading: Reading) -> None:
     tool, given = text(found, "toolName"), found.get("args")
     reading.call(tool, about(given))
-    path = text(given, "path", "file_path")
-    if tool in _EDITS and path:
-        reading.own.setdefault("edits", {})[text(found, "toolCallId")] = path
+    if tool in _EDITS:
+        edit_begins(reading, text(found, "toolCallId"), text(given, "path", "file_path"))
 
 
 def _called(found: dict[str, Any], reading: Reading) -> None:
-    path = reading.own.get("edits", {}).pop(text(found, "toolCallId"), "")
-    if found.get("isError"):
-        result = items(table(found, "result"), "content")
-        reading.note("tool_error", text(result[0], "text") if result else "")
-    elif path:
-        reading.touch(path)
+    result = items(table(found, "result"), "content")
+    words = text(result[0], "text") if result else ""
+    call_ends(reading, text(found, "toolCallId"), words if found.get("isError") else None)

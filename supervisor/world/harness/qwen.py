@@ -8,7 +8,7 @@ from typing import Any
 
 from supervisor.core.sessions.reading import Reading, Verdict, VerdictKind
 from supervisor.world.harness import claude_events
-from supervisor.world.harness.adapter import Prepared, Start, plain_version
+from supervisor.world.harness.adapter import Direct, Prepared, Start
 from supervisor.world.harness.failures import judge
 from supervisor.world.harness.homes import own_home
 from supervisor.world.harness.lines import as_json
@@ -21,7 +21,7 @@ _WAITS = re.compile(
 )  # said of 429 and 529
 
 
-class Qwen:
+class Qwen(Direct):
     """Prints what Claude Code prints; its settings of highest rank come from a file that the environment names."""
 
     name = "qwen"
@@ -30,10 +30,6 @@ class Qwen:
     tested = "0.24.4"
     stop = "TERM"
     can = frozenset({"hooks", "mcp", "resume", "usage", "preset_id", "max_turns"})
-
-    def version(self, program: tuple[str, ...]) -> list[str]:
-        """Return the command that prints the version."""
-        return plain_version(program)
 
     def real(self, found: Path) -> tuple[str, ...]:
         """Return the agent: `qwen` itself is a parent that hands no signal on."""
@@ -48,21 +44,17 @@ class Qwen:
     def prepare(self, start: Start) -> Prepared:
         """Return how a session is started; the brief comes on standard input."""
         argv = [*start.program, "--yolo", "-o", "stream-json"]
-        argv += ["--resume", start.resume] if start.resume else ["--session-id", start.native]
-        if start.model:
-            argv += ["--model", start.model]
+        argv += start.session_words()
+        argv += start.model_words()
         if "OPENAI_API_KEY" in start.env:
             argv += ["--auth-type", "openai"]
-        env = {
+        home, links = own_home(start, (".qwen/oauth_creds.json",), keep=(".qwen/projects", ".qwen/tmp"))
+        env = home | {
             "QWEN_CODE_NO_RELAUNCH": "true",
             "QWEN_CODE_SYSTEM_SETTINGS_PATH": str(start.home / _SETTINGS),
             "QWEN_CODE_SUPPRESS_YOLO_WARNING": "1",
             "QWEN_CODE_UNATTENDED_RETRY": "1",  # else it waits at a limited server without a word
         }
-        links: dict[str, Path] = {}
-        if start.own:
-            more, links = own_home(start, (".qwen/oauth_creds.json",), keep=(".qwen/projects", ".qwen/tmp"))
-            env |= more
         return Prepared((*argv, *start.args), env, {_SETTINGS: as_json(_settings(start))}, links)
 
     def hear(self, line: bytes, reading: Reading) -> None:
