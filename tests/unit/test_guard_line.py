@@ -20,7 +20,7 @@ class Loop:
     def __init__(self) -> None:
         self._callbacks: dict[int, Callable[[int], None]] = {}
 
-    def watch(self, fd: int, _mask: int, callback: Callable[[int], None]) -> None:
+    def watch_swift(self, fd: int, _mask: int, callback: Callable[[int], None]) -> None:
         self._callbacks[fd] = callback
 
     def listen_for(self, fd: int, mask: int) -> None:

@@ -132,9 +132,12 @@ class Claims:
         self._line.close()
 
     def _verdict(self, answer: Answer) -> Verdict:
-        match answer:
-            case {"result": {"token": int(token), "granted_at": float(granted_at)}}:
+        result = answer.get("result") if answer is not None else None
+        if isinstance(result, dict):
+            token, granted_at = result.get("token"), result.get("granted_at")
+            if isinstance(token, int) and isinstance(granted_at, float):
                 return Leased(token, granted_at)
+        match answer:
             case None:
                 return Away(
                     f"the supervisor at {self._line.path} does not answer, or does not know yet who holds what"

@@ -95,7 +95,7 @@ class Guard:
         self._poll = select.poll()
         self._poll.register(listener.fd, select.POLLIN)
         self.account = Account()
-        loop.watch(listener.fd, select.POLLIN, self._ready)
+        loop.watch_swift(listener.fd, select.POLLIN, self._ready)
 
     def report(self) -> dict[str, object]:
         """Return the level that the session runs at, and what the guard has done so far."""

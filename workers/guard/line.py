@@ -115,7 +115,7 @@ class Line:
         self._socket = line
         self._received.clear()
         self._unsent = bytearray(b"".join(question.line for question in self._open.values()))
-        self._loop.watch(line.fileno(), select.POLLIN, self._ready)
+        self._loop.watch_swift(line.fileno(), select.POLLIN, self._ready)
         self._send(b"")
 
     def _send(self, line: bytes) -> None:

@@ -8,6 +8,7 @@ import struct
 
 PATH_MAX = 4096  # bytes, with the NUL: linux/limits.h
 _PAGE = os.sysconf("SC_PAGESIZE")
+_FIRST = 256  # bytes of the first look at a text: hardly a path is longer
 _ADDRESS = (1 << 56) - 1  # what is above may be a tag, which the kernel takes off too
 
 # One buffer for all: the worker has one thread, and copies out what it keeps.
@@ -59,15 +60,17 @@ class Memory:
         """
         address &= _ADDRESS
         found = b""
+        most = _FIRST
         while len(found) < limit:
             at = address + len(found)
-            piece = self._read(at, min(_PAGE - at % _PAGE, limit - len(found)))
+            piece = self._read(at, min(_PAGE - at % _PAGE, limit - len(found), most))
             if not piece:
                 return None
             end = piece.find(b"\0")
             if end >= 0:
                 return found + piece[:end]
             found += piece
+            most = limit
         return None
 
     def word(self, address: int, size: int) -> int | None:

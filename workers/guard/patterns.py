@@ -55,6 +55,10 @@ class Patterns:
         else:
             self._any = True
 
+    def is_empty(self) -> bool:
+        """Tell whether there is no pattern at all."""
+        return not (self._any or self._names or self._ends or self._pairs)
+
     def may_match(self, path: bytes) -> bool:
         """Tell whether a pattern could match the path or a folder that it lies in."""
         if self._any:

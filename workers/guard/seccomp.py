@@ -28,6 +28,7 @@ _CONTINUE = 1
 
 _NOTIFICATION = struct.Struct("=QIIiIQ6Q")
 _RESPONSE = struct.Struct("=QqiI")
+_ID = struct.Struct("=Q")
 _CLEAN = bytes(_NOTIFICATION.size)
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -71,7 +72,7 @@ class Listener:
     def waits(self, call: Held) -> bool:
         """Tell whether the task still waits for this answer: else its id may be another task's by now."""
         try:
-            fcntl.ioctl(self.fd, _ID_VALID, struct.pack("=Q", call.id))
+            fcntl.ioctl(self.fd, _ID_VALID, _ID.pack(call.id))
         except OSError:
             return False
         return True

@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 class Loop:
     """Descriptors with what to do when they are ready, and the signals that wake the process."""
 
-    __slots__ = ("_callbacks", "_poll", "_signals", "_timer")
+    __slots__ = ("_callbacks", "_poll", "_signals", "_swift", "_timer")
 
     def __init__(self, on_signal: Callable[[Received], None], numbers: tuple[int, ...]) -> None:
         self._poll = select.poll()
         self._callbacks: dict[int, Callable[[int], None]] = {}
+        self._swift: set[int] = set()
         self._timer = BootTimer()
         self.watch(self._timer.fd, select.POLLIN, lambda _mask: self._timer.acknowledge())
         self._signals = Signals(numbers)
@@ -32,6 +33,11 @@ class Loop:
         self._callbacks[fd] = callback
         self._poll.register(fd, mask)
 
+    def watch_swift(self, fd: int, mask: int, callback: Callable[[int], None]) -> None:
+        """Watch what a program of the session waits for: see `turn`."""
+        self.watch(fd, mask, callback)
+        self._swift.add(fd)
+
     def listen_for(self, fd: int, mask: int) -> None:
         """Change what a watched descriptor is watched for."""
         self._poll.modify(fd, mask)
@@ -39,15 +45,22 @@ class Loop:
     def forget(self, fd: int) -> None:
         """Stop watching a descriptor, before it is closed."""
         self._poll.unregister(fd)
+        self._swift.discard(fd)
         del self._callbacks[fd]
 
-    def turn(self, due: float) -> None:
-        """Wait until something is ready or `due` (CLOCK_BOOTTIME) has come, and serve what is ready."""
+    def turn(self, due: float) -> bool:
+        """Wait until something is ready or `due` (CLOCK_BOOTTIME) has come, and serve what is ready.
+
+        Tell whether that was swift, all of it.
+        """
         self._timer.arm(due)
+        swift = True
         for fd, mask in self._poll.poll():
+            swift = swift and fd in self._swift
             callback = self._callbacks.get(fd)
             if callback is not None:
                 callback(mask)
+        return swift
 
     def pause(self, seconds: float) -> None:
         """Wait up to so many seconds, less when a signal arrives; serve nothing."""

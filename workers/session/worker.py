@@ -120,7 +120,8 @@ class Worker:
         while not isinstance(self.state, Over):
             retry_at = self.halting.next_at if self.halting else FOREVER
             due = min(life.next_due(self.state), self._logs.check_at, self._guard.due(), retry_at)
-            self._loop.turn(due)
+            while self._loop.turn(due) and self._guard.due() >= due:
+                pass  # a program of the session writes one file after the other, and nothing else happens
             requests.attempt_pause(self)
             # Else only a held call was served, as a program writes one file after the other.
             if boottime() >= due:
