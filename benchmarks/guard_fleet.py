@@ -126,9 +126,14 @@ def _environ(folder: Path) -> dict[str, str]:
     )
 
 
+def fleet_file(number: int) -> str:
+    """Return the path of the checkouts' file with this number."""
+    return f"src/d{number % 50}/f{number}.txt"
+
+
 def _checkout(root: Path, files: int, environ: dict[str, str]) -> None:
     for number in range(files):
-        path = root / f"src/d{number % 50}/f{number}.txt"
+        path = root / fleet_file(number)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"file {number}\n" * 40, encoding="utf-8")
         # An index of the same second as its files makes git read them all again at each status.

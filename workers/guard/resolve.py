@@ -16,6 +16,7 @@ from workers.guard.walk import Walk
 AT_FDCWD = -100
 _DEPTH = 256  # folders between a file and the root of its repository
 _PATH = os.O_PATH | os.O_CLOEXEC
+_FOLDER = _PATH | os.O_DIRECTORY
 _NOWHERE = (b"", b".", b"..")
 
 # Written by every shell and never in a repository: passed without a look at the disk.
@@ -95,11 +96,13 @@ class Eyes:
             or (path.startswith(_TERMINALS) and b"/" not in path[len(_TERMINALS) :])
         ):
             return None
-        if b"/" not in path and path not in _NOWHERE:
-            found = self._beside(task, directory, path, follow=follow)
-            if found is not None:
-                return found
         start = _start(task, directory, path)
+        if b"/" in path:
+            found = self._straight(start, path, follow=follow)
+        else:
+            found = self._beside(task, start, path, follow=follow)
+        if found is not None:
+            return found
         try:
             at = os.open(start, _PATH)
         except OSError:
@@ -125,9 +128,39 @@ class Eyes:
         finally:
             os.close(fd)
 
-    def _beside(self, task: int, directory: int, name: bytes, *, follow: bool) -> Found | None:
+    def _straight(self, start: bytes, path: bytes, *, follow: bool) -> Found | None:
+        """Find what lies where the path says by its very words; `None` when that does not settle it.
+
+        A link of /proc/self would be this process's own, but what it leads to has another name or lies elsewhere.
+        """
+        is_absolute = path.startswith(b"/")
+        if not is_absolute:
+            path = b"/" + path
+        elif not self._below(path):
+            return None
+        head, _, base = path.rpartition(b"/")
+        if base in _NOWHERE:
+            return None
+        try:
+            status = os.lstat(start + path)
+            if follow and stat.S_ISLNK(status.st_mode):
+                return None
+        except FileNotFoundError:
+            status = None
+        except OSError:
+            return None
+        try:
+            folder = _name_at(start + head)
+        except OSError:
+            return None
+        if not (folder == head if is_absolute else folder.endswith(head)) or not self._below(folder):
+            return None
+        return folder + b"/" + base, status
+
+    def _beside(self, task: int, start: bytes, name: bytes, *, follow: bool) -> Found | None:
         """Find a bare name with two looks instead of four; `None` when that does not settle it."""
-        start = _start(task, directory, name)
+        if name in _NOWHERE:
+            return None
         try:
             status = os.lstat(start + b"/" + name)
             if follow and stat.S_ISLNK(status.st_mode):
@@ -292,6 +325,14 @@ def _start(task: int, directory: int, path: bytes) -> bytes:
 def _name(fd: int) -> bytes | None:
     found = os.readlink(b"/proc/self/fd/%d" % fd)
     return found if found.startswith(b"/") else None  # pipes and sockets have names like "pipe:[1]"
+
+
+def _name_at(folder: bytes) -> bytes:
+    fd = os.open(folder, _FOLDER)
+    try:
+        return os.readlink(b"/proc/self/fd/%d" % fd)
+    finally:
+        os.close(fd)
 
 
 def _status(base: bytes, folder: int) -> os.stat_result | None:
