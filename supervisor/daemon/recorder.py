@@ -153,12 +153,20 @@ class Recorder:
         changes = self._memory.changes()
         ticket = self._journal.submit([*entries, *changes])
         if changes:
-            ticket.add_done_callback(self._written)
+            ticket.add_done_callback(self._memory_written)
+        if self.latest:
+            newest = self._seq
+            ticket.add_done_callback(lambda ticket: self._events_written(ticket, newest))
         return ticket
 
-    def _written(self, ticket: Ticket) -> None:
+    def _memory_written(self, ticket: Ticket) -> None:
         if isinstance(ticket.error, EntryRefusedError | JournalOverflowError):
             self._memory.forget_written()
+
+    def _events_written(self, ticket: Ticket, newest: int) -> None:
+        """Let go of the events that the journal has now: those of a storm name a thousand files each."""
+        while ticket.error is None and self.latest and (self.latest[0].seq or 0) <= newest:
+            self.latest.popleft()
 
 
 def session_row(session: Session) -> SessionRow:

@@ -491,7 +491,7 @@ ASKS = """
     line.connect(os.environ["LEASEHOLD_SOCKET"])
     answers = []
     with line.makefile("rw") as file:
-        for number, path in enumerate(["plain", "plain", "src/below", "u\\u0308", "held", ".git/config"]):
+        for number, path in enumerate(["plain", "plain", "src/below", "u\\u0308", "[id].ts", "held", ".git/config"]):
             params = {"token": os.environ["LEASEHOLD_TOKEN"], "path": path}
             file.write(json.dumps({"jsonrpc": "2.0", "id": number, "method": "guard.write", "params": params}) + "\\n")
             file.flush()
@@ -508,7 +508,7 @@ def test_one_free_file_is_leased_in_few_words_and_any_other_answered_as_a_claim(
     site.run("launch", "--task", "a")
     site.wait_for("session.ended")
 
-    plain, again, below, foreign, held, gits = json.loads((site.root / "answers").read_text())
+    plain, again, below, foreign, special, held, gits = json.loads((site.root / "answers").read_text())
 
     assert set(plain["result"]) == {"token", "granted_at"}
     assert again["result"] == plain["result"]
@@ -517,5 +517,7 @@ def test_one_free_file_is_leased_in_few_words_and_any_other_answered_as_a_claim(
     ((_, file, _, token, _),) = foreign["result"]["leases"]
     assert (file["kind"], file["key"]) == ("file", "\u00fc")
     assert token > plain["result"]["token"]
+    ((_, bracketed, *_),) = special["result"]["leases"]
+    assert (bracketed["text"], bracketed["key"]) == ("\\[id].ts", "[id].ts")
     assert held["error"]["data"]["reason"] == "held"
     assert gits["error"]["data"]["reason"] == "scope"

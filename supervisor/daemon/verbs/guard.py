@@ -107,7 +107,7 @@ class GuardVerbs:
         if lease is None:
             return self._claim(session, repo, claims.Claim((path,)), params.wait)
         scope = lease.scope
-        if scope.kind is _FILE and scope.key == params.path:
+        if scope.kind is _FILE and scope.key == scope.text == params.path:
             return Leased(lease.token, lease.granted_at)
         return _written((lease,))
 
