@@ -96,3 +96,42 @@ def test_promise_6_without_the_guard_gits_hook_keeps_these_branches_too(apart):
     assert branches(apart) == before, said
     assert "code 0" not in said
     assert apart.git("branch", "--list", "old") == ""
+
+
+@pytest.mark.parametrize("guard", ["auto", "off"])
+def test_promise_6_the_branch_of_a_humans_linked_work_tree_stays_where_it_is(apart, tmp_path, guard):
+    config = apart.root / ".leasehold/config.toml"
+    config.write_text(config.read_text() + f'\n[guard]\nmode = "{guard}"\n')
+    apart.git("worktree", "add", "-q", "-b", "theirs", str(tmp_path / "theirs"), "old")
+    before = apart.git("rev-parse", "theirs")
+    alias = "git symbolic-ref refs/heads/theirs refs/heads/main; echo code $?;" if guard == "auto" else ""
+    script(
+        apart,
+        "only",
+        "git update-ref refs/heads/theirs main; echo code $?; git update-ref -d refs/heads/theirs; echo code $?; "
+        f"git push -q . main:theirs; echo code $?; {alias} exit 75",
+    )
+
+    apart.start()
+    apart.wait_for("session.ended", task="only")
+
+    said = output(apart, "only")
+    assert apart.git("rev-parse", "theirs") == before, said
+    assert "code 0" not in said
+    assert f"theirs: the work tree {tmp_path / 'theirs'} is on this branch" in said
+
+
+def test_a_session_commits_in_a_linked_work_tree_that_it_made(apart, tmp_path):
+    script(
+        apart,
+        "only",
+        f"set -ex; git worktree add -q -b helper {tmp_path}/helper; cd {tmp_path}/helper; echo x > new.txt; git add new.txt; "
+        "git commit -qm New; git commit -q --amend -m Newer; git reset -q --hard HEAD; git rebase -q HEAD~1; "
+        "echo all of it; exit 75",
+    )
+
+    apart.start()
+    apart.wait_for("session.ended", task="only")
+
+    assert "all of it" in output(apart, "only").splitlines(), output(apart, "only")
+    assert apart.git("log", "-1", "--format=%s", "helper").strip() == "Newer"

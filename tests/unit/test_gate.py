@@ -131,7 +131,18 @@ def test_a_policy_can_be_replaced_while_sessions_run(house, work):
 
 def take_away(house, branch):
     update = gate.Update(f"refs/heads/{branch}", "1" * 40, "0" * 40, ())
-    verdict, _ = gate.gate(house.tables, house.session("a"), [update], house.now, checked_out="main")
+    return judged(house, update)
+
+
+TREES = {
+    "main": gate.WorkTree("/srv/app", checkout=True),
+    "theirs": gate.WorkTree("/home/me/theirs"),
+    "committing": gate.WorkTree("/home/me/committing", commits=True),
+}
+
+
+def judged(house, update):
+    verdict, _ = gate.gate(house.tables, house.session("a"), [update], house.now, checked_out=TREES)
     return verdict
 
 
@@ -147,3 +158,25 @@ def test_promise_6_the_branch_of_the_checkout_and_those_of_sessions_are_not_dele
     assert isinstance(others, gate.Blocked)
     assert others.lines == ("leasehold/s9: the branch of another session",)
     assert take_away(house, "topic") == gate.Passed()
+
+
+def test_promise_6_the_branch_of_a_linked_work_tree_is_neither_deleted_nor_moved_from_elsewhere(house, work):
+    house.offer(work("a"))
+    house.fill()
+
+    gone = take_away(house, "theirs")
+    moved, committed = (
+        judged(house, gate.Update(f"refs/heads/{name}", "1" * 40, "2" * 40, ("a",)))
+        for name in ("theirs", "committing")
+    )
+
+    assert isinstance(gone, gate.Blocked)
+    assert gone.lines == (
+        "theirs: the work tree /home/me/theirs is on this branch, so no session deletes or renames it",
+    )
+    assert isinstance(moved, gate.Blocked)
+    assert moved.lines == (
+        "theirs: the work tree /home/me/theirs is on this branch, so it moves by commits that are made there only",
+    )
+    assert isinstance(committed, gate.Passed)
+    assert isinstance(take_away(house, "committing"), gate.Blocked)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
 
@@ -33,7 +34,7 @@ async def test_a_commit_is_judged_once_every_worker_has_reported(house, work) ->
     house.started("a")
     session = house.session("a")
     authority = Authority(house)
-    verbs = LeaseVerbs(authority, None, None, lambda _work: None)  # type: ignore[arg-type]
+    verbs = LeaseVerbs(authority, SimpleNamespace(repos={}), None, lambda _work: None)  # type: ignore[arg-type]
     house.tables.wait_for_reports.add("other")
     asked = GateCheck(updates=())
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from supervisor.core.decisions.advance import entrust
@@ -38,6 +38,18 @@ class Update:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkTree:
+    """A work tree that is on a branch; `checkout`: it is the one that the configuration names.
+
+    `commits`: git is moving a branch from within it at this moment.
+    """
+
+    root: str
+    checkout: bool = False
+    commits: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Passed:
     """The update may happen; `discovered` are paths leased just now because nobody had them."""
 
@@ -54,14 +66,20 @@ class Blocked:
 
 
 def gate(
-    tables: Tables, session: Session, updates: Sequence[Update], now: Moment, *, checked_out: str = ""
+    tables: Tables,
+    session: Session,
+    updates: Sequence[Update],
+    now: Moment,
+    *,
+    checked_out: Mapping[str, WorkTree] | None = None,
 ) -> tuple[Passed | Blocked, list[Effect]]:
     """Judge the movement of branches by a session, all or nothing.
 
     A session with a branch of its own moves that as it likes: what is on it is judged when it is integrated.
-    `checked_out` is the branch that the repository's checkout is on, by its short name: nobody deletes that.
+    `checked_out` are the branches, by their short names, that work trees other than its own are on: nobody deletes these,
+    or moves them behind the back of who works there.
     """
-    if strangers := _not_its_branch(session, updates, checked_out):
+    if strangers := _not_its_branch(session, updates, checked_out or {}):
         return _block(tables, session, [update.ref for update in updates], strangers, 0, "branch")
     if session.intent.target:
         own = HEADS + branch_of(session.id)
@@ -90,21 +108,34 @@ def gate(
     return _pass(tables, session, updates, paths, tuple(free), now)
 
 
-def _not_its_branch(session: Session, updates: Sequence[Update], checked_out: str) -> list[str]:
+def needs_work_trees(session: Session, updates: Sequence[Update]) -> bool:
+    """Tell whether it matters for these updates which work trees are on which branches."""
+    return any(update.ref != HEADS + branch_of(session.id) or update.deletes for update in updates)
+
+
+def _not_its_branch(
+    session: Session, updates: Sequence[Update], checked_out: Mapping[str, WorkTree]
+) -> list[str]:
     """Return why branches may not be moved that only the integrator moves, or that others are on."""
     target = session.intent.target
     own = branch_of(session.id)
     lines = []
     for update in updates:
         name = update.ref.removeprefix(HEADS)
+        on = checked_out.get(name)
         if name == target:
             lines.append(
                 f"{name}: this session commits on its own branch {own}; what is on it comes into {name} when the session ends"
             )
         elif name.startswith(BRANCHES) and name not in {own, f"{own}-head"} and (target or update.deletes):
             lines.append(f"{name}: the branch of another session")
-        elif name == checked_out and update.deletes:
-            lines.append(f"{name}: the checkout is on this branch, so no session deletes or renames it")
+        elif on is not None and update.deletes:
+            who = "the checkout" if on.checkout else f"the work tree {on.root}"
+            lines.append(f"{name}: {who} is on this branch, so no session deletes or renames it")
+        elif on is not None and not on.commits and (target or not on.checkout):
+            lines.append(
+                f"{name}: the work tree {on.root} is on this branch, so it moves by commits that are made there only"
+            )
     return lines
 
 

@@ -225,7 +225,9 @@ class LeaseVerbs:
             gate.Update(update.ref, update.old, update.new, tuple(map(decode_path, update.paths)))
             for update in params.updates
         ]
-        on = self._checked_out(session.intent.repo) if any(update.deletes for update in updates) else ""
+        repo = self._shop.repos.get(session.intent.repo)
+        look = repo is not None and gate.needs_work_trees(session, updates)
+        on = checked_out(repo, session.id) if repo is not None and look else None
         verdict, effects = gate.gate(authority.tables, session, updates, authority.now(), checked_out=on)
         authority.do(effects)
         failpoint("gate.judged")
@@ -236,10 +238,6 @@ class LeaseVerbs:
                 {"lines": list(verdict.lines), "paths": list(verdict.paths[:100])},
             )
         return {"ok": True, "discovered": list(verdict.discovered)}
-
-    def _checked_out(self, name: str) -> str:
-        repo = self._shop.repos.get(name)
-        return checked_out(repo.git_dir) if repo is not None else ""
 
     # --- shared steps -------------------------------------------------------------------------------
 
