@@ -67,7 +67,7 @@ def test_a_first_write_gets_by_the_short_way_what_it_gets_by_the_long_one(
             house.tables.wait_for_reports.add("other")
     before = list(short.tables.broker.leases())
 
-    lease = first_write(short.tables, short.session(who), path, short.now)
+    lease = first_write(short.tables, short.session(who), path, short.now.mono)
     verdict, _, _ = claim(long.tables, long.session(who), Claim((path,)), 0.0, long.now)
 
     if lease is None:

@@ -185,8 +185,8 @@ def test_the_short_way_of_a_first_write_leases_the_same_as_the_long_one(house, w
     start(house, work, ("a", ("one", "src/")), ("b", ("two",)))
     session = house.session("a")
 
-    new = first_write(house.tables, session, "three", house.now)
-    held = first_write(house.tables, session, "src/deep", house.now)
+    new = first_write(house.tables, session, "three", house.now.mono)
+    held = first_write(house.tables, session, "src/deep", house.now.mono)
 
     assert new is not None
     assert new.scope == file_scope("three", "repo")
@@ -205,9 +205,9 @@ def test_the_short_way_of_a_first_write_changes_nothing_where_more_is_to_be_said
     a, c = house.session("a"), house.session("c")
     before = list(house.tables.broker.leases())
 
-    assert first_write(house.tables, a, "two", house.now) is None  # another's
-    assert first_write(house.tables, a, "uv.lock", house.now) is None  # nobody may
-    assert first_write(house.tables, c, "new", house.now) is None  # its task declares nothing
+    assert first_write(house.tables, a, "two", house.now.mono) is None  # another's
+    assert first_write(house.tables, a, "uv.lock", house.now.mono) is None  # nobody may
+    assert first_write(house.tables, c, "new", house.now.mono) is None  # its task declares nothing
     house.tables.wait_for_reports.add("other")
-    assert first_write(house.tables, a, "new", house.now) is None  # it is not known yet who holds what
+    assert first_write(house.tables, a, "new", house.now.mono) is None  # it is not known yet who holds what
     assert list(house.tables.broker.leases()) == before

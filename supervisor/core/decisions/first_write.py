@@ -5,20 +5,20 @@ from __future__ import annotations
 from supervisor.core.decisions.gate import declares_paths
 from supervisor.core.decisions.policy import StaleReads, Undeclared
 from supervisor.core.decisions.tables import Tables
-from supervisor.core.leases.lease import Granted, Lease, Mode, Want
+from supervisor.core.leases.lease import Lease
 from supervisor.core.leases.scope import covers, file_scope
-from supervisor.core.moment import Moment
 from supervisor.core.sessions.roster import Session
 
 # A member of an enum costs a descriptor call at each use; a module's name is looked up at once.
-_GRANT, _OFF, _EXCLUSIVE = Undeclared.GRANT, StaleReads.OFF, Mode.EXCLUSIVE
+_GRANT, _OFF = Undeclared.GRANT, StaleReads.OFF
 
 
 def first_write(
-    tables: Tables, session: Session, path: str, now: Moment, *, fold_case: bool = False
+    tables: Tables, session: Session, path: str, now: float, *, fold_case: bool = False
 ) -> Lease | None:
     """Lease one file where `claims.claim` would grant it and nothing else were to be said; `None`: ask that.
 
+    `now` is CLOCK_BOOTTIME in seconds: no other clock matters here, and reading both takes its time.
     What it grants is still to be noted. With `None` nothing has changed.
 
     Raises:
@@ -35,6 +35,4 @@ def first_write(
     repo = tables.policy.repos.get(name)
     if repo is not None and repo.exclude and any(covers(scope, path) for scope in repo.exclude):
         return None
-    want = Want(file_scope(path, name, fold_case=fold_case), _EXCLUSIVE)
-    result = tables.broker.acquire(session.id, (want,), now.mono)
-    return result.leases[0] if isinstance(result, Granted) else None
+    return tables.broker.acquire_one(session.id, file_scope(path, name, fold_case=fold_case), now)

@@ -21,6 +21,7 @@ from supervisor.daemon.dead_locks import free_at_turn, is_locked
 from supervisor.daemon.spawn import Spawn
 from supervisor.daemon.verbs.answers import lease_error, living
 from supervisor.daemon.workshop import Workshop
+from supervisor.world import clock
 from supervisor.world.control.caller import Caller
 from supervisor.world.control.errors import Code, RpcError
 from supervisor.world.control.later import Later
@@ -171,7 +172,7 @@ class GuardVerbs:
                 authority.tables,
                 session,
                 path,
-                authority.now(),
+                clock.boottime(),
                 fold_case=repo is not None and repo.fold_case,
             )
         except ScopeError as error:
