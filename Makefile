@@ -36,7 +36,7 @@ test-guard: $(STAMP)     ## each way to a held file, a held branch and git's own
 	@$(BIN)/python -m pytest -m guard tests/process
 
 test-harness: $(STAMP)   ## real agents from npm and PyPI against a scripted model; HARNESS='--harness-only claude,codex'
-	@$(BIN)/python -m pytest -m harness tests/harness $(HARNESS)
+	@$(BIN)/python -m pytest -o faulthandler_timeout=900 -m harness tests/harness $(HARNESS)
 
 test-system: $(STAMP)    ## boots a real systemd in namespaces and runs the service in it; needs root
 	@$(BIN)/python -m pytest -m system tests/system

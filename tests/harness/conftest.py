@@ -44,6 +44,36 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_MISSING] = {}
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Install what the chosen tests need before the first of them, and say so: it may take minutes."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if session.config.option.collectonly or reporter is None:
+        return
+    for rig in _needed(session):
+        try:
+            for package in rig.packages():
+                installed(package, reporter.write_line)
+        except UnavailableError as error:
+            session.config.stash[_MISSING][rig.name] = str(error)
+
+
+def _needed(session: pytest.Session) -> list[Rig]:
+    """Return the agents of the collected tests; one that asks for none of its own takes all that the run is for."""
+    needed: dict[str, Rig] = {}
+    for item in session.items:
+        if isinstance(item, pytest.Function) and "stage" in item.fixturenames:
+            rig = item.callspec.params.get("rig") if hasattr(item, "callspec") else None
+            needed |= {
+                each.name: each for each in ([rig] if isinstance(rig, Rig) else _chosen(session.config))
+            }
+    return list(needed.values())
+
+
+def _chosen(config: pytest.Config) -> list[Rig]:
+    names = config.getoption("--harness-only")
+    return [rig for rig in RIGS.values() if not names or rig.name in names.split(",")]
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     missing = config.stash[_MISSING]
     if missing:
@@ -54,9 +84,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "rig" in metafunc.fixturenames:
-        chosen = metafunc.config.getoption("--harness-only")
-        names = [name for name in RIGS if not chosen or name in chosen.split(",")]
-        metafunc.parametrize("rig", [RIGS[name] for name in names], ids=names)
+        rigs = _chosen(metafunc.config)
+        metafunc.parametrize("rig", rigs, ids=[rig.name for rig in rigs])
 
 
 @dataclass
@@ -91,17 +120,10 @@ class Stage:
 
     def available(self, *rigs: Rig) -> list[Rig]:
         """Return the agents that can be had here, of those that the run is for."""
-        chosen = self.request.config.getoption("--harness-only")
-        return [rig for rig in rigs if (not chosen or rig.name in chosen.split(",")) and self._install(rig)]
+        return [rig for rig in _chosen(self.request.config) if rig in rigs and self._install(rig)]
 
     def _install(self, rig: Rig) -> Path | None:
-        try:
-            if rig.fetches:
-                installed(rig.fetches[1])
-            return installed(rig.package)
-        except UnavailableError as error:
-            self.request.config.stash[_MISSING][rig.name] = str(error)
-            return None
+        return None if rig.name in self.request.config.stash[_MISSING] else installed(rig.package)
 
     def _rig(self, rig: Rig) -> dict[str, object]:
         install = self._install(rig)

@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,12 +51,13 @@ def cache() -> Path:
     return Path(base, "leasehold-test", "harness")
 
 
-def installed(package: Package) -> Path:
-    """Return the folder of an install, made now if it is not there; raises UnavailableError."""
+def installed(package: Package, said: Callable[[str], None] = lambda _line: None) -> Path:
+    """Return the folder of an install, made now if it is not there, which is `said`; raises UnavailableError."""
     place = cache() / f"{package.registry}-{package.name.strip('@').replace('/', '-')}-{package.version}"
     place.parent.mkdir(parents=True, exist_ok=True)
     with _alone(place.with_name(f"{place.name}.lock")):
         if not _complete(place, package):
+            said(f"installing {package.name} {package.version} from {package.registry} into {place}")
             shutil.rmtree(place, ignore_errors=True)  # half an install of a run that was interrupted
             _install(place, package)
             if not (place / package.program).exists():

@@ -36,6 +36,10 @@ class Rig:
     keys: dict[str, dict[str, object]] = field(default_factory=dict)  # of `SCENARIOS` -> what it needs set
     cannot: dict[str, str] = field(default_factory=dict)  # of `SCENARIOS` -> why
 
+    def packages(self) -> tuple[Package, ...]:
+        """Return all that is to be installed for it."""
+        return (self.package, self.fetches[1]) if self.fetches else (self.package,)
+
     @property
     def package(self) -> Package:
         """Return what to install: what the adapter says it was tested with."""

@@ -142,6 +142,8 @@ def test_another_package_s_adapter_is_found_and_one_that_is_none_is_refused(
         ("gemini", 173, [], "rate_limited"),
         ("gemini", 244, [], "unreachable"),
         ("gemini", 53, [], "max_turns"),
+        ("gemini", 41, [], "auth"),
+        ("qwen", 1, ['{"type":"result","subtype":"error_during_execution","is_error":true,"error":{"message":"No auth type is selected."}}'], "auth"),
         ("gemini", 0, ['{"type":"init","session_id":"x","model":"m"}'], "incomplete"),
         ("opencode", 1, ['{"type":"error","error":{"name":"APIError","data":{"message":"no","statusCode":401}}}'], "auth"),
         ("opencode", 1, ['{"type":"error","error":{"name":"APIError","data":{"message":"no","statusCode":429}}}'], "rate_limited"),

@@ -50,6 +50,9 @@ RICH = """\
         (PYTHON, "openai.APIConnectionError: Connection error."),
         (NODE, "Error: ENOSPC: no space left on device, write"),
         (RICH, "Connection error."),
+        ("\x1b[31merror:\x1b[0m unknown option '--x'\x07\n", "error: unknown option '--x'"),
+        ("╭─ Error ─────────╮\n│ No such option: --x │\n╰───────────────────╯\n", "No such option: --x"),
+        ("agent run [message]\n\nOptions:\n  --auto  approve\n          [boolean]\n", "agent run [message]"),
     ],
 )
 def test_it_is_the_last_that_speaks_of_an_error_and_is_no_part_of_a_trace(errors: str, line: str) -> None:

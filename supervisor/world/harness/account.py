@@ -80,4 +80,6 @@ def _stamp(path: Path, found: os.stat_result) -> str:
             return hashlib.blake2b(path.read_bytes()[: _SMALL + 1], digest_size=16).hexdigest()
         except OSError:
             return "unreadable"
+    if stat.S_ISDIR(found.st_mode):
+        return "folder"
     return f"{found.st_ino} {found.st_size} {found.st_mtime_ns}"

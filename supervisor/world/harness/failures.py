@@ -29,7 +29,7 @@ _WORDS = (
     (
         VerdictKind.AUTH,
         re.compile(
-            r"unauthori[sz]ed|unauthenticated|authentication|invalid[ _](?:x-)?api[ _-]?key|incorrect api key|api key not valid|not logged in|please run /login|permission[ _]denied.*api|credit balance",
+            r"unauthori[sz]ed|unauthenticated|authentication|\bauth (?:type|method)|invalid[ _](?:x-)?api[ _-]?key|incorrect api key|api key not valid|not logged in|please run /login|permission[ _]denied.*api|credit balance",
             re.IGNORECASE,
         ),
     ),

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from supervisor.core.sessions.last_words import telling_line
 from supervisor.core.sessions.reading import Reading, Verdict, VerdictKind
 from supervisor.world.harness.adapter import SESSION_VARIABLES, Direct, Prepared, Start
 from supervisor.world.harness.failures import fail, judge, kind_of
@@ -28,6 +29,7 @@ _KEPT = (
 )
 _EDITS = frozenset({"replace", "write_file", "edit"})
 _MAX_TURNS = 53
+_NO_LOGIN = 41
 _OWN_CODES = {400, 401, 403, 404, 429, 500, 502, 503, 504, 529}
 _BY_CODE = {status % 256: status for status in _OWN_CODES}
 
@@ -91,6 +93,9 @@ class Gemini(Direct):
         if reading.error in {None, VerdictKind.ERROR} and code:
             if code == _MAX_TURNS:
                 return Verdict(VerdictKind.MAX_TURNS, "Gemini CLI: the limit of its turns")
+            if code == _NO_LOGIN:
+                said = telling_line(reading.errors) or "it has no login"
+                return Verdict(VerdictKind.AUTH, f"Gemini CLI: {said[:300]}")
             if code in _BY_CODE:
                 status = _BY_CODE[code]
                 said = reading.error_text or f"HTTP status {status}"
