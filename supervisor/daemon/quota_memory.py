@@ -57,8 +57,9 @@ def _harness(row: SessionRow) -> str:
 def _remember_spending(starts: Starts, row: SessionRow, at: float) -> None:
     heard = ((row.ending or {}).get("evidence") or {}).get("heard") or {}
     told = [heard.get(name) for name in ("tokens_in", "tokens_out", "cost_usd")]
-    if told == [None, None, None]:
-        starts.told_nothing(_harness(row), at)
-        return
-    tokens_in, tokens_out, cost = (value or 0 for value in told)
-    starts.spend(_harness(row), at, int(tokens_in + tokens_out), float(cost))
+    tokens, cost = told[:2] == [None, None], told[2] is None
+    if tokens or cost:
+        starts.told_nothing(_harness(row), at, tokens=tokens, cost=cost)
+    tokens_in, tokens_out, spent = (value or 0 for value in told)
+    if tokens_in or tokens_out or spent:
+        starts.spend(_harness(row), at, int(tokens_in + tokens_out), float(spent))

@@ -87,6 +87,24 @@ def test_a_canary_that_meets_the_limit_again_makes_the_rest_longer(shared):
     assert shared.tables.resting["opus"].until - shared.now.wall == 2 * first
 
 
+def test_an_account_that_always_says_in_a_minute_is_asked_less_and_less_often(shared):
+    shared.fill()
+    for key in ("a", "b", "c"):
+        shared.end(key, 1, verdict=limited(shared.now.wall + 60))
+    waits = []
+    for _ in range(8):
+        began = shared.now.wall
+        while not (canary := shared.pass_time(10)):
+            pass
+        waits.append(shared.now.wall - began)
+        shared.end(canary[0], 1, verdict=limited(shared.now.wall + 60))
+
+    assert 60 <= waits[0] < 80
+    assert waits[1:] == sorted(waits[1:])
+    assert waits[-1] >= 1800
+    assert shared.standing("a") == "ready"
+
+
 def test_a_canary_that_an_operator_ended_proves_nothing_and_the_next_session_tries(shared):
     shared.fill()
     for key in ("a", "b", "c"):
@@ -298,11 +316,63 @@ def test_a_session_that_tells_nothing_of_its_use_is_counted_as_unknown_and_not_a
     assert starts.untold_of(quota, 1101.0) == 0
 
 
+def test_a_session_that_told_its_tokens_and_no_cost_is_unknown_to_a_quota_of_cost():
+    starts = Starts()
+    starts.told_nothing("sh", 1000.0, tokens=False, cost=True)
+
+    assert starts.untold_of(Quota("tokens", None, 100.0, ("sh",), tokens=10), 1050.0) == 0
+    assert starts.untold_of(Quota("cost", None, 100.0, ("sh",), cost_usd=10.0), 1050.0) == 1
+
+
+def test_a_quota_that_is_asked_late_counts_the_same_as_one_that_was_asked_all_along():
+    quota = Quota("daily", None, 1000.0, ("a", "b"), tokens=500, cost_usd=5.0)
+    asked, late = Starts(), Starts()
+    for number in range(300):
+        for starts in (asked, late):
+            starts.spend("ab"[number % 2], number * 17.0, number % 40, 0.01 * (number % 7))
+        asked.used(quota, number * 17.0)
+
+    for now in (5090.0, 5500.0, 6000.0, 9000.0):
+        assert late.used(quota, now) == asked.used(quota, now)
+
+
 def test_a_quota_is_free_again_when_enough_of_the_use_is_older_than_its_window():
     starts = Starts()
     quota = Quota("daily", None, 1000.0, ("sh",), tokens=100)
     for at, tokens in ((0.0, 50), (100.0, 30), (200.0, 60)):
         starts.spend("sh", at, tokens, 0.0)
 
-    assert starts.used(quota, 300.0).frees == 1000.0
-    assert starts.used(quota, 1000.5).frees is None
+    assert starts.used(quota, 300.0).frees == 1100.0
+    assert starts.used(quota, 1000.5).frees == 1100.0
+    assert starts.used(quota, 1100.5).frees is None
+
+
+def test_a_quota_that_was_used_up_waits_for_room_and_does_not_start_a_session_with_each_minute_that_grows_old():
+    starts = Starts()
+    quota = Quota("plan", None, 3600.0, ("sh",), tokens=1000)
+    begun, running = [], False
+    for second in range(0, 7200, 5):
+        now = 10_000.0 + second
+        if not running and starts.exhausted("sh", [quota], now) is None:
+            running = True
+            begun.append(second)
+        if running:
+            starts.spend("sh", now, 10, 0.0)
+            running = not starts.used(quota, now).overspent
+
+    assert begun[0] == 0
+    assert 3600 < begun[1] < 3900
+    assert len(begun) <= 6  # without that, 20 within ten minutes
+
+
+def test_a_session_that_a_quota_ended_does_not_count_for_the_cap_on_starts(new_house, work):
+    quota = Quota("plan", None, 60.0, ("sh",), tokens=10)
+    house = new_house(quotas=(quota,), retry=replace(RETRY, spawns=3))
+    house.offer(work("a", "a"))
+    house.fill()
+    for _ in range(6):
+        house.started("a")
+        house.take(hearing.heard(house.tables, house.session("a"), Mark(), Mark(tokens=10), house.now))
+        house.end("a", cause="quota")
+        assert house.standing("a") == "ready"
+        assert house.pass_time(61.0) == ["a"]

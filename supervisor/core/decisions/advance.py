@@ -209,7 +209,9 @@ def _track_after(tables: Tables, session: Session, track: Track, ending: Ending,
         )
     failures = track.attempts + counts_as_attempt(session, ending)
     standing = _standing_after(tables, session, ending, failures, now)
-    starts = tables.policy.retry.lately(track.starts, now.wall)
+    # a start that a quota ended is bounded by the quota
+    counted = track.starts[:-1] if ending.outcome is Outcome.OVER_QUOTA else track.starts
+    starts = tables.policy.retry.lately(counted, now.wall)
     if isinstance(standing, Ready | Cooling) and len(starts) >= tables.policy.retry.spawns:
         restless = retry.Restless(len(starts), tables.policy.retry.spawn_window)
         standing = Parked(f"{restless.sentence()}; last: {ending.sentence}", now.wall)

@@ -6,7 +6,6 @@ When the wall clock steps they step with it. Schedules do not: they follow the c
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import replace
 from typing import assert_never
 
@@ -32,17 +31,7 @@ def step(tables: Tables, seconds: float) -> list[Effect]:
     }
     tables.lane_state = {name: _moved(lane, seconds) for name, lane in tables.lane_state.items()}
     tables.all_lanes = _moved(tables.all_lanes, seconds)
-    tables.starts.by_harness = {
-        name: deque((at + seconds for at in starts), maxlen=starts.maxlen)
-        for name, starts in tables.starts.by_harness.items()
-    }
-    for entries in tables.starts.spent.values():
-        for entry in entries:
-            entry.at += seconds
-    tables.starts.untold = {
-        name: deque((at + seconds for at in ends), maxlen=ends.maxlen)
-        for name, ends in tables.starts.untold.items()
-    }
+    tables.starts.move(seconds)
     return effects
 
 

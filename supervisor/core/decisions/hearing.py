@@ -69,9 +69,8 @@ def keep_quotas(tables: Tables, harness: str, now: Moment) -> list[Effect]:
     for quota in tables.policy.quotas:
         if harness not in quota.harnesses or (quota.tokens is None and quota.cost_usd is None):
             continue
-        used = tables.starts.used(quota, now.wall)
-        if used.overspent:
-            effects += _end(tables, quota, used, now)
+        if tables.starts.overspent(quota, now.wall):
+            effects += _end(tables, quota, tables.starts.used(quota, now.wall), now)
     return effects
 
 
@@ -94,10 +93,10 @@ def _end(tables: Tables, quota: Quota, used: Used, now: Moment) -> list[Effect]:
 def ended(tables: Tables, session: Session, reading: Reading | None, now: Moment) -> list[Effect]:
     """Note what a session used in all, as far as its harness told, and hooks that it should have run."""
     missed = _miss_hooks(session) if reading is not None and reading.files else []
-    if reading is None or (
-        reading.tokens_in is None and reading.tokens_out is None and reading.cost_usd is None
-    ):
-        tables.starts.told_nothing(session.intent.harness, now.wall)
+    tokens = reading is None or (reading.tokens_in is None and reading.tokens_out is None)
+    cost = reading is None or reading.cost_usd is None
+    if tokens or cost:
+        tables.starts.told_nothing(session.intent.harness, now.wall, tokens=tokens, cost=cost)
     if reading is None or not reading.heard:
         return missed
     data = {

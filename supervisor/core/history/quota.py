@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import TypeVar
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from itertools import takewhile
+from typing import NamedTuple, TypeVar
 
 from supervisor.core.duration import format_duration
+from supervisor.core.history.meter import Meter, metered
 
 T = TypeVar("T")
 
@@ -30,7 +32,7 @@ class Quota:
     account: bool = False
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Spent:
     """Tokens and US dollars that were spent at about the same time; `at` is Unix seconds."""
 
@@ -39,12 +41,20 @@ class Spent:
     cost_usd: float
 
 
+class Untold(NamedTuple):
+    """A session that did not tell how many tokens it spent, or what they cost; `at` is Unix seconds."""
+
+    at: float
+    tokens: bool
+    cost: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Used:
     """What was used of a quota within its window.
 
-    `frees` is when (Unix seconds) it allows a start again, if it forbids one. `overspent` says in words which of tokens
-    and cost are used up; then living sessions have to end too.
+    `frees` is when (Unix seconds) it allows a start again, if it forbids one: once tokens or cost are used up, when a
+    quarter is free. `overspent` says in words which of them are used up now; then living sessions have to end too.
     """
 
     sessions: int
@@ -54,16 +64,25 @@ class Used:
     overspent: str = ""
 
 
+class _Meters(NamedTuple):
+    tokens: Meter
+    cost: Meter
+
+
+_NEVER = float("inf")
+
+
 @dataclass(slots=True)
 class Starts:
     """Instants (Unix seconds) of session starts per harness, and what its sessions spent, oldest first.
 
-    `untold` counts those ended sessions per harness that did not tell what they spent.
+    `untold` has the ended sessions per harness that did not tell all of what they spent.
     """
 
     by_harness: dict[str, deque[float]] = field(default_factory=dict)
     spent: dict[str, deque[Spent]] = field(default_factory=dict)
-    untold: dict[str, deque[float]] = field(default_factory=dict)
+    untold: dict[str, deque[Untold]] = field(default_factory=dict)
+    _meters: dict[Quota, _Meters] = field(default_factory=dict)
 
     def add(self, harness: str, at: float) -> None:
         """Count a start."""
@@ -73,43 +92,70 @@ class Starts:
         """Count what a session spent."""
         entries = self.spent.setdefault(harness, deque(maxlen=100_000))
         if entries and 0 <= at - entries[-1].at < _TOGETHER:
-            entries[-1].tokens += tokens
-            entries[-1].cost_usd += cost_usd
+            last = entries[-1]
+            entries[-1] = Spent(last.at, last.tokens + tokens, last.cost_usd + cost_usd)
         else:
             entries.append(Spent(at, tokens, cost_usd))
+        for quota, meters in self._meters.items():
+            if harness in quota.harnesses:
+                meters.tokens.add(at, tokens)
+                meters.cost.add(at, cost_usd)
 
-    def told_nothing(self, harness: str, at: float) -> None:
-        """Count a session that did not tell what it spent."""
-        self.untold.setdefault(harness, deque(maxlen=10_000)).append(at)
+    def told_nothing(self, harness: str, at: float, *, tokens: bool = True, cost: bool = True) -> None:
+        """Count a session that did not tell how many tokens it spent, or what they cost."""
+        self.untold.setdefault(harness, deque(maxlen=10_000)).append(Untold(at, tokens, cost))
 
     def precede(self, older: Starts) -> None:
         """Put what happened before all of this in front of it."""
         _put_before(self.by_harness, older.by_harness)
         _put_before(self.spent, older.spent)
         _put_before(self.untold, older.untold)
+        self._meters.clear()
+
+    def move(self, seconds: float) -> None:
+        """Move all of it by the `seconds` (negative: back) that the clock was set."""
+        for name, starts in self.by_harness.items():
+            self.by_harness[name] = deque((at + seconds for at in starts), maxlen=starts.maxlen)
+        for name, spent in self.spent.items():
+            moved = (replace(entry, at=entry.at + seconds) for entry in spent)
+            self.spent[name] = deque(moved, maxlen=spent.maxlen)
+        for name, untold in self.untold.items():
+            ends = (entry._replace(at=entry.at + seconds) for entry in untold)
+            self.untold[name] = deque(ends, maxlen=untold.maxlen)
+        self._meters.clear()
 
     def used(self, quota: Quota, now: float) -> Used:
         """Return what was used of a quota, and when it allows a start again if it is used up."""
-        starts = sorted(self._inside(self.by_harness, quota, now))
-        spent = sorted(self._spent_inside(quota, now), key=lambda entry: entry.at)
-        tokens = sum(entry.tokens for entry in spent)
-        cost = sum(entry.cost_usd for entry in spent)
-        frees: list[float] = []
-        overspent = ""
+        meters = self._metered(quota, now)
+        tokens, cost = round(meters.tokens.total), meters.cost.total
+        frees = [found for meter in meters if (found := meter.frees()) is not None]
+        since = now - quota.window
+        starts = [
+            at
+            for name in quota.harnesses
+            for at in takewhile(lambda at: at > since, reversed(self.by_harness.get(name, ())))
+        ]
         if quota.sessions is not None and len(starts) >= quota.sessions:
-            frees.append(starts[len(starts) - quota.sessions])
-        if quota.tokens is not None and tokens >= quota.tokens:
-            frees.append(_below(spent, [entry.tokens for entry in spent], quota.tokens))
+            frees.append(sorted(starts)[len(starts) - quota.sessions] + quota.window)
+        overspent = ""
+        if quota.tokens is not None and meters.tokens.overspent():
             overspent = f"{tokens} of {quota.tokens} tokens"
-        if quota.cost_usd is not None and cost >= quota.cost_usd:
-            frees.append(_below(spent, [entry.cost_usd for entry in spent], quota.cost_usd))
+        elif quota.cost_usd is not None and meters.cost.overspent():
             overspent = f"{cost:.2f} of {quota.cost_usd:.2f} USD"
-        until = max(frees) + quota.window if frees else None
-        return Used(len(starts), tokens, cost, until, overspent)
+        return Used(len(starts), tokens, cost, max(frees, default=None), overspent)
+
+    def overspent(self, quota: Quota, now: float) -> bool:
+        """Tell whether tokens or cost of a quota are used up now."""
+        return any(meter.overspent() for meter in self._metered(quota, now))
 
     def untold_of(self, quota: Quota, now: float) -> int:
-        """Return how many sessions within the window did not tell what they spent."""
-        return sum(1 for _ in self._inside(self.untold, quota, now))
+        """Return how many sessions within the window did not tell what the quota limits."""
+        return sum(
+            entry.at > now - quota.window
+            and ((entry.tokens and quota.tokens is not None) or (entry.cost and quota.cost_usd is not None))
+            for name in quota.harnesses
+            for entry in self.untold.get(name, ())
+        )
 
     def exhausted(self, harness: str, quotas: Iterable[Quota], now: float) -> tuple[Quota, float] | None:
         """Return the first quota that forbids another start of `harness`, and when it allows one again."""
@@ -120,15 +166,28 @@ class Starts:
                     return quota, used.frees
         return None
 
-    def _inside(self, by_harness: dict[str, deque[float]], quota: Quota, now: float) -> Iterator[float]:
-        return (at for name in quota.harnesses for at in by_harness.get(name, ()) if at > now - quota.window)
-
-    def _spent_inside(self, quota: Quota, now: float) -> Iterator[Spent]:
-        for name in quota.harnesses:
-            for entry in reversed(self.spent.get(name, ())):
-                if entry.at <= now - quota.window:
-                    break
-                yield entry
+    def _metered(self, quota: Quota, now: float) -> _Meters:
+        """Return the meters of a quota, made from all that is known the first time."""
+        meters = self._meters.get(quota)
+        if meters is None:
+            names = [name for name in quota.harnesses if name in self.spent]
+            spent = sorted(
+                (entry for name in names for entry in self.spent[name]), key=lambda entry: entry.at
+            )
+            tokens = metered(
+                _NEVER if quota.tokens is None else quota.tokens,
+                quota.window,
+                ((entry.at, entry.tokens) for entry in spent),
+            )
+            cost = metered(
+                _NEVER if quota.cost_usd is None else quota.cost_usd,
+                quota.window,
+                ((entry.at, entry.cost_usd) for entry in spent),
+            )
+            meters = self._meters[quota] = _Meters(tokens, cost)
+        for meter in meters:
+            meter.advance(now)
+        return meters
 
 
 def limits_of(quota: Quota, used: Used) -> str:
@@ -146,13 +205,3 @@ def limits_of(quota: Quota, used: Used) -> str:
 def _put_before(mine: dict[str, deque[T]], theirs: dict[str, deque[T]]) -> None:
     for name, entries in theirs.items():
         mine[name] = deque((*entries, *mine.get(name, ())), maxlen=entries.maxlen)
-
-
-def _below(spent: list[Spent], amounts: Sequence[float], limit: float) -> float:
-    """Return the instant of the entry with whose end the sum of the later ones falls below `limit`."""
-    left = sum(amounts)
-    for entry, amount in zip(spent, amounts, strict=True):
-        left -= amount
-        if left < limit:
-            return entry.at
-    return spent[-1].at

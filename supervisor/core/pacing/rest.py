@@ -68,6 +68,9 @@ def asked_for(
     if at is None or at <= now:
         return held_up(before, policy, why, seed, now, Trouble.ACCOUNT)
     wait = min(at - now, LONGEST)
+    if before is not None and before.over(now) and not before.proved():
+        # It told an hour that was not true. One that goes on so is asked less and less often.
+        wait = max(wait, backoff(before.failures + 1, policy.base, policy.cap, policy.jitter_share, seed))
     until = now + wait + min(wait * _LATE_SHARE, _LATE_MOST) * unit_hash(seed)
     if before is not None and not before.over(now):
         if before.until is None or before.until >= now + wait:
