@@ -18,7 +18,7 @@ def reload(ctx: click.Context, as_json: bool) -> None:  # noqa: FBT001
     if as_json:
         print_json(found)
         return
-    click.echo(f"generation {found['generation']}")
+    click.echo(f"configuration and task sources are read (generation {found['generation']})")
     for change in found["changes"]:
         click.echo(f"  {change}")
     for change in found["at_restart"]:

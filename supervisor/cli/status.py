@@ -41,7 +41,11 @@ def lines(found: dict[str, Any]) -> list[str]:
         f"tasks        {_counts(found['tasks'])}",
         f"leases       {found['leases']} held, {found['lease_waiters']} waiting",
         f"collisions   {collisions(found['collisions'])}",
-        f"ranking      {found['ranking']}: {', '.join(found['ranked_first']) or 'no task is ready'}",
+        f"next up      {', '.join(found['ranked_first']) or 'no task is ready'} (ranking {found['ranking']})",
+    ]
+    text += [
+        f"CONFIG       not in force: {problem}; correct it and run `leasehold reload`"
+        for problem in found["config_refused"]
     ]
     if late := found["waiting_for_reports"]:
         text.append(f"recovering   nothing is granted before these have reported: {', '.join(late)}")
@@ -66,7 +70,9 @@ def lines(found: dict[str, Any]) -> list[str]:
         text.append(f"DISK         {found['disk']}")
     for repo, paths in found["orphans"].items():
         shown = ", ".join(paths[:5]) + (" …" if len(paths) > 5 else "")
-        text.append(f"orphans      {repo}: uncommitted, of no session: {shown}")
+        text.append(
+            f"orphans      {repo}: uncommitted, of no session: {shown}; deal with them, then `leasehold reload`"
+        )
     if found["plateau_warning"]:
         text.append(f"warning      {found['plateau_warning']['sentence']}")
     if found["journal_failure"]:

@@ -88,6 +88,7 @@ class Reloader:
             await require_confinement(settings)
         except (ConfigError, RepositoryError, ScopeError, ScheduleError, LevelError) as error:
             problems = list(error.problems) if isinstance(error, ConfigError) else [str(error)]
+            self._situation.refused = problems
             data = {"by": by, "problems": problems, "generation": self._situation.generation}
             authority.do([Note("supervisor.reload_refused", data=data)])
             text = f"{problems[0]}" + (f" (and {len(problems) - 1} more)" if len(problems) > 1 else "")
@@ -110,6 +111,7 @@ class Reloader:
         self._spent.look_back(authority.now())
         authority.tables.recent.window = policy.selection.recent_window
         self._situation.generation += 1
+        self._situation.refused = []
         failpoint("reload.in_force")
         await self._sources.read_all()
         await look_for_orphans(authority, self._situation, repos, set_apart(self._sources, settings))

@@ -15,7 +15,7 @@ from supervisor.world.footing import Footing
 class Situation:
     """`generation` counts the configurations in force since the start, refused ones not.
 
-    `started_at` is in Unix seconds, `footing` what the host
+    `refused` has the problems for which the last reload kept the earlier configuration. `started_at` is in Unix seconds, `footing` what the host
     was found to offer. `last_signal` says which signal was acknowledged last, when, and
     what came of it. `orphans` are the uncommitted files per repository that belong to no session.
     `strays` says of each session that lives without the journal's knowledge what it is and how it is ended; `unknown` says why of each session whose
@@ -26,6 +26,7 @@ class Situation:
     started_at: float
     footing: Footing
     generation: int = 1
+    refused: list[str] = field(default_factory=list)
     last_signal: dict[str, Any] | None = None
     orphans: dict[str, tuple[str, ...]] = field(default_factory=dict)
     strays: dict[str, str] = field(default_factory=dict)

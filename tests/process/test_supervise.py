@@ -6,9 +6,12 @@ import itertools
 import json
 import os
 import signal
+import subprocess
 from pathlib import Path
 
 import pytest
+
+from tests.process.conftest import LIMIT
 
 pytestmark = pytest.mark.process
 
@@ -236,10 +239,32 @@ def test_hangup_with_a_broken_config_keeps_the_last_good_one_and_says_so(site):
     status = site.ask("status")
     assert status["generation"] == 1
     assert "kept as it was" in status["last_signal"]["answer"]
+    assert status["config_refused"] == event["data"]["problems"]
+    assert "CONFIG       not in force: " in site.run("status").stdout
     config.write_text(good + "\n[supervisor]\nmax_sessions = 3\n")
     process.send_signal(signal.SIGHUP)
     assert site.wait_for("supervisor.reloaded")["data"]["changes"] == ["supervisor.max_sessions: 4 -> 3"]
     assert site.ask("status")["slots"]["of"] == 3
+    assert site.ask("status")["config_refused"] == []
+
+
+def test_a_drain_that_waits_says_for_whom_and_returns_when_the_last_session_has_ended(site):
+    site.task("a", "a.txt")
+    site.configure(WAIT)
+    site.start()
+    session = site.wait_for("session.running")["session"]
+    with subprocess.Popen(
+        site.command("drain", "--wait"),
+        cwd=site.root, env=site.environ, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as waiting:  # fmt: skip
+        assert waiting.stderr is not None
+        told = waiting.stderr.readline()
+        site.run("session", "kill", session)
+        said = waiting.communicate(timeout=LIMIT)[0]
+
+    assert told.startswith(f"leasehold: draining; waiting for {session} (a, ")
+    assert waiting.returncode == 0
+    assert said == "drained: no session runs, and none is started before `leasehold resume`\n"
 
 
 def test_usr1_reads_priorities_again_and_the_next_start_follows_the_new_ranking(site):

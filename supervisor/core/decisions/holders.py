@@ -22,7 +22,10 @@ def describe(tables: Tables, conflict: Conflict, now: Moment) -> str:
         word, since = "awaited", conflict.asked_at
     age = format_duration(max(0.0, now.mono - since))
     if holder is None:
-        return f"{word} by {conflict.holder} for {age}"
+        whose = (
+            f"{ORPHANS} (uncommitted files of no session)" if conflict.holder == ORPHANS else conflict.holder
+        )
+        return f"{word} by {whose} for {age}"
     worker = holder.worker()
     pid = f", worker pid {worker.pid}" if worker else ""
     state = holder.life.state

@@ -97,6 +97,7 @@ class ReadingVerbs:
             "started_at": situation.started_at,
             "config": str(situation.config),
             "generation": situation.generation,
+            "config_refused": list(situation.refused),
             "last_signal": situation.last_signal,
             "admission": admission_name(tables.admission),
             "admission_why": getattr(tables.admission, "why", ""),
