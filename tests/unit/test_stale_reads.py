@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from supervisor.core.decisions.claims import Claim, claim
+from supervisor.core.decisions.first_write import first_write
 from supervisor.core.decisions.policy import Leases, StaleReads
 from supervisor.core.decisions.requests import LeaseRefusal
 from supervisor.core.decisions.stale import stale_reads
@@ -47,6 +48,26 @@ def test_a_change_since_the_session_began_is_told_once(house, work) -> None:
     assert "two: session other (task t) changed it 30s ago" in told[0]
     assert again == ()
     assert house.tables.collisions.stale_reads == 1
+
+
+def test_a_first_write_goes_the_short_way_but_where_a_change_is_to_be_told(house, work) -> None:
+    change(house, "before")
+    house.pass_time(5)
+    session = begin(house, work)
+    house.pass_time(5)
+    change(house, "own", session.id)
+    house.pass_time(5)
+    change(house, "foreign")
+    house.pass_time(5)
+    change(house, "told")
+    ask(house, "told")
+
+    short = {
+        path: first_write(house.tables, session, path, house.now.mono) is not None
+        for path in ("before", "own", "foreign", "told")
+    }
+
+    assert short == {"before": True, "own": True, "foreign": False, "told": True}
 
 
 def test_own_changes_and_those_before_the_session_are_not_told(house, work) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from supervisor.core.decisions.gate import declares_paths
 from supervisor.core.decisions.policy import StaleReads, Undeclared
+from supervisor.core.decisions.stale import untold
 from supervisor.core.decisions.tables import Tables
 from supervisor.core.leases.lease import Lease
 from supervisor.core.leases.scope import covers, file_scope
@@ -30,7 +31,7 @@ def first_write(
     rules = tables.policy.leases
     if rules.undeclared is not _GRANT and not declares_paths(session):
         return None
-    if rules.stale_reads is not _OFF and tables.recent.latest(name, path) is not None:
+    if rules.stale_reads is not _OFF and untold(tables, session, path) is not None:
         return None
     repo = tables.policy.repos.get(name)
     if repo is not None and repo.exclude and any(covers(scope, path) for scope in repo.exclude):

@@ -26,8 +26,8 @@ def stale_reads(
     lines: list[str] = []
     effects: list[Effect] = []
     for path in paths:
-        touch = tables.recent.latest(session.intent.repo, path)
-        if touch is None or path in session.told_of or not _since_it_began(touch, session):
+        touch = untold(tables, session, path)
+        if touch is None:
             continue
         session.told_of.add(path)
         tables.collisions.stale_reads += 1
@@ -35,6 +35,14 @@ def stale_reads(
         data = {"path": path, "sha": touch.sha, "by": touch.session}
         effects.append(Note("read.stale", session.id, session.key, data))
     return tuple(lines), effects
+
+
+def untold(tables: Tables, session: Session, path: str) -> Touch | None:
+    """Return the commit by which another changed a path since the session began, if it has not been told of any."""
+    touch = tables.recent.latest(session.intent.repo, path)
+    if touch is None or path in session.told_of or not _since_it_began(touch, session):
+        return None
+    return touch
 
 
 def refuses(tables: Tables) -> bool:
