@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from supervisor.core.sessions.roster import Intent
+from supervisor.daemon.equipping import fetched_folder
 from supervisor.world.config.models import Settings
 from supervisor.world.git.repository import Repository
 from supervisor.world.launch.confinement import Apart, writable
@@ -32,5 +33,5 @@ def confinement(
         return None
     if not intent.target:
         return None  # of before a reload: it works in the checkout itself
-    own = (repo.root, repo.common_dir, folder)
+    own = (repo.root, repo.common_dir, folder, *filter(Path.is_dir, (fetched_folder(folder.parent.parent),)))
     return writable(own, asked.confine_writable, Apart(checkout, repo.root.parent), env)

@@ -133,11 +133,26 @@ def _equipped(
     for name, theirs in prepared.over.items():
         files[name] = laid_over(files[name], theirs)
     return Equipment(
-        Prepared(prepared.argv, prepared.env, files, prepared.links),
+        Prepared(prepared.argv, prepared.env, files, _links(adapter, prepared, folder.parent.parent)),
         adapter.stop,
         last.session if resume and last is not None else "",
         Hooks.AWAITED if start.hook else Hooks.NONE,
     )
+
+
+def _links(adapter: Adapter, prepared: Prepared, state: Path) -> dict[str, Path]:
+    """Return what is linked into the session's home; a folder to fetch things into is made where the account has none."""
+    links = dict(prepared.links)
+    for name in prepared.fetched:
+        if not links[name].exists():
+            links[name] = fetched_folder(state) / adapter.name / name
+            links[name].mkdir(mode=0o700, parents=True, exist_ok=True)
+    return links
+
+
+def fetched_folder(state: Path) -> Path:
+    """Return the folder, in the state directory, of what harnesses fetch at their start and share."""
+    return state / "fetched"
 
 
 def _account(adapter: Adapter, start: Start, prepared: Prepared) -> dict[str, Any]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from supervisor.daemon.equipping import _native
+from supervisor.daemon.equipping import _links, _native
+from supervisor.world.harness.adapter import Prepared
 from supervisor.world.harness.registry import find
 
 
@@ -43,3 +44,20 @@ def test_an_agent_that_keeps_its_sessions_by_folder_goes_on_in_the_same_one_only
 
     assert _native(find("gemini"), earlier, Path("/a")) == "u-u"
     assert _native(find("gemini"), earlier, Path("/b")) == ""
+
+
+def test_what_an_agent_fetches_is_shared_by_all_sessions_where_the_account_has_none(tmp_path: Path) -> None:
+    account, state = tmp_path / "account", tmp_path / "state"
+    prepared = Prepared(
+        ("x",), links={"a/settings": account, "login": tmp_path / "none"}, fetched=("a/settings",)
+    )
+
+    first, second = (_links(find("opencode"), prepared, state) for _ in range(2))
+    account.mkdir()
+    own = _links(find("opencode"), prepared, state)
+
+    assert (
+        first == second == {"a/settings": state / "fetched/opencode/a/settings", "login": tmp_path / "none"}
+    )
+    assert first["a/settings"].is_dir()
+    assert own["a/settings"] == account

@@ -63,7 +63,8 @@ class Prepared:
 
     `env` are variables on top of the session's. `files` go below the session's own home, by relative path; `links` are made there and
     lead to the account's own files (credentials), those that are there. `over` names the account's JSON file that one of
-    `files` is laid over: what ours does not set stays as the account has it.
+    `files` is laid over: what ours does not set stays as the account has it. `fetched` are those of `links` to folders in which the
+    harness installs what it needs: where the account has none, all sessions share one of the supervisor's.
     """
 
     argv: tuple[str, ...]
@@ -71,6 +72,7 @@ class Prepared:
     files: Mapping[str, bytes] = field(default_factory=dict)
     links: Mapping[str, Path] = field(default_factory=dict)
     over: Mapping[str, Path] = field(default_factory=dict)
+    fetched: tuple[str, ...] = ()
 
 
 @runtime_checkable

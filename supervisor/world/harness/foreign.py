@@ -87,6 +87,8 @@ class Foreign:
                     raise ForeignError(
                         f'prepare names "{path}" in {name}, which is outside the session\'s home'
                     )
+        if not set(prepared.fetched) <= prepared.links.keys():
+            raise ForeignError("prepare names something in fetched that is none of its links")
         for path in prepared.over:
             if path not in prepared.files:
                 raise ForeignError(f'prepare names "{path}" in over, which is none of its files')

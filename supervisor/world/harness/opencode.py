@@ -11,6 +11,7 @@ from supervisor.world.harness.homes import own_home
 from supervisor.world.harness.lines import about, as_json, event, number, table, text
 from supervisor.world.harness.plugins import opencode_plugin
 
+_CONFIG = ".config/opencode"
 _PLUGIN = "leasehold-opencode.js"
 _EDITS = frozenset({"edit", "write", "patch", "apply_patch", "multiedit"})
 
@@ -43,10 +44,12 @@ class OpenCode(Direct):
             "OPENCODE_DISABLE_LSP_DOWNLOAD": "1",
             "OPENCODE_CONFIG_CONTENT": as_json(config).decode(),
         }
-        # The folder of its settings is taken as it is: in a new one it installs 63 MB at every start.
-        kept = (".config/opencode", ".local/share/opencode/auth.json")
+        kept = (_CONFIG, ".local/share/opencode/auth.json")
         home, links = own_home(start, kept, keep=(".local/share/opencode/storage",))
-        return Prepared((*argv, *start.args), env | home, files, links)
+        # Into a folder of its settings that is new it installs 63 MB.
+        return Prepared(
+            (*argv, *start.args), env | home, files, links, fetched=(_CONFIG,) if start.own else ()
+        )
 
     def hear(self, line: bytes, reading: Reading) -> None:
         """Take in one line of its events."""
