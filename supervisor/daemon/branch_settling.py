@@ -34,6 +34,7 @@ from supervisor.world.git.worktrees import (
     delete_branch,
     drop_branch,
     is_ancestor,
+    others_of,
     resolve,
     set_aside,
     tip_of,
@@ -112,7 +113,9 @@ class BranchSettler:
             self._landed(
                 session, await commits_since(repo, began - _SLACK, ref=HEADS + session.intent.target)
             )
-        remains = Remains(stray=tip.stray, lock=lock)
+        others = await others_of(repo, session.id, tip.commit, target)
+        stray = ", ".join(name for name in dict.fromkeys((tip.stray, *others)) if name)
+        remains = Remains(stray=stray, lock=lock)
         if (mark := await integrated_as(repo, session.id)) is not None:
             own = await commits_since(repo, began - _SLACK, ref=mark)
             remains = replace(

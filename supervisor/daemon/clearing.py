@@ -13,7 +13,7 @@ from supervisor.core.sessions.salvage import Salvage
 from supervisor.daemon.salvaging import Salvager
 from supervisor.world.git.facts import Dirt, DirtyFile, dirty
 from supervisor.world.git.hidden import hidden
-from supervisor.world.git.only_here import only_here
+from supervisor.world.git.only_here import only_here, unlooked
 from supervisor.world.git.repository import Repository
 from supervisor.world.git.salvage.message import Label
 from supervisor.world.git.salvage.stashes import keep_stashes
@@ -47,7 +47,8 @@ class Clearing:
         """
         there = isinstance(tied, Whole)
         began = session.intent.created.wall
-        seen = await dirty(tree) if there else ()
+        unseen: list[str] = []
+        seen = await dirty(tree, warnings=unseen) if there else ()
         files = await _with_hidden(tree, seen) if there else seen
         rescued = await self.salvager.rescue(session, tree if there else repo, files, outcome)
         label = Label(session=session.id, task=session.key, outcome=outcome.value)
@@ -62,7 +63,7 @@ class Clearing:
         )
         if isinstance(tied, Severed):
             return replace(remains, tree=str(tree.root), tree_why=tied.why)
-        only = await only_here(tree, seen, began) if there else ()
+        only = (*unlooked(unseen), *await only_here(tree, seen, began)) if there else ()
         unkept = result is not None and (not isinstance(result, Salvage) or bool(result.unkept))
         if unkept or only:
             return replace(remains, tree=str(tree.root) if there else "", tree_why="; ".join(only))

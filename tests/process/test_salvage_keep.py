@@ -13,8 +13,9 @@ from supervisor.world.git.facts import dirty
 from supervisor.world.git.repository import open_repository
 from supervisor.world.git.run import GitError
 from supervisor.world.git.salvage.clean import clean
-from supervisor.world.git.salvage.keep import REFS, contains, find, is_landed, keep
+from supervisor.world.git.salvage.keep import REFS, contains, find, is_landed, keep, store
 from supervisor.world.git.salvage.message import Label
+from supervisor.world.git.salvage.snapshot import Snapshot, tree_of
 
 pytestmark = pytest.mark.process
 
@@ -569,3 +570,20 @@ async def test_more_paths_than_a_message_lists_are_read_from_the_commit(checkout
 
     assert found is not None
     assert list(found.label.paths) == names
+
+
+@pytest.mark.asyncio
+async def test_a_salvage_of_which_git_pruned_something_meanwhile_is_none(checkout: Checkout) -> None:
+    repo = await open_repository(checkout.root)
+    base = checkout.git("rev-parse", "HEAD").decode().strip()
+    gone = f"100644 blob {'1' * 40}\tgone.txt\n".encode()
+    tree = subprocess.run(
+        ["git", "mktree", "--missing"], cwd=checkout.root, input=gone, capture_output=True, check=True
+    )
+    label = Label(session="s1", task="a", outcome="failed")
+    snapshot = Snapshot(base, await tree_of(repo, base), tree.stdout.decode().strip(), None, (), {})
+
+    with pytest.raises(GitError, match="not all there"):
+        await store(repo, "s1", label, snapshot)
+
+    assert await find(repo, "s1") is None

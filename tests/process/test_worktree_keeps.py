@@ -241,3 +241,37 @@ def test_what_committed_rules_hide_and_caches_that_hide_themselves_keep_no_work_
 
     assert "tree" not in event["data"]["evidence"]
     assert site.git("worktree", "list").count("\n") == 1
+
+
+def test_no_work_is_lost_that_lies_too_deep_for_git(site):
+    event = ended(
+        site,
+        """
+    for _ in range(20):
+        os.mkdir("d" * 250)
+        os.chdir("d" * 250)
+    pathlib.Path("left.txt").write_text("left\\n")
+    """,
+    )
+
+    assert tree(event).is_dir()
+    assert "could not open directory" in event["data"]["sentence"]
+
+
+def test_commits_on_other_branches_of_the_sessions_own_are_named(site):
+    event = ended(
+        site,
+        """
+    git("checkout", "-q", "-b", "aside")
+    pathlib.Path("aside.txt").write_text("aside\\n")
+    git("add", "aside.txt")
+    git("commit", "-qm", "Aside")
+    git("checkout", "-q", "--orphan", "fresh")
+    git("commit", "-qm", "All anew")
+    git("checkout", "-q", f"leasehold/{os.environ['LEASEHOLD_SESSION']}")
+    """,
+    )
+
+    assert "other commits kept on branch aside, fresh" in event["data"]["sentence"]
+    assert event["data"]["evidence"]["stray_branch"] == "aside, fresh"
+    assert site.git("log", "-1", "--format=%s", "aside").strip() == "Aside"

@@ -50,10 +50,15 @@ async def head(repo: Repository, ref: str = "HEAD") -> str:
     return answer.decode().strip()
 
 
-async def dirty(repo: Repository, paths: tuple[str, ...] = ()) -> tuple[DirtyFile, ...]:
-    """Return every path, or which of `paths`, is modified, staged, untracked, deleted, renamed or in conflict; ignored ones not."""
+async def dirty(
+    repo: Repository, paths: tuple[str, ...] = (), *, warnings: list[str] | None = None
+) -> tuple[DirtyFile, ...]:
+    """Return every path, or which of `paths`, is modified, staged, untracked, deleted, renamed or in conflict; ignored ones not.
+
+    Folders that git cannot look into are passed over; it says so in `warnings`.
+    """
     if not paths:
-        return parse_status(await git(repo.root, *_STATUS))
+        return parse_status(await git(repo.root, *_STATUS, warnings=warnings))
     return parse_status(await git(repo.root, "--literal-pathspecs", *_STATUS, "--", *paths))
 
 

@@ -18,6 +18,7 @@ from supervisor.world.git.salvage.index import ask
 from supervisor.world.git.salvage.snapshot import GITLINK
 
 _RULES = ".gitignore"
+_SHOWN = 240  # characters of a warning
 _SLACK = 2.0  # seconds: git dates commits in whole seconds
 
 
@@ -28,6 +29,17 @@ async def only_here(tree: Repository, files: tuple[DirtyFile, ...], since: float
         GitError: git cannot read the work tree.
     """
     return (*await _unpublished(tree, since), *await _concealed(tree, files, since))
+
+
+def unlooked(warnings: list[str]) -> tuple[str, ...]:
+    """Return in words which folders git could not look into, from its warnings: it leaves out what is in there."""
+    folders = [line for line in warnings if line.startswith("could not open directory")]
+    more = f", and {len(folders) - 1} more" if len(folders) > 1 else ""
+    return (f"git {_shortened(folders[0])}{more}",) if folders else ()
+
+
+def _shortened(line: str) -> str:
+    return line if len(line) <= _SHOWN else f"{line[: _SHOWN // 2]} … {line[-_SHOWN // 2 :]}"
 
 
 # --- commits of repositories below it -------------------------------------------------------------

@@ -64,8 +64,9 @@ async def git(
     stdin: bytes = b"",
     hooks: bool = False,
     extra_env: dict[str, str] | None = None,
+    warnings: list[str] | None = None,
 ) -> bytes:
-    """Run `git ARGS` in `repo` and return its standard output.
+    """Run `git ARGS` in `repo` and return its standard output; what it warns of is added to `warnings`.
 
     Output goes to memory files, so a grandchild that outlives git cannot hold the answer back. No hook
     and no file-system monitor of the repository runs unless `hooks` is set. `timeout` is in seconds. When
@@ -85,6 +86,9 @@ async def git(
             raise GitError(f"git cannot be started: {error.strerror}") from error
         status = await _run(argv, clean_environment() | (extra_env or {}), (source, out, err), timeout)
         if status == 0:
+            if warnings is not None:
+                said = _content(err).decode("utf-8", "surrogateescape")
+                warnings += [line.removeprefix("warning: ") for line in said.splitlines()]
             return _content(out)
         said = _content(err).decode("utf-8", "replace").strip()
     if status is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,10 +11,11 @@ import anyio
 import anyio.to_thread
 
 from supervisor.core.sessions.integration import BRANCHES, branch_of
-from supervisor.world.git.history import commits_since
+from supervisor.world.git.history import SESSION_TRAILER, commits_since
 from supervisor.world.git.repository import HEADS, Repository
 from supervisor.world.git.run import GitError, git
 
+_SEPARATOR = " "  # no reference has one in its name
 LIMIT = 600.0  # seconds for writing a whole work tree
 _AGAIN = (0.01, 0.05, 0.2, 0.5, 1.0)  # seconds between tries when git meets a work tree that is half made
 
@@ -127,6 +129,30 @@ async def tip_of(repo: Repository, tree: Repository | None, session: str) -> Tip
     if await resolve(repo, HEADS + stray) != head:
         await _point(repo, stray, head, await resolve(repo, HEADS + stray))
     return Tip(branch, stray)
+
+
+async def others_of(repo: Repository, session: str, *known: str | None) -> tuple[str, ...]:
+    """Return the branches that end in a commit of the session which none of the commits `known` has in its history.
+
+    Raises:
+        GitError: the repository cannot be read.
+    """
+    listed = await git(
+        repo.root,
+        *(
+            "for-each-ref",
+            f"--format=%(refname){_SEPARATOR}%(contents:trailers:key={SESSION_TRAILER},valueonly)%00",
+        ),
+        *(f"--no-merged={commit}" for commit in known if commit is not None),
+        HEADS,
+    )
+    found = []
+    for entry in os.fsdecode(listed).split("\0"):
+        ref, _, trailers = entry.strip().partition(_SEPARATOR)
+        name = ref.removeprefix(HEADS)
+        if session in trailers.split() and name != branch_of(session):
+            found.append(name)
+    return tuple(found)
 
 
 async def resolve(repo: Repository, name: str) -> str | None:

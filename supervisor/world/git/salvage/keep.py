@@ -74,6 +74,7 @@ async def store(repo: Repository, name: str, label: Label, snapshot: Snapshot) -
         if earlier is None:
             commit, label = await _commit(repo, snapshot, label)
             await _create(repo, REFS + id_, commit)
+            await _require_whole(repo, REFS + id_, commit, label)
             return Kept(id_, commit, snapshot.tree, label)
         if await _has_all(repo, earlier, snapshot, changed):
             return earlier
@@ -167,3 +168,18 @@ async def _write(repo: Repository, tree: str, parents: list[str], message: str) 
 async def _create(repo: Repository, ref: str, commit: str) -> None:
     """Make the reference, unless somebody was faster: then git refuses."""
     await ask(repo, "update-ref", "--stdin", "-z", stdin=f"create {ref}\0{commit}\0".encode())
+
+
+async def _require_whole(repo: Repository, ref: str, commit: str, label: Label) -> None:
+    """See that every object of a new salvage is there: before it had a name, a `git prune` could take some away.
+
+    Raises:
+        GitError: some are not; the reference is gone again.
+    """
+    try:
+        await ask(
+            repo, "rev-list", "--objects", "--quiet", commit, *([f"^{label.base}"] if label.base else [])
+        )
+    except GitError as error:
+        await ask(repo, "update-ref", "-d", ref, commit)
+        raise GitError(f"what was salvaged is not all there: {error}; was git pruned meanwhile?") from error
