@@ -97,6 +97,9 @@ def test_a_harness_that_went_on_after_a_retry_is_not_held_up_by_it() -> None:
         "Password:",
         "Overwrite app.py (y/n): ",
         "Proceed [Yes/No]",
+        "Ok to proceed? (y) ",
+        "Use it [Y/n/always]:",
+        "Enter passphrase for key '/root/.ssh/id':",
     ],
 )
 def test_a_question_as_the_last_line_waits_for_a_human(line: str) -> None:
@@ -108,7 +111,30 @@ def test_a_question_as_the_last_line_waits_for_a_human(line: str) -> None:
     assert line.strip() in found.sentence
 
 
-@pytest.mark.parametrize("line", ["", "done.", "what? no", "[y/n] was asked"])
+def test_a_question_on_standard_error_waits_too_if_it_was_the_last_that_was_written() -> None:
+    asked = Reading(errors="npm warn\nOk to proceed? (y) ", errors_latest=True)
+    earlier = Reading(errors="Ok to proceed? (y) ")
+    record = ExitRecord("stall", signal=15)
+
+    found = weigh_end(record, asked, None, "working")
+    assert found is not None
+    assert 'an answer to "Ok to proceed? (y)"' in found.sentence
+    assert weigh_end(record, earlier, None, "working") is None
+
+
+def test_what_a_session_stood_before_until_its_budget_was_used_up_is_in_its_ending() -> None:
+    retrying, record = Reading(), ExitRecord("budget", signal=15)
+    retrying.note("retry", "429 Too Many Requests, attempt 9", {"kind": "rate_limited"})
+    for reading, line, words in (
+        (retrying, "", "429 Too Many Requests, attempt 9"),
+        (Reading(), "Do you trust this folder?", 'an answer to "Do you trust this folder?"'),
+    ):
+        ending = judge(record, Remains(), Expects.COMMIT, told=Told(weigh_end(record, reading, None, line)))
+        assert ending.outcome is Outcome.TIMED_OUT
+        assert words in ending.sentence
+
+
+@pytest.mark.parametrize("line", ["", "done.", "what? no", "[y/n] was asked", "password: given"])
 def test_other_last_lines_are_no_question(line: str) -> None:
     assert not is_question(line)
 

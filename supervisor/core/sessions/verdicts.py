@@ -5,6 +5,7 @@ An exit code alone is no verdict: harnesses exit with 0 after an error, and with
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, assert_never
@@ -16,9 +17,16 @@ from supervisor.core.sessions.reading import Reading, Verdict, VerdictKind
 
 # Troubles of the account or its server: the task is not at fault, and any other would fare alike.
 HELD_UP = frozenset({VerdictKind.RATE_LIMITED, VerdictKind.AUTH, VerdictKind.UNREACHABLE})
+_MET = HELD_UP | {
+    VerdictKind.WAITING_FOR_HUMAN
+}  # what a session may stand before until its budget is used up
 _HELD_UP_NAMES = frozenset(kind.value for kind in HELD_UP)
 _STOOD_STILL = frozenset({"stall", "startup"})
-_QUESTION_ENDS = ("?", "[y/n]", "(y/n)", "[y/n]:", "(y/n):", "[yes/no]", "(yes/no)", "password:", "?:")
+_OVERDUE = _STOOD_STILL | {"budget"}
+_QUESTION = re.compile(
+    r"(?:\?:?|[\[(]y(?:es)?(?:/n(?:o)?)?(?:/[^\])]{1,20})?[\])]:?|pass(?:word|phrase)\b[^:]{0,80}:)\s*$",
+    re.IGNORECASE,
+)
 _UNNAMED = frozenset({VerdictKind.INCOMPLETE, VerdictKind.ERROR})
 _SHOWN = 3  # names of files in a sentence
 _WORDS_LIMIT = 200  # characters of last words that are shown
@@ -64,8 +72,7 @@ class Told:
 
 def is_question(line: str) -> bool:
     """Tell whether the last line that a program printed looks as if it waited for an answer."""
-    text = line.strip().lower()
-    return text.endswith(_QUESTION_ENDS)
+    return _QUESTION.search(line) is not None
 
 
 def weigh_end(
@@ -74,9 +81,9 @@ def weigh_end(
     """Return the verdict that holds, given also why the session was ended.
 
     A session that stood still while its harness tried again and again was held up by what it met there. One whose last
-    line was a question waited for somebody who is not there.
+    line was a question waited for somebody who is not there. Either may also go on until the budget is used up.
     """
-    if record.cause not in _STOOD_STILL:
+    if record.cause not in _OVERDUE or (reading.final and record.cause not in _STOOD_STILL):
         done = reading.final and reading.error is None
         return (
             Verdict(VerdictKind.SUCCESS, "it said that it was done")
@@ -85,9 +92,11 @@ def weigh_end(
         )
     if not reading.final and (trouble := _still_in(reading)) is not None:
         return trouble
-    if is_question(last_line):
-        asked = last_line.strip()[-_QUESTION_LIMIT:]
-        return Verdict(VerdictKind.WAITING_FOR_HUMAN, f'it seems to wait for an answer to "{asked}"')
+    last_error = reading.errors.rstrip().rpartition("\n")[2] if reading.errors_latest else ""
+    for line in (last_error, last_line):
+        if is_question(line):
+            asked = line.strip()[-_QUESTION_LIMIT:]
+            return Verdict(VerdictKind.WAITING_FOR_HUMAN, f'it seems to wait for an answer to "{asked}"')
     return verdict
 
 
@@ -149,6 +158,7 @@ def comment(record: ExitRecord, verdict: Verdict | None) -> str:
             | VerdictKind.ERROR
             | VerdictKind.INCOMPLETE
         ):
-            return verdict.sentence if record.cause in {"exited", "resident", *_STOOD_STILL} else ""
+            heeded = {"exited", "resident", *(_OVERDUE if verdict.kind in _MET else _STOOD_STILL)}
+            return verdict.sentence if record.cause in heeded else ""
         case _:
             assert_never(verdict.kind)
