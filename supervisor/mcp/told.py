@@ -14,7 +14,7 @@ _SHOWN = 20  # entries of a list; the rest is counted
 
 def granted(answer: Mapping[str, Any]) -> str:
     """Say what was leased."""
-    named = ", ".join(f"{lease['scope']} ({lease['mode']})" for lease in answer["leases"])
+    named = _list([f"{lease['scope']} ({lease['mode']})" for lease in answer["leases"]])
     return f"You hold {named}. Nobody else can write there until you release it or end."
 
 

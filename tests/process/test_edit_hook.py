@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import resource
 import shlex
+import socket
 import subprocess
 import sys
 
@@ -32,6 +33,7 @@ ASKS = f"""
     ask("after", "Edit", "free.txt")
     ask("before", "Edit", "ignored.log")
     ask("before", "Edit", "/etc/hostname")
+    ask("before", "Edit", "a\\0b")
     ask("before", "Bash", "held.txt")
     held = subprocess.run(["{{PYTHON}}", "-m", "supervisor.cli.main", "lease", "list", "--json"], text=True,
                           capture_output=True)
@@ -56,9 +58,9 @@ def answers(site):
 
 
 def test_an_edit_of_a_file_that_somebody_holds_is_refused_in_words_and_a_free_one_is_leased(site):
-    start, held, plain, free, after, ignored, outside, shell, leases = answers(site)
+    start, held, plain, free, after, ignored, outside, odd, shell, leases = answers(site)
 
-    assert start == free == after == ignored == outside == shell == [0, "", ""]
+    assert start == free == after == ignored == outside == odd == shell == [0, "", ""]
     told = json.loads(held[1])["hookSpecificOutput"]
     assert held[0] == 0
     assert told["permissionDecision"] == "deny"
@@ -83,6 +85,62 @@ def test_the_hook_lets_an_edit_pass_when_nobody_can_be_asked(tmp_path):
 
     assert (done.returncode, done.stdout) == (0, "")
     assert "was not asked" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        {"tool_name": "Edit", "tool_input": {"file_path": "/x\ud800"}},
+        {"tool_name": "Edit", "tool_input": {"file_path": "/x"}, "cwd": "/\ud800"},
+        {"tool_name": "Edit", "tool_input": {"file_path": "x"}},  # in a folder that is gone
+        {"tool_name": "Edit", "tool_input": {"file_path": "a\0b"}},
+    ],
+)
+def test_the_hook_lets_an_odd_call_pass_in_one_line(tmp_path, call):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    script = f'cd {gone}; rmdir {gone}; exec "$@"'
+    env = {"LEASEHOLD_SOCKET": str(tmp_path / "none"), "LEASEHOLD_TOKEN": "t", "PATH": "/usr/bin:/bin"}
+
+    done = subprocess.run(
+        ["sh", "-c", script, "sh", *hook_command(), "plain", "before"],
+        input=json.dumps(call), env=env, text=True, capture_output=True,
+    )  # fmt: skip
+
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (0, "", 1)
+
+
+@pytest.mark.parametrize(
+    ("reply", "told"),
+    [
+        ({"error": {"code": -32603, "message": "a fault of the supervisor"}}, (0, "leasehold: a fault of the supervisor\n")),
+        ({"error": {"code": -32000, "message": "held"}}, (1, "LEASE DENIED: held")),
+    ],
+)  # fmt: skip
+def test_a_fault_of_the_supervisor_is_no_refusal(tmp_path, reply, told):
+    path = tmp_path / "socket"
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+        server.listen()
+        hook = subprocess.Popen(
+            [*hook_command(), "plain", "before"],
+            env={"LEASEHOLD_SOCKET": str(path), "LEASEHOLD_TOKEN": "t"},
+            text=True,
+            stdin=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        assert hook.stdin is not None
+        assert hook.stderr is not None
+        hook.stdin.write(json.dumps({"tool_name": "Edit", "tool_input": {"file_path": "/x"}}))
+        hook.stdin.close()
+        connection, _ = server.accept()
+        with connection:
+            connection.recv(1 << 16)
+            connection.sendall(json.dumps(reply).encode() + b"\n")
+        said = hook.stderr.read()
+        hook.stderr.close()
+
+    assert (hook.wait(60), said) == told
 
 
 def test_the_hook_costs_little_more_than_python_itself():

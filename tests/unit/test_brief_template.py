@@ -89,3 +89,9 @@ def test_no_brief_is_longer_than_what_a_program_takes_as_one_argument() -> None:
 )
 def test_a_template_that_misspells_a_section_or_has_no_task_is_told(template: str, told: list[str]) -> None:
     assert misspelt(template) == told
+
+
+def test_no_brief_has_a_character_that_no_argument_can_have() -> None:
+    text = render(replace(brief("Do it."), notes=(TaskNote("session 1", "a\0b", 0.0),)), "{notes}\0")
+
+    assert text.endswith("ago: ab\n")

@@ -11,11 +11,19 @@ from supervisor.core.sessions.outcome import Ending, Outcome
 from supervisor.core.sessions.said import LONGEST, Kind, Said, first_line, heeded, spoken
 from supervisor.core.tasks.notes import KEPT, TaskNote, with_note
 from supervisor.core.tasks.standing import LastRun, Track
+from supervisor.daemon.verbs.saying import _bounded, _given
+from supervisor.world.control.errors import RpcError
 
 DONE, BARE = Said(Kind.DONE, "it was there", 1.0), Said(Kind.DONE, "", 1.0)
 BLOCKED = Said(Kind.BLOCKED, "no key", 1.0, 60.0)
 OVER = Said(Kind.HANDED_OVER, "half of it", 1.0)
 COMMIT = {"commits": ["abc"]}
+
+
+def test_what_is_said_has_no_characters_that_a_terminal_obeys_or_no_program_can_be_given():
+    assert _bounded(" a\0b\x1b[2J\n\tc\x9b\r\n ") == "ab[2J\n\tc"
+    with pytest.raises(RpcError, match="say something to note"):
+        _given("\0 \x1b", "something to note")
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from workers.gate.wire import parsed, quoted, text_of
 
 _PATIENCE = 20.0  # seconds for the exchange; agents give a hook about thirty
 _LIMIT = 1 << 24  # bytes that are read of a call
+_FAULT = -32603  # the supervisor's own; that is no refusal
 
 
 def main(words: list[str]) -> int:
@@ -40,7 +41,7 @@ def _asked(harness: str, phase: str, tool: str, paths: list[str], cwd: str) -> s
     request = (
         '{"jsonrpc":"2.0","id":1,"method":"hook.edit","params":{'
         f'"token":{quoted(text_of(token))},"harness":{quoted(harness)},"phase":{quoted(phase)},'
-        f'"tool":{quoted(tool[:100])},"cwd":{_path(cwd or posix.getcwd())},"paths":[{named}]}}}}\n'
+        f'"tool":{_path(tool[:100])},"cwd":{_path(cwd or _here())},"paths":[{named}]}}}}\n'
     ).encode()
     connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
     try:
@@ -54,13 +55,18 @@ def _asked(harness: str, phase: str, tool: str, paths: list[str], cwd: str) -> s
                 return ""
             line += part
         answer = parsed(line)
-    except (OSError, ValueError) as error:
-        posix.write(2, f"leasehold: the supervisor was not asked: {error}\n".encode("utf-8", "replace"))
+    except (OSError, ValueError, RecursionError) as error:
+        _complain(f"the supervisor was not asked: {error}")
         return ""
     finally:
         connection.close()
     refused = answer.get("error") if isinstance(answer, dict) else None
-    return _text(refused, "message") or "refused" if isinstance(refused, dict) else ""
+    if not isinstance(refused, dict):
+        return ""
+    if refused.get("code") == _FAULT:
+        _complain(_text(refused, "message"))
+        return ""
+    return _text(refused, "message") or "refused"
 
 
 def _refuse(harness: str, why: str) -> int:
@@ -83,8 +89,23 @@ def _refuse(harness: str, why: str) -> int:
     return 0
 
 
+def _complain(why: str) -> None:
+    posix.write(2, f"leasehold: {why}\n".encode("utf-8", "replace"))
+
+
+def _here() -> str:
+    try:
+        return posix.getcwd()
+    except OSError:  # it was removed
+        return ""
+
+
 def _path(path: str) -> str:
-    return quoted(text_of(path.encode("utf-8", "surrogateescape")))
+    try:
+        raw = path.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # JSON can spell half a character, which no file's name has
+        raw = path.encode("utf-8", "surrogatepass")
+    return quoted(text_of(raw))
 
 
 def _text(table: dict[str, object], key: str) -> str:

@@ -106,7 +106,7 @@ def render(brief: Brief, template: str = TEMPLATE) -> str:
     if empty:
         template = re.sub(rf"\{{(?:{empty})\}}\n*", "", template)
     named = re.compile(r"\{(" + "|".join(sections) + r")\}")
-    text = named.sub(lambda found: sections[found[1]], template).rstrip() + "\n"
+    text = named.sub(lambda found: sections[found[1]], template).replace("\0", "").rstrip() + "\n"
     return _cut(text, LIMIT, "[{} bytes more did not fit here]\n")
 
 

@@ -125,6 +125,8 @@ class HookVerbs:
         root = os.path.realpath(repo.root)
         found: dict[str, None] = {}
         for text in params.paths:
+            if "\0" in text:
+                continue  # no file has such a name
             named = Path(decode_path(params.cwd) or root, decode_path(text))
             path = os.path.realpath(named)
             inner = os.path.relpath(path, root)

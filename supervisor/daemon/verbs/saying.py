@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Any
 
 from supervisor.core.decisions import saying
@@ -102,13 +103,17 @@ class SayingVerbs:
 
 
 def _given(text: str, what: str) -> str:
-    if not text.strip():
+    text = _bounded(text)
+    if not text:
         raise RpcError(Code.PARAMS, f"say {what}", {"field": "text"})
-    return _bounded(text)
+    return text
 
 
 def _bounded(text: str) -> str:
-    text = text.strip()
+    # It comes to a terminal, and into an argument of the next session's program: no NUL, no escape sequences.
+    text = "".join(
+        char for char in text if char in "\n\t" or unicodedata.category(char) not in {"Cc", "Cs"}
+    ).strip()
     if len(text) > LONGEST:
         raise RpcError(
             Code.PARAMS,
