@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import click
@@ -93,8 +94,23 @@ def release(ctx: click.Context, paths: tuple[str, ...], all_: bool, repo: str, a
         print_json(found)
         return
     count = found["released"]
-    none = "no lease was given back: you hold nothing" + " of that" * bool(paths)
-    click.echo(f"{count} lease{'s' * (count != 1)} given back" if count else none)
+    if count:
+        click.echo(f"{count} lease{'s' * (count != 1)} given back")
+        return
+    click.echo("no lease was given back: you hold nothing" + " of that" * bool(paths))
+    with client(ctx) as supervisor:
+        for path in paths:
+            for held in supervisor.call("lease.who", path=path, repo=repo, **place())["leases"]:
+                click.echo(_whose(held))
+
+
+def _whose(entry: dict[str, Any]) -> str:
+    """Say who holds what one wanted to give back, and how it is had from a session."""
+    told = f"  {entry['scope']} is held by {entry['holder']} for {span(entry['age'])}"
+    if entry["task"] is None or "LEASEHOLD_SESSION" in os.environ:
+        return told
+    stop = f"`leasehold session stop {entry['holder']}` ends it"
+    return f"{told} (task {entry['task']}); it gives that back at its end, {stop}"
 
 
 def _row(entry: dict[str, Any]) -> tuple[object, ...]:

@@ -24,7 +24,7 @@ VERBS: dict[str, tuple[str, str, str]] = {
     "report": (
         "report",
         "report",
-        "Show outcomes and grades by harness, model, tier, lane and schedule, and the collision account.",
+        "Show outcomes and grades by harness, model, tier, repository, lane and schedule, and the collision account.",
     ),
     "task": ("task", "task", "Add, list, show and steer tasks."),
     "next": ("next", "next_", "Show what would run next, and why others would not."),

@@ -6,7 +6,7 @@ import click
 
 from supervisor.cli.connect import client
 from supervisor.cli.session import COLUMNS, row
-from supervisor.cli.show import json_option, print_json, table
+from supervisor.cli.show import json_option, print_json, table, with_repo
 
 
 @click.command()
@@ -19,4 +19,6 @@ def ps(ctx: click.Context, as_json: bool) -> None:  # noqa: FBT001
     if as_json:
         print_json(found)
         return
-    table(COLUMNS, [row(session) for session in found["sessions"]], "no session is running")
+    sessions = found["sessions"]
+    rows = [row(session) for session in sessions]
+    table(*with_repo(COLUMNS, rows, [session["repo"] for session in sessions]), "no session is running")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @json_option
 @click.pass_context
 def report(ctx: click.Context, since: float | None, as_json: bool) -> None:  # noqa: FBT001
-    """Show outcomes and grades by harness, model, tier, lane and schedule, and the collision account.
+    """Show outcomes and grades by harness, model, tier, repository, lane and schedule, and the collision account.
 
     A grade is a number from 0 to 1 for what a session's end is worth; one of 0.5 or more passes. In the form
     [sonnet=0.61/86%(n=88)] stand the mean, the share that passed, and how many were graded.
@@ -36,9 +36,9 @@ def report(ctx: click.Context, since: float | None, as_json: bool) -> None:  # n
         [(row["harness"], *_cells(row, columns), row["told"]) for row in found["by_harness"]],
         "no session has ended yet",
     )
-    for name in ("model", "tier", "lane", "schedule"):
+    for name in ("model", "tier", "repo", "lane", "schedule"):
         rows = found[f"by_{name}"]
-        if any(row[name] for row in rows):
+        if any(row[name] for row in rows) and (name != "repo" or len(rows) > 1):
             table((name, *columns), [(row[name], *_cells(row, columns)) for row in rows], "")
     if spent:
         untold = found["used"]["untold"]

@@ -10,7 +10,7 @@ import click
 from supervisor.cli.connect import client
 from supervisor.cli.facts import facts, held_by
 from supervisor.cli.offline import ask_or_read
-from supervisor.cli.show import DURATION, ago, clock, json_option, print_json, span, table, used
+from supervisor.cli.show import DURATION, ago, clock, json_option, print_json, span, table, used, with_repo
 
 if TYPE_CHECKING:
     from supervisor.cli.masked import Masked
@@ -73,10 +73,10 @@ def list_(ctx: click.Context, all_: bool, limit: int, as_json: bool) -> None:  #
     if as_json:
         print_json(found)
         return
-    if all_:
-        table(_PAST, [_past_row(entry) for entry in found["sessions"]], "no session was started yet")
-    else:
-        table(COLUMNS, [row(entry) for entry in found["sessions"]], "no session is running")
+    sessions = found["sessions"]
+    rows = [_past_row(entry) if all_ else row(entry) for entry in sessions]
+    empty = "no session was started yet" if all_ else "no session is running"
+    table(*with_repo(_PAST if all_ else COLUMNS, rows, [entry["repo"] for entry in sessions]), empty)
 
 
 @session.command()

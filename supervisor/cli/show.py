@@ -43,6 +43,15 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]], empty: str) 
     Console(width=width, highlight=False).print(grid)
 
 
+def with_repo(
+    columns: Sequence[str], rows: Sequence[Sequence[object]], repos: Sequence[str | None]
+) -> tuple[Sequence[str], Sequence[Sequence[object]]]:
+    """Return a table with a last column for the repository, where the rows are of more than one."""
+    if len(set(repos)) < 2:
+        return columns, rows
+    return (*columns, "repo"), [(*row, repo) for row, repo in zip(rows, repos, strict=True)]
+
+
 def cell(value: object) -> str:
     """Return a value as text that the table does not take for markup."""
     from rich.markup import escape

@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from supervisor.cli.connect import client
-from supervisor.cli.show import ago, json_option, print_json, span, table
+from supervisor.cli.connect import client, place
+from supervisor.cli.show import ago, json_option, print_json, span, table, with_repo
 from supervisor.cli.task_saying import block, done, handoff, note
 
 
@@ -30,7 +30,9 @@ def task() -> None:
 @click.option("--priority", help="A number, higher runs first; or urgent, high, medium, low, none.")
 @click.option("--lane", help="Its category.")
 @click.option("--tier", type=click.IntRange(1, 3), help="1 work under way, 2 backlog, 3 standing.")
-@click.option("--repo", help="The repository it works in.")
+@click.option(
+    "--repo", help="The repository it works in [default: that of the queue, or the one around here]."
+)
 @click.option("--harness", help="The harness that runs it.")
 @click.option("--budget", help="For instance 50m.")
 @click.option(
@@ -61,7 +63,7 @@ def add(ctx: click.Context, /, document: Any, as_json: bool, **fields: Any) -> N
             "a task needs a title: leasehold task add 'Fix the parser' --path src/parser.py"
         )
     with client(ctx) as supervisor:
-        found = supervisor.call("task.add", task=data)
+        found = supervisor.call("task.add", task=data, **place())
     _changed(found, as_json=as_json)
 
 
@@ -89,7 +91,8 @@ def list_(ctx: click.Context, all_: bool, as_json: bool) -> None:  # noqa: FBT00
         )
         for t in found["tasks"]
     ]
-    table(("task", "standing", "tier", "prio", "lane", "tries", "title", "now"), rows, "the backlog is empty")
+    columns = ("task", "standing", "tier", "prio", "lane", "tries", "title", "now")
+    table(*with_repo(columns, rows, [t["repo"] for t in found["tasks"]]), "the backlog is empty")
     for problem in found["problems"]:
         click.echo(f"problem: {problem['sentence']}", err=True)
 
@@ -148,15 +151,23 @@ def hold(ctx: click.Context, key: str, why: str, as_json: bool) -> None:  # noqa
 
 @task.command()
 @click.argument("key", metavar="TASK")
-@click.argument("value", metavar="NUMBER|source")
+@click.argument("value", metavar="NUMBER|WORD|source")
 @json_option
 @click.pass_context
 def priority(ctx: click.Context, key: str, value: str, as_json: bool) -> None:  # noqa: FBT001
-    """Override a task's priority; `source` goes back to what its source says."""
+    """Override a task's priority; `source` goes back to what its source says.
+
+    A higher NUMBER runs first; urgent, high, medium, low and none stand for numbers, as in task files.
+    """
+    from supervisor.world.sources.vocabulary import PRIORITY_OF
+
     try:
-        number = None if value == "source" else int(value)
+        number = None if value == "source" else PRIORITY_OF.get(value.lower())
+        number = int(value) if number is None and value != "source" else number
     except ValueError as error:
-        raise click.UsageError(f'"{value}" is neither a number nor "source"') from error
+        raise click.UsageError(
+            f'"{value}" is no number, and none of urgent, high, medium, low, none and source'
+        ) from error
     with client(ctx) as supervisor:
         _changed(supervisor.call("task.priority", key=key, priority=number), as_json=as_json)
 

@@ -1,4 +1,4 @@
-"""The report: outcomes and grades counted from the journal, by harness, model, tier, lane and schedule.
+"""The report: outcomes and grades counted from the journal, by harness, model, tier, repository, lane and schedule.
 
 Text and JSON are both made from what `report` returns, the form in brackets included.
 """
@@ -86,6 +86,7 @@ def report(rows: Iterable[SessionRow]) -> dict[str, Any]:
         "by_harness": [_harness(name, of_it) for name, of_it in _grouped(ended, _harness_of)],
         "by_model": _counts(ended, "model", _model_of),
         "by_tier": _counts(ended, "tier", _tier_of),
+        "by_repo": _counts(ended, "repo", _repo_of),
         "by_lane": _counts(ended, "lane", _lane_of),
         "by_schedule": _counts([row for row in ended if _schedule_of(row)], "schedule", _schedule_of),
     }
@@ -153,6 +154,10 @@ def _tier_of(row: SessionRow) -> str:
 
 def _lane_of(row: SessionRow) -> str:
     return str(row.intent.get("lane") or "")
+
+
+def _repo_of(row: SessionRow) -> str:
+    return str((row.intent.get("task") or {}).get("repo") or row.intent.get("repo") or "")
 
 
 def _schedule_of(row: SessionRow) -> str:

@@ -61,6 +61,15 @@ class Workshop:
         if not (self.hooks / "bin" / "git").exists():
             install_turns(self.hooks / "bin")
 
+    def around(self, folder: str) -> str:
+        """Return the name of the innermost repository that a folder is in; "" where it is in none."""
+        found = [
+            name
+            for name, repository in self.repos.items()
+            if folder and Path(folder).resolve().is_relative_to(repository.root)
+        ]
+        return max(found, key=lambda name: len(self.repos[name].root.parts), default="")
+
     def turn_lock(self, repo: str) -> Path:
         """Return the file that sessions without a guard lock while a git command of theirs writes."""
         return self.hooks / f"{repo}.git-lock"
@@ -81,8 +90,9 @@ class Workshop:
         resources = tuple(text for text in texts if text.startswith(("resource:", "effect:")))
         paths = tuple(text for text in texts if text not in resources)
         if paths and not repo:
+            known = ", ".join(self.repos) or "none is configured"
             raise ScopeError(
-                f'"{paths[0]}" is a path, but the task has no repository; name a resource instead'
+                f'"{paths[0]}" is a path, but of no repository; name the repository ({known}), or a resource instead'
             )
         fold = False
         if paths:

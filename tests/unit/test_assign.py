@@ -23,6 +23,15 @@ def test_promise_1_a_task_with_a_live_session_is_not_given_out_again(house, work
     assert len(house.tables.roster) == 1
 
 
+def test_a_launch_on_a_harness_that_is_not_configured_names_those_that_are(house, work):
+    house.offer(work("a", "a"))
+
+    answer = launch(house.tables, None, "nope", house.now)
+
+    assert answer == NotAssigned('no harness "nope"; configured are: sh')
+    assert launch(house.tables, "a", "nope", house.now) == answer
+
+
 def test_promise_3_claim_leases_and_intent_come_with_the_launch(house, work):
     house.offer(work("a", "src/"))
 

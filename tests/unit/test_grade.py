@@ -170,6 +170,15 @@ def test_the_report_sums_what_harnesses_told_of_tokens_and_cost_and_counts_those
     assert by["sh"] == {"tokens": 0, "cost_usd": 0.0, "untold": 1}
 
 
+def test_the_report_counts_by_repository():
+    rows = [
+        replace(of, intent={**of.intent, "task": {"repo": repo}})
+        for of, repo in ((row(1, "sh", 0.9), "app"), (row(2, "sh", 0.1), "api"), (row(3, "sh", 0.9), "app"))
+    ]
+
+    assert [(entry["repo"], entry["n"]) for entry in report(rows)["by_repo"]] == [("api", 1), ("app", 2)]
+
+
 def test_the_form_in_brackets_is_the_one_that_users_know():
     parts = [
         {"label": "sonnet", "grade": {"mean": 0.614, "pass_share": 0.8636, "n": 88}},

@@ -142,6 +142,9 @@ def launch(tables: Tables, key: str | None, harness: str, now: Moment) -> list[E
         )
     if why := tables.room(tables.shortage is not None):
         return NotAssigned(why)
+    if harness and harness not in tables.policy.harnesses:
+        known = ", ".join(tables.policy.harnesses) or "none"
+        return NotAssigned(f'no harness "{harness}"; configured are: {known}')
     if key is None:
         decision = decide(tables, now, harness=harness)
         if decision.chosen is None:

@@ -258,13 +258,8 @@ class LeaseVerbs:
             if repo not in self._shop.repos:
                 raise not_found("repository", repo, f"there are: {', '.join(self._shop.repos) or 'none'}")
             return repo
-        around = [
-            name
-            for name, repository in self._shop.repos.items()
-            if cwd and Path(cwd).resolve().is_relative_to(repository.root)
-        ]
-        if around:
-            return max(around, key=lambda name: len(self._shop.repos[name].root.parts))
+        if around := self._shop.around(cwd):
+            return around
         return next(iter(self._shop.repos)) if len(self._shop.repos) == 1 else ""
 
     def _granted(self, granted: Granted | Woken) -> object:

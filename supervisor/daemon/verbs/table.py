@@ -32,7 +32,7 @@ def methods(daemon: Daemon, group: TaskGroup) -> list[Method[Any]]:
         IntegrationVerbs(authority, daemon.shop, daemon.integrator, daemon.journal, spawn),
         leases,
         *write_verbs(authority, daemon.shop, spawn, leases),
-        TaskVerbs(authority, daemon.queue, daemon.sources, daemon.journal),
+        TaskVerbs(authority, daemon.queue, daemon.sources, daemon.journal, daemon.shop),
         SayingVerbs(authority, daemon.workers),
         SessionVerbs(authority, daemon.workers, daemon.journal, daemon.places),
         EndingVerbs(authority, daemon.workers, daemon.journal, daemon.situation, daemon.strays),

@@ -19,6 +19,7 @@ from supervisor.daemon.ownership import misplaced
 from supervisor.daemon.queue import Queue, QueueError
 from supervisor.daemon.verbs.answers import carried, not_found, who
 from supervisor.daemon.verbs.turn import would_run
+from supervisor.daemon.workshop import Workshop
 from supervisor.world.control.caller import Caller, SessionCaller
 from supervisor.world.control.errors import Code, RpcError
 from supervisor.world.control.later import Later
@@ -27,9 +28,10 @@ from supervisor.world.journal.journal import Journal
 
 
 class Add(Params, kw_only=True):
-    """A task as any source would describe it."""
+    """A task as any source would describe it; without a repository it is meant for the one around `cwd`."""
 
     task: dict[str, Any]
+    cwd: str = ""
 
 
 class One(Params, kw_only=True):
@@ -65,8 +67,11 @@ class ListTasks(Params, kw_only=True):
 class TaskVerbs:
     """Answers about tasks."""
 
-    def __init__(self, authority: Authority, queue: Queue, sources: Sources, journal: Journal) -> None:
+    def __init__(
+        self, authority: Authority, queue: Queue, sources: Sources, journal: Journal, shop: Workshop
+    ) -> None:
         self._authority = authority
+        self._shop = shop
         self._journal = journal
         self._sources = sources
         self._queue = queue
@@ -88,8 +93,11 @@ class TaskVerbs:
         """Put a task into the queue; answered once it is on disk and in the backlog."""
         if why := misplaced(self._journal):
             raise RpcError(Code.REFUSED, f"the task could not be stored: {why}")
+        described = params.task
+        if not self._queue.defaults.repo and (around := self._shop.around(params.cwd)):
+            described = {"repo": around, **described}
         try:
-            task, ticket = self._queue.add(params.task)
+            task, ticket = self._queue.add(described)
         except QueueError as error:
             raise RpcError(Code.REFUSED, str(error)) from error
         authority = self._authority
