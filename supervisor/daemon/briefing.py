@@ -49,6 +49,7 @@ def brief_of(
     task = session.intent.task
     held = tables.broker.held(session.id)
     track = tables.backlog.track(session.key)
+    harness = tables.policy.harnesses.get(session.intent.harness)
     return Brief(
         session=session.id,
         task=task,
@@ -85,5 +86,6 @@ def brief_of(
         branch=branch_of(session.id) if session.intent.target else "",
         target=session.intent.target,
         way=tables.policy.way(session.intent.repo).value,
+        allowance=harness.allowance.told() if harness is not None else "",
         writable=tuple(map(str, confine or ())),
     )

@@ -26,6 +26,7 @@ from supervisor.core.leases.scope import parse_scopes
 from supervisor.core.pacing.cadence import Cron, Every
 from supervisor.core.pacing.retry import Intensity, RetryPolicy
 from supervisor.core.pacing.schedule import Misfire, Overlap, Schedule
+from supervisor.core.sessions.allowance import Allowance
 from supervisor.core.sessions.budget import Budget
 from supervisor.world.config.models import HarnessSettings, ScheduleSettings, Settings
 from supervisor.world.config.repos import RepoSettings
@@ -132,7 +133,8 @@ def _harness(name: str, harness: HarnessSettings) -> Harness:
         stall=harness.stall,
         resident=harness.resident,
     )
-    return Harness(name, budget, harness.model, harness.tier, harness.max_sessions)
+    allowance = Allowance(harness.max_turns, harness.max_tokens, harness.max_cost)
+    return Harness(name, budget, harness.model, harness.tier, harness.max_sessions, allowance)
 
 
 def _planned(entry: ScheduleSettings) -> Planned:

@@ -289,6 +289,20 @@ def test_used_up_tokens_end_the_session(site):
     assert ended["task_standing"] == "ready"
 
 
+def test_a_session_over_its_allowance_is_warned_and_ended_and_the_sentence_says_of_what(talk, site):
+    ended = talk("init(); turn(1, tokens=830); turn(2, tokens=0, text='warned')\n"
+                 "while 'tokens used' not in open(os.environ['LEASEHOLD_NOTICE']).read(): time.sleep(0.02)\n"
+                 "turn(3, tokens=900); signal.pause()", max_tokens=1000)  # fmt: skip
+    (folder,) = (site.root / ".leasehold/state/sessions").iterdir()
+
+    assert ended["outcome"] == "timed_out"
+    assert ": 1760 of 1000 tokens used; ended by signal 15" in ended["sentence"]
+    assert (
+        "850 of 1000 tokens used; commit what is good, and come to an end" in (folder / "notice").read_text()
+    )
+    assert "- time budget: 5m; at most 1000 tokens" in (folder / "prompt.md").read_text()
+
+
 def test_a_quota_that_a_reload_brings_counts_what_was_used_before_it_under_earlier_supervisors_too(site):
     waits = (
         TALK

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
 from supervisor.core.decisions import hearing, resting
+from supervisor.core.decisions.effects import Notify
 from supervisor.core.decisions.hearing import Mark
 from supervisor.core.decisions.policy import Harness
 from supervisor.core.decisions.selection import Skip, decide, explain
 from supervisor.core.history.quota import Quota, Starts
 from supervisor.core.pacing.retry import RetryPolicy
+from supervisor.core.sessions.allowance import Allowance
 from supervisor.core.sessions.budget import Budget
-from supervisor.core.sessions.lifecycle import Stop
+from supervisor.core.sessions.lifecycle import Run, Stop
 from supervisor.core.sessions.outcome import Outcome
 from supervisor.core.sessions.reading import Reading, Verdict, VerdictKind
 
@@ -293,6 +296,45 @@ def test_used_up_tokens_end_every_session_of_the_account_and_let_none_start_befo
     assert house.fill() == []
     assert house.pass_time(3599) == []
     assert house.pass_time(1) == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("allowance", "told"),
+    [
+        (Allowance(turns=10), "10 of 10 turns used"),
+        (Allowance(tokens=1000), "1000 of 1000 tokens used"),
+        (Allowance(cost_usd=1.0), "1.00 of 1.00 USD used"),
+        (Allowance(10, 1000, 1.0), "10 of 10 turns used; 1000 of 1000 tokens used; 1.00 of 1.00 USD used"),
+    ],
+)
+def test_a_session_that_used_its_allowance_is_warned_and_then_ended_as_over_its_budget(
+    new_house, work, allowance, told
+):
+    house = new_house(harnesses={"sh": Harness("sh", BUDGET, allowance=allowance)})
+    house.offer(work("a", "a"))
+    house.fill()
+    house.started("a")
+    marks = [Mark(turns=n, tokens=n * 100, cost_usd=n * 0.1) for n in (0, 7, 8, 9, 10)]
+
+    for before, after in pairwise(marks):
+        assert isinstance(house.session("a").life.wish, Run)
+        house.take(hearing.heard(house.tables, house.session("a"), before, after, house.now))
+
+    assert house.session("a").life.wish == Stop("budget", "supervisor", told)
+    assert len([effect for effect in house.effects if isinstance(effect, Notify)]) == 1
+    house.end("a", cause="budget")
+    assert house.tables.backlog.track("a").last.outcome is Outcome.TIMED_OUT
+
+
+def test_an_agent_that_tells_what_it_used_with_its_last_word_is_not_ended_by_that(new_house, work):
+    house = new_house(harnesses={"sh": Harness("sh", BUDGET, allowance=Allowance(tokens=10))})
+    house.offer(work("a", "a"))
+    house.fill()
+    house.started("a")
+    house.session("a").heard = Reading(final=True)
+    house.take(hearing.heard(house.tables, house.session("a"), Mark(), Mark(tokens=1000), house.now))
+
+    assert isinstance(house.session("a").life.wish, Run)
 
 
 def test_cost_is_limited_like_tokens(new_house, work):

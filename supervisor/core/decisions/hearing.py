@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from supervisor.core.decisions import resting
 from supervisor.core.decisions.advance import advance
 from supervisor.core.decisions.assign import fill
-from supervisor.core.decisions.effects import Effect, Note
+from supervisor.core.decisions.effects import Effect, Note, Notify
 from supervisor.core.decisions.tables import Tables
 from supervisor.core.history.quota import Quota, Used, limits_of
 from supervisor.core.moment import Moment
@@ -56,11 +56,30 @@ def heard(tables: Tables, session: Session, before: Mark, after: Mark, now: Mome
     # That edit is over, and its hook has had the time to speak.
     if before.edited and after.turns > before.turns:
         effects += _miss_hooks(session)
+    effects += keep_allowance(tables, session, before, after, now)
     tokens, cost = after.tokens - before.tokens, after.cost_usd - before.cost_usd
     if tokens > 0 or cost > 0:
         tables.starts.spend(session.intent.harness, now.wall, max(0, tokens), max(0.0, cost))
         effects += keep_quotas(tables, session.intent.harness, now)
     return effects
+
+
+def keep_allowance(tables: Tables, session: Session, before: Mark, after: Mark, now: Moment) -> list[Effect]:
+    """End a session that has used what one of its harness may use, and tell it when that is near.
+
+    One whose harness has told its last word ends by itself.
+    """
+    harness = tables.policy.harnesses.get(session.intent.harness)
+    over = session.heard is not None and session.heard.final
+    if harness is None or over or not isinstance(session.life.wish, Run):
+        return []
+    allowance = harness.allowance
+    if why := allowance.used_up(after.turns, after.tokens, after.cost_usd):
+        return advance(tables, session.id, Wanted(Stop("budget", "supervisor", why)), now)
+    why = allowance.nearly_used_up(after.turns, after.tokens, after.cost_usd)
+    if why and not allowance.nearly_used_up(before.turns, before.tokens, before.cost_usd):
+        return [Notify(session.id, f"{why}; commit what is good, and come to an end")]
+    return []
 
 
 def keep_quotas(tables: Tables, harness: str, now: Moment) -> list[Effect]:

@@ -10,6 +10,7 @@ from supervisor.core.history.quota import Quota
 from supervisor.core.leases.scope import Scope
 from supervisor.core.pacing.retry import Intensity, RetryPolicy
 from supervisor.core.pacing.schedule import Schedule
+from supervisor.core.sessions.allowance import Allowance
 from supervisor.core.sessions.budget import Budget
 
 
@@ -60,13 +61,17 @@ class Leftovers(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Harness:
-    """A way to run an agent. `max_sessions` limits how many run at once; `tier` is a free label."""
+    """A way to run an agent. `max_sessions` limits how many run at once; `tier` is a free label.
+
+    `allowance` is what each of its sessions may use of its model.
+    """
 
     name: str
     budget: Budget
     model: str = ""
     tier: str = ""
     max_sessions: int | None = None
+    allowance: Allowance = Allowance()  # noqa: RUF009  - frozen
 
 
 class Way(enum.Enum):

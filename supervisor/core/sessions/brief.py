@@ -73,6 +73,7 @@ class Brief:
     branch: str = ""  # its own, in a work tree of its own; it comes into `target` when the session ends
     target: str = ""
     way: str = "rebase"
+    allowance: str = ""  # what else it may use, in words
     writable: tuple[str, ...] = ()  # where alone it may write, when it is confined
 
 
@@ -142,7 +143,10 @@ def _body(task: Task, *, titled: bool) -> str:
 def _session_lines(brief: Brief) -> list[str]:
     task = brief.task
     lines = [f"- session {brief.session}, task {task.key}" + (f", lane {task.lane}" if task.lane else "")]
-    lines.append(f"- time budget: {format_duration(brief.budget)}")
+    lines.append(
+        f"- time budget: {format_duration(brief.budget)}"
+        + (f"; at most {brief.allowance}" if brief.allowance else "")
+    )
     if brief.holds:
         lines.append(f"- you hold: {_list(brief.holds)}")
     elif brief.may_discover:

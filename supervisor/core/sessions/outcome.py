@@ -141,7 +141,8 @@ def _sentence(outcome: Outcome, record: ExitRecord, remains: Remains, verdict: V
             kept = f"; {remains.salvage.sentence()}" if remains.salvage is not None else ""
             return f"could not be started: {record.why}{kept}"
         case Outcome.TIMED_OUT:
-            text = f"its budget ran out{after}; {_how_it_exited(record)}"
+            reason = f": {record.why}" if record.by == "supervisor" else ""
+            text = f"its budget ran out{after}{reason}; {_how_it_exited(record)}"
         case Outcome.STALLED:
             text = f"no sign of work{after}: {record.why}; {_how_it_exited(record)}"
         case Outcome.STOPPED | Outcome.KILLED | Outcome.PREEMPTED:

@@ -79,6 +79,9 @@ class HarnessSettings(Section):
     model: str = ""
     tier: str = ""
     max_sessions: Count | None = Field(None, ge=1)
+    max_turns: Count | None = Field(None, ge=1)
+    max_tokens: Count | None = Field(None, ge=1)
+    max_cost: float | None = Field(None, gt=0)
     budget: Duration = Field(3000.0, gt=0)
     warn: Duration = Field(300.0, ge=0)
     grace: Duration = Field(10.0, ge=0)
