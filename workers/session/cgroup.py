@@ -10,6 +10,7 @@ import select
 
 from workers.session.clock import boottime
 from workers.session.place import note
+from workers.session.proc import Stat, read, read_stat
 
 OWN = "own"  # in the specification: the cgroup that the service manager put this worker in
 _NEEDED = ("cgroup.procs", "cgroup.events", "cgroup.kill", "cgroup.freeze")
@@ -43,9 +44,10 @@ class Cgroup:
         """Tell whether `pid`, a child that was not reaped, is or died in the tree."""
         return _read(f"/proc/{pid}/cgroup").partition("0::")[2].partition("\n")[0].endswith("/tree")
 
-    def pids(self) -> list[int]:
-        """Return the living processes of the tree."""
-        return [int(line) for line in _read(os.path.join(self._tree, "cgroup.procs")).split()]
+    def living(self) -> list[Stat]:
+        """Return the processes of the tree that are there, as far as the kernel still tells of each."""
+        pids = map(int, _read(os.path.join(self._tree, "cgroup.procs")).split())
+        return [stat for pid in pids if (stat := read_stat(pid)) is not None]
 
     def kill(self) -> None:
         """Send SIGKILL to every process of the tree at once, frozen ones too."""
@@ -163,8 +165,4 @@ def _old_group(controller: str, name: str) -> str | None:
 
 
 def _read(path: str) -> str:
-    try:
-        with open(path, "rb", buffering=0) as file:
-            return (file.readall() or b"").decode(errors="replace")
-    except OSError:
-        return ""
+    return read(path).decode(errors="replace")

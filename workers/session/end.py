@@ -121,13 +121,7 @@ class End:
         self._wire.tell({"event": "ended", "record": self._record})
         failpoint("worker.ended_told")
         self._answer()
-        give_up_at = boottime() + _PATIENCE
-        # A folder that is gone does not come back; a full disk gets room.
-        while not written and os.path.isdir(self._spec.folder) and boottime() < give_up_at:
-            # The record is on no disk: it stays to be had here, for as long as is bearable.
-            manager.allow(_RETRY + manager.SLACK)
-            self._loop.turn(boottime() + _RETRY)
-            written = self._write()
+        written = written or self._write_late()
         self._wire.close(_FAREWELL)
         failpoint("worker.socket_removed")
         return 0 if written else 1
@@ -147,6 +141,17 @@ class End:
         for client, number in self._waiting:
             self._wire.send(client, {"id": number, **answer})
         self._waiting.clear()
+
+    def _write_late(self) -> bool:
+        """Keep the record to be had here while it is on no disk, for as long as is bearable; tell whether it is on one."""
+        give_up_at = boottime() + _PATIENCE
+        # A folder that is gone does not come back; a full disk gets room.
+        while os.path.isdir(self._spec.folder) and boottime() < give_up_at:
+            manager.allow(_RETRY + manager.SLACK)
+            self._loop.turn(boottime() + _RETRY)
+            if self._write():
+                return True
+        return False
 
     def _write(self) -> bool:
         for then in ("; the logs were cut to make room", ""):

@@ -38,7 +38,7 @@ class Freezer:
         """
         until = boottime() + _ATTEMPT
         if self._cgroup is not None:
-            moving = [] if self._cgroup.freeze(until) else _stats(self._cgroup.pids())
+            moving = [] if self._cgroup.freeze(until) else self._cgroup.living()
         else:
             self._stopped_before = {
                 (stat.pid, stat.start_ticks) for stat in tree.living(os.getpid()) if _stands(stat)
@@ -84,7 +84,3 @@ def _stands(stat: proc.Stat) -> bool:
         return False
     threads = proc.thread_states(stat.pid)
     return all(state in {"T", "t", "Z", "X"} for state in threads)
-
-
-def _stats(pids: list[int]) -> list[proc.Stat]:
-    return [stat for pid in pids if (stat := proc.read_stat(pid)) is not None]

@@ -21,6 +21,15 @@ class Stat:
         self.start_ticks = start_ticks
 
 
+def read(path: str) -> bytes:
+    """Return the content of a small file of the kernel; nothing where there is none, or none for us."""
+    try:
+        with open(path, "rb", buffering=0) as file:
+            return file.readall() or b""
+    except OSError:
+        return b""
+
+
 def parse_stat(pid: int, content: bytes) -> Stat:
     """Return the reading that `content` holds; the name in it may contain spaces and brackets."""
     fields = content[content.rindex(b")") + 2 :].split()
@@ -29,13 +38,13 @@ def parse_stat(pid: int, content: bytes) -> Stat:
 
 def read_stat(pid: int) -> Stat | None:
     """Return what the kernel says of `pid`, or None where there is no such process."""
-    content = _read(f"/proc/{pid}/stat")
+    content = read(f"/proc/{pid}/stat")
     return parse_stat(pid, content) if content else None
 
 
 def leader(task: int) -> int:
     """Return the process that a thread belongs to; the number itself when it is gone."""
-    for line in _read(f"/proc/{task}/status").splitlines():
+    for line in read(f"/proc/{task}/status").splitlines():
         if line.startswith(b"Tgid:"):
             return int(line[5:])
     return task
@@ -60,16 +69,16 @@ def thread_states(pid: int) -> list[str]:
         threads = os.listdir(f"/proc/{pid}/task")
     except OSError:
         return []
-    contents = [_read(f"/proc/{pid}/task/{thread}/stat") for thread in threads]
+    contents = [read(f"/proc/{pid}/task/{thread}/stat") for thread in threads]
     return [parse_stat(pid, content).state for content in contents if content]
 
 
 def describe(stat: Stat) -> dict[str, object]:
     """Return what an operator needs in order to recognise the process: pid, command line, memory (KiB)."""
-    command = _read(f"/proc/{stat.pid}/cmdline").replace(b"\0", b" ").strip()
+    command = read(f"/proc/{stat.pid}/cmdline").replace(b"\0", b" ").strip()
     if not command:
-        command = b"[" + _read(f"/proc/{stat.pid}/comm").strip() + b"]"
-    pages = _read(f"/proc/{stat.pid}/statm").split()
+        command = b"[" + read(f"/proc/{stat.pid}/comm").strip() + b"]"
+    pages = read(f"/proc/{stat.pid}/statm").split()
     resident = int(pages[1]) * (os.sysconf("SC_PAGE_SIZE") // 1024) if len(pages) > 1 else 0
     return {"pid": stat.pid, "command": command[:300].decode(errors="replace"), "rss_kib": resident}
 
@@ -78,13 +87,5 @@ def describe_survivor(stat: Stat) -> dict[str, object]:
     """Return why a killed process may still be there: its state letter and the kernel function it waits in."""
     described = describe(stat)
     described["state"] = stat.state
-    described["wchan"] = _read(f"/proc/{stat.pid}/wchan").decode(errors="replace")
+    described["wchan"] = read(f"/proc/{stat.pid}/wchan").decode(errors="replace")
     return described
-
-
-def _read(path: str) -> bytes:
-    try:
-        with open(path, "rb", buffering=0) as file:
-            return file.read() or b""
-    except OSError:
-        return b""

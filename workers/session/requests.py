@@ -26,9 +26,13 @@ _MAX_NOTICE = 4096
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from workers.session.life import Alive
     from workers.session.wire import Client
     from workers.session.worker import Worker
+
+    Answer = dict[str, object]
 
 
 class BadRequestError(ValueError):
@@ -37,17 +41,22 @@ class BadRequestError(ValueError):
 
 def take(worker: Worker, client: Client, request: dict[str, object]) -> None:
     """Carry out one request; the answer to `stop` and `kill` is sent when the tree is gone."""
-    try:
-        answer = _carry_out(worker, client, request)
-    except BadRequestError as error:
-        answer = {"ok": False, "error": str(error)}
-    except OSError as error:
-        answer = {"ok": False, "error": f"{error.filename or 'the file'}: {error.strerror}"}
+    answer = _answer(lambda: _carry_out(worker, client, request))
     if answer is not None:
         worker.reply(client, request.get("id"), answer)
 
 
-def _carry_out(worker: Worker, client: Client, request: dict[str, object]) -> dict[str, object] | None:
+def _answer(work: Callable[[], Answer | None]) -> Answer | None:
+    """Do something; return its answer, or that of its failure."""
+    try:
+        return work()
+    except BadRequestError as error:
+        return {"ok": False, "error": str(error)}
+    except OSError as error:
+        return {"ok": False, "error": f"{error.filename or 'the file'}: {error.strerror}"}
+
+
+def _carry_out(worker: Worker, client: Client, request: dict[str, object]) -> Answer | None:
     match request.get("op"):
         case "stop":
             grace = _number(request, "grace", 0.0, _YEAR, worker.spec.budget.grace)
@@ -100,13 +109,13 @@ def _end(worker: Worker, client: Client, request: dict[str, object], event: Stop
     worker.end.tell_when_gone(client, request.get("id"))
 
 
-def _extend(worker: Worker, seconds: float) -> dict[str, object]:
+def _extend(worker: Worker, seconds: float) -> Answer:
     _alive(worker)
     worker.extend(Extended(seconds))
     return {"ok": True, **clocks(_alive(worker))}
 
 
-def _pause(worker: Worker, client: Client, request: dict[str, object]) -> dict[str, object] | None:
+def _pause(worker: Worker, client: Client, request: dict[str, object]) -> Answer | None:
     by, why = _text(request, "by", "supervisor"), _text(request, "why", "a pause was asked for")
     state = _alive(worker)
     if isinstance(state, Starting):
@@ -125,18 +134,13 @@ def attempt_pause(worker: Worker) -> None:
     halting = worker.halting
     if halting is None or (isinstance(worker.state, Running) and boottime() < halting.next_at):
         return
-    try:
-        answer = _halted(worker, halting)
-    except BadRequestError as error:
-        answer = {"ok": False, "error": str(error)}
-    except OSError as error:
-        answer = {"ok": False, "error": f"{error.filename or 'the file'}: {error.strerror}"}
+    answer = _answer(lambda: _halted(worker, halting))
     if answer is not None:
         worker.halting = None
         worker.reply(halting.client, halting.number, answer)
 
 
-def _halted(worker: Worker, halting: Halting) -> dict[str, object] | None:
+def _halted(worker: Worker, halting: Halting) -> Answer | None:
     _alive(worker)
     if moving := worker.freezer.halt():
         if why := halting.moved(moving):
@@ -146,7 +150,7 @@ def _halted(worker: Worker, halting: Halting) -> dict[str, object] | None:
     return {"ok": True, **worker.report()}
 
 
-def _resume(worker: Worker) -> dict[str, object]:
+def _resume(worker: Worker) -> Answer:
     if worker.halting is not None:
         halting, worker.halting = worker.halting, None
         error = "the session was resumed before all of it stood still"
@@ -156,7 +160,7 @@ def _resume(worker: Worker) -> dict[str, object]:
     return {"ok": True, **clocks(_alive(worker))}
 
 
-def _later(why: str) -> dict[str, object]:
+def _later(why: str) -> Answer:
     return {"ok": False, "try_later": True, "error": f"{why}; try again in a moment"}
 
 

@@ -109,7 +109,7 @@ class Sweep:
 
     def _kill_cgroup(self, cgroup: Cgroup, hunt: _Hunt) -> None:
         try:
-            inside = [stat for pid in cgroup.pids() if (stat := proc.read_stat(pid)) is not None]
+            inside = cgroup.living()
             hunt.note(inside)
             cgroup.kill()
             hunt.kill([stat for stat in inside if stat.state == "Z"])  # without its first thread: passed over
@@ -130,9 +130,8 @@ class Sweep:
     def _left(self) -> list[proc.Stat]:
         left = tree.living(os.getpid()) or tree.descendants(os.getpid())
         known = {stat.pid for stat in left}
-        inside = self._cgroup.pids() if self._cgroup is not None else []
-        others = [proc.read_stat(pid) for pid in inside if pid not in known]
-        return left + [stat for stat in others if stat is not None]
+        inside = self._cgroup.living() if self._cgroup is not None else []
+        return left + [stat for stat in inside if stat.pid not in known]
 
 
 class _Hunt:

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import select
 import signal
 
 from workers.guard.rights import Rights
 from workers.session import describe, life, manager, requests
+from workers.session.birth import bear
 from workers.session.cgroup import open_cgroup
 from workers.session.clock import FOREVER, boottime, hour, span, wall
-from workers.session.command import Command, Unrunnable, explain, find_program
-from workers.session.confining import rules_of
+from workers.session.command import Unrunnable, explain
 from workers.session.durable import write_whole
 from workers.session.end import End
 from workers.session.failpoint import failpoint
 from workers.session.freeze import Freezer
 from workers.session.guarding import Off, Pending, prepare, receive
-from workers.session.harness import Exit, Harness, Launch, launch
+from workers.session.harness import Exit, Harness
 from workers.session.life import (
     Effect,
     Ending,
@@ -35,6 +34,7 @@ from workers.session.loop import Loop
 from workers.session.place import note
 from workers.session.sender import sender
 from workers.session.sweep import reap_orphans
+from workers.session.timekeeping import Timekeeping
 from workers.session.wire import Wire, open_listener
 
 _LONG = 366 * 86400.0  # seconds; for how long a pause may last is the operator's affair
@@ -42,6 +42,7 @@ _LONG = 366 * 86400.0  # seconds; for how long a pause may last is the operator'
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from workers.guard.guard import Guard
+    from workers.session.birth import Birth
     from workers.session.halting import Halting
     from workers.session.kernel import Received
     from workers.session.spec import Spec
@@ -54,12 +55,11 @@ class Worker:
     __slots__ = (
         "_cgroup",
         "_exit",
-        "_extended",
         "_guard",
         "_harness",
         "_logs",
         "_loop",
-        "_paused_before",
+        "_time",
         "_wire",
         "end",
         "freezer",
@@ -81,8 +81,6 @@ class Worker:
         self._guard: Guard | Off = Off("it is not in place yet", level="")
         self._exit: Exit | None = None
         self._harness: Harness | None = None
-        self._extended = 0.0  # seconds by which the budget has grown
-        self._paused_before = 0.0  # seconds of the pauses that are over
         self._cgroup = open_cgroup(spec.cgroup)
         self.freezer = Freezer(self._cgroup)
         self.halting: Halting | None = None
@@ -95,7 +93,7 @@ class Worker:
         self._wire = Wire(listener, spec.socket, self._loop, self._greeting, self._asked)
         self.end = End(spec, (now, wall()), self._loop, self._wire, self._logs)
         self.end.reserve()
-        describe.write_deadline(spec.path("deadline.json"), begun, 0.0, durably=False)
+        self._time = Timekeeping(spec, begun)
         write_whole(spec.path("worker.json"), describe.identity(spec, None, self._cgroup))
         failpoint("worker.described")
 
@@ -111,7 +109,7 @@ class Worker:
         self.state = Over(ending)
         requests.attempt_pause(self)  # to tell who waits for it that it is too late
         return self.end.conclude(
-            ending, self._harness, self._exit, self._paused_for(), self._cgroup, self._guard
+            ending, self._harness, self._exit, self._time.paused_for(self.state), self._cgroup, self._guard
         )
 
     def _see_through(self, mask: int) -> Ending:
@@ -137,8 +135,7 @@ class Worker:
         now = boottime()
         before = self.state
         self.state, effects = life.step(before, event, self.spec.budget, now)
-        if isinstance(before, life.Paused) and not isinstance(self.state, life.Paused):
-            self._paused_before += now - before.since
+        self._time.note_pause(before, self.state, now)
         for effect in effects:
             match effect:
                 case Effect.WARN:
@@ -161,10 +158,10 @@ class Worker:
             OSError: it could not be written; the budget is as it was.
         """
         state, _ = life.step(self.state, event, self.spec.budget, boottime())
-        self._write_deadline(state, durably=True)
+        self._time.write(state, durably=True)
         self.state = state
-        self._extended += event.seconds
-        self._allow_time()
+        self._time.note_extension(event.seconds)
+        self._time.allow(state)
 
     def halted(self, by: str, why: str) -> None:
         """Let the clocks of the session stand still too, now that all of it does.
@@ -174,7 +171,7 @@ class Worker:
         """
         state, _ = life.step(self.state, Halted(by, why), self.spec.budget, boottime())
         try:
-            self._write_deadline(state, durably=False)
+            self._time.write(state, durably=False)
         except OSError:
             self.freezer.go_on()
             raise
@@ -208,41 +205,29 @@ class Worker:
 
     def _start(self, mask: int) -> None:
         spec = self.spec
-        stdio: list[int] = []
         try:
-            command = Command(find_program(spec.argv, spec.env, spec.cwd), spec.argv, spec.env, spec.cwd)
-            stdio.append(os.open(spec.path(spec.stdin), os.O_RDONLY | os.O_CLOEXEC))
-            stdio += (self._logs.out.writer(), self._logs.err.writer())
-            joining = self._cgroup.joining if self._cgroup else None
-            rules = rules_of(spec)
-            if rules is not None:
-                stdio.append(rules)  # to be closed with them
-            guard = prepare(spec.guard)
-            pending = guard if isinstance(guard, Pending) else None
-            if isinstance(guard, Off):
-                self._unguarded(guard)
-            launched = launch(command, (stdio[0], stdio[1], stdio[2]), mask, joining, pending, rules)
+            birth = bear(spec, self._logs, self._cgroup, self._prepared, mask)
         except Unrunnable as error:
             self.feed(NotStarted(str(error)))
             return
-        except OSError as error:
-            where = f"{error.filename}: " if error.filename else ""
-            self.feed(NotStarted(f"the harness's process could not be made: {where}{error.strerror}"))
-            return
-        finally:
-            for fd in stdio:
-                os.close(fd)
-        self._harness = launched.harness
-        if pending is not None:
+        self._harness = birth.launch.harness
+        if birth.guard is not None:
             assert spec.guard is not None  # noqa: S101  - else nothing would be pending
-            receive(pending, spec.guard, self._loop, self.rights, self._guard_settled, self._told)
+            receive(birth.guard, spec.guard, self._loop, self.rights, self._guard_settled, self._told)
         failpoint("worker.forked")
-        self._loop.watch(launched.outcome_fd, select.POLLIN, lambda _mask: self._launched(launched, command))
+        self._loop.watch(birth.launch.outcome_fd, select.POLLIN, lambda _mask: self._launched(birth))
         try:
             write_whole(spec.path("worker.json"), describe.identity(spec, self._harness, self._cgroup))
         except OSError as error:
             note(f"worker.json does not name the harness, pid {self._harness.pid}: {error.strerror}")
         failpoint("worker.harness_described")
+
+    def _prepared(self) -> Pending | None:
+        guard = prepare(self.spec.guard)
+        if isinstance(guard, Pending):
+            return guard
+        self._unguarded(guard)
+        return None
 
     def _unguarded(self, guard: Off) -> None:
         guard.attend(self._loop, self.spec.env)
@@ -258,13 +243,13 @@ class Worker:
         self._wire.tell({"event": "told", "text": text})
         self._notify(text)
 
-    def _launched(self, launched: Launch, command: Command) -> None:
-        self._loop.forget(launched.outcome_fd)
-        failure = launched.failure()
+    def _launched(self, birth: Birth) -> None:
+        self._loop.forget(birth.launch.outcome_fd)
+        failure = birth.launch.failure()
         if failure is not None:
-            self.feed(NotStarted(explain(command, *failure)))
+            self.feed(NotStarted(explain(birth.command, *failure)))
             return
-        harness = launched.harness
+        harness = birth.launch.harness
         if self._cgroup is not None and not self._cgroup.holds(harness.pid):
             self._do_without_cgroup()
         failpoint("worker.execed")
@@ -288,24 +273,11 @@ class Worker:
         if not isinstance(self.state, life.Running):
             return
         try:
-            self._write_deadline(self.state, durably=False)
+            self._time.write(self.state, durably=False)
         except OSError as error:
             note(f"deadline.json still says that the session is paused: {error.strerror}")
         self._wire.tell({"event": "resumed", "left": describe.time_left(self.state)})
-        self._allow_time()
-
-    def _write_deadline(self, state: life.State, *, durably: bool) -> None:
-        assert isinstance(state, life.Alive)  # noqa: S101  - nothing else has a deadline
-        path = self.spec.path("deadline.json")
-        describe.write_deadline(path, state, self._paused_for(), durably=durably)
-
-    def _allow_time(self) -> None:
-        if isinstance(self.state, life.Starting | life.Running):
-            manager.allow(describe.time_left(self.state) + self.spec.budget.grace + manager.SLACK)
-
-    def _paused_for(self) -> float:
-        now = boottime() - self.state.since if isinstance(self.state, life.Paused) else 0.0
-        return self._paused_before + now
+        self._time.allow(self.state)
 
     def _warn(self) -> None:
         if not isinstance(self.state, life.Running):
@@ -340,8 +312,8 @@ class Worker:
 
     def report(self) -> dict[str, object]:
         """Return the state of the session, with the exit record once there is one."""
-        clocks = {"paused_for": self._paused_for(), "extended": self._extended}
-        return describe.describe(self.state) | clocks | {"guard": self._guard.report()} | self.end.report()
+        time, guard = self._time.report(self.state), self._guard.report()
+        return describe.describe(self.state) | time | {"guard": guard} | self.end.report()
 
     def reply(self, client: Client, number: object, answer: dict[str, object]) -> None:
         """Answer the request `number` of a client."""
