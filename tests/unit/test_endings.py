@@ -38,7 +38,7 @@ COMMIT = Landed("abcdef123456", "Fix it", 0.0)
         (ExitRecord("unspawned", why="no such program"), Remains(), Outcome.UNSPAWNED),
     ],
 )
-def test_every_ending_has_a_name_and_a_sentence(record, remains, outcome):
+def test_promise_11_every_ending_has_a_name_and_a_sentence(record, remains, outcome):
     ending = judge(record, remains, Expects.COMMIT)
 
     assert ending.outcome is outcome

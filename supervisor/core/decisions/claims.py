@@ -15,7 +15,7 @@ from supervisor.core.decisions.effects import Effect, Note
 from supervisor.core.decisions.gate import declares_paths
 from supervisor.core.decisions.holders import describe
 from supervisor.core.decisions.policy import Undeclared
-from supervisor.core.decisions.requests import LeaseRefusal, lease_json, queued, refuse, ways_out
+from supervisor.core.decisions.requests import LeaseRefusal, lease_json, queued, refuse, until, ways_out
 from supervisor.core.decisions.standstill import unreported
 from supervisor.core.decisions.tables import Tables
 from supervisor.core.leases.lease import Granted, Lease, Mode, Waiting, Want, WouldDeadlock
@@ -181,7 +181,8 @@ def _occupied(
 
 
 def _held(tables: Tables, path: str, lease: Lease, now: Moment) -> LeaseRefusal:
-    why = f"{path}: {lease.scope.text} is {describe(tables, lease, now)}; {ways_out([path])}"
+    held = f"{describe(tables, lease, now)}{until(tables, lease, now)}"
+    why = f"{path}: {lease.scope.text} is {held}; {ways_out([path])}"
     return LeaseRefusal(why, {"reason": "held", "holders": [lease_json(tables, lease, now)]})
 
 

@@ -9,9 +9,10 @@ from supervisor.core.decisions.advance import entrust
 from supervisor.core.decisions.effects import Effect, Note
 from supervisor.core.decisions.holders import describe
 from supervisor.core.decisions.policy import Undeclared
+from supervisor.core.decisions.requests import until, ways_out
 from supervisor.core.decisions.tables import Tables
 from supervisor.core.history.recent import Touch
-from supervisor.core.leases.lease import Free, Granted, Held, HeldByOther, Lapsed, Mode, Want
+from supervisor.core.leases.lease import Free, Granted, Held, HeldByOther, Lapsed, Lease, Mode, Want
 from supervisor.core.leases.scope import covers, file_scope
 from supervisor.core.moment import Moment
 from supervisor.core.sessions.integration import BRANCHES, branch_of
@@ -156,11 +157,15 @@ def _refusal(
             text = f"{path}: outside the leases of session {session.id}"
             return f"{text}; `leasehold lease acquire {path}` asks for it", False
         case HeldByOther(lease):
-            return f"{path}: {describe(tables, lease, now)}", False
+            return f"{path}: {_held(tables, lease, now)}; {ways_out([path])}", False
         case Lapsed(token, successor):
-            since = f"; {describe(tables, successor, now)}" if successor else ""
+            since = f"; {_held(tables, successor, now)}" if successor else ""
             text = f"{path}: stale fencing token {token}: this session's lease has ended{since}"
             return f"{text}; `leasehold lease acquire {path}` asks for it again", True
+
+
+def _held(tables: Tables, lease: Lease, now: Moment) -> str:
+    return describe(tables, lease, now) + until(tables, lease, now)
 
 
 def declares_paths(session: Session) -> bool:

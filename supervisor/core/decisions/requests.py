@@ -138,6 +138,15 @@ def lease_json(tables: Tables, lease: Lease, now: Moment) -> dict[str, Any]:
     }
 
 
+def until(tables: Tables, conflict: Conflict, now: Moment) -> str:
+    """Say how long a lease is held at most: until the budget of its holder is used up."""
+    session = tables.roster.get(conflict.holder) if isinstance(conflict, Lease) else None
+    if session is None:
+        return ""
+    left = session.budget.left(session.elapsed(now))
+    return f", {format_duration(left)} more at most" if left > 0 else ", its budget has run out"
+
+
 def ways_out(scopes: Sequence[str]) -> str:
     """Return what to do about scopes that somebody else holds."""
     named = shlex.join(scopes) if len(scopes) <= _NAMED else "PATH"
@@ -169,15 +178,6 @@ def _held(
 
 def _in_the_way(tables: Tables, conflicts: Sequence[Conflict], now: Moment, *, bounded: bool = False) -> str:
     return "; ".join(
-        f"{other.scope.text} is {describe(tables, other, now)}{_until(tables, other, now) if bounded else ''}"
+        f"{other.scope.text} is {describe(tables, other, now)}{until(tables, other, now) if bounded else ''}"
         for other in conflicts[:_NAMED]
     )
-
-
-def _until(tables: Tables, conflict: Conflict, now: Moment) -> str:
-    """Say how long a lease is held at most: until the budget of its holder is used up."""
-    session = tables.roster.get(conflict.holder) if isinstance(conflict, Lease) else None
-    if session is None:
-        return ""
-    left = session.budget.left(session.elapsed(now))
-    return f", {format_duration(left)} more at most" if left > 0 else ", its budget has run out"
