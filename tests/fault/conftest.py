@@ -14,11 +14,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.fault.evidence import Evidence, audit, runs, sessions
 from tests.fault.summary import Summary, Trial
+from tests.process.announced import until
 from tests.process.conftest import LIMIT, Site, site
 from tests.process.conftest import _toml as toml
 
@@ -144,15 +146,11 @@ class Arena:
         return len(list(self.hits.glob(f"{point}.*")))
 
     def back(self, since: float) -> float:
-        """Return how long after `since` (Unix seconds) the newest supervisor had taken over."""
-        started = [0.0]
-
-        def recorded() -> bool:  # it answers a moment before that is on disk
-            started.extend(event["at"] for event in self.site.events("supervisor.started"))
-            return started[-1] >= since
-
-        self.until(recorded)
-        return started[-1] - since
+        """Return how long after `since` (Unix seconds) the newest supervisor, which runs, had taken over."""
+        for event in self.site.follow("supervisor.started", self.site.running[-1]):
+            if event["at"] >= since:
+                return float(event["at"]) - since
+        raise AssertionError(self.site.log())
 
     def conclude(
         self, point: str, action: str, *, kills: int = 1, back: float = 0.0, killed_workers: bool = False
@@ -177,14 +175,22 @@ class Arena:
             timeout=5 * LIMIT,
         )
         assert done.returncode in {0, 1}, f"{done.returncode}\n{done.stdout}\n{done.stderr}"
-        return self.back(since)
+        return float(self.site.events("supervisor.started")[-1]["at"]) - since
 
-    def until(self, happened: Callable[[], bool]) -> None:
-        """Return once something has happened; bounded, and gentle to the machine it runs on."""
-        deadline = time.monotonic() + LIMIT
-        while not happened():
-            assert time.monotonic() < deadline, self.site.log()
-            time.sleep(0.01)
+    def until(
+        self, happened: Callable[[], bool], *also: Path, process: subprocess.Popen[Any] | None = None
+    ) -> None:
+        """Return once something has happened that an agent, the journal, a failpoint or one of `also` tells of."""
+        state = self.site.root / ".leasehold/state"
+        places = [
+            self.evidence.folder,
+            self.hits,
+            state,
+            state / "sessions",
+            self.site.socket().parent,
+            *also,
+        ]
+        assert until(happened, places, LIMIT, process), self.site.log()
 
 
 @pytest.fixture

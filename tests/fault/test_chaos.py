@@ -74,7 +74,7 @@ class Storm:
 
     def worker(self, process: subprocess.Popen[bytes]) -> None:
         """Kill one worker of this site, once there is one."""
-        self.arena.until(lambda: process.poll() is not None or bool(self._workers()))
+        self.arena.until(lambda: process.poll() is not None or bool(self._workers()), process=process)
         living = self._workers()
         if living:
             chosen = self.dice.choice(sorted(living, key=lambda worker: worker.pid))
@@ -98,7 +98,7 @@ class Storm:
 
     def _wait_for_an_answer(self, process: subprocess.Popen[bytes]) -> None:
         path = self.arena.site.socket()
-        self.arena.until(lambda: process.poll() is not None or _answers(path))
+        self.arena.until(lambda: process.poll() is not None or _answers(path), process=process)
 
     def _workers(self) -> list[psutil.Process]:
         mark = str(self.arena.site.root / ".leasehold/state/sessions")

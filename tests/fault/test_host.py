@@ -82,7 +82,11 @@ def test_a_supervisor_without_descriptors_starts_nothing_and_goes_on_once_it_has
 
     resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (used, before[1]))
     arena.add("honest-a", "honest-b")
-    arena.until(lambda: bool(arena.site.events("session.ended", "harness.resting", "source.problem")))
+    arena.until(
+        lambda: any(
+            kind in arena.site.log() for kind in ("session.ended", "harness.resting", "source.problem")
+        )
+    )
     resource.prlimit(process.pid, resource.RLIMIT_NOFILE, before)
 
     assert process.poll() is None
@@ -119,7 +123,8 @@ def test_a_supervisor_that_cannot_fork_starts_nothing_and_goes_on_once_it_can(ar
     (few_processes / "cgroup.procs").write_text(str(process.pid))
     (few_processes / "pids.max").write_text((few_processes / "pids.current").read_text())
     arena.add("honest-a", "honest-b")
-    arena.until(lambda: int((few_processes / "pids.events").read_text().split()[1]) > 0)
+    refused = few_processes / "pids.events"
+    arena.until(lambda: int(refused.read_text().split()[1]) > 0, refused)
     (few_processes / "pids.max").write_text("max")
 
     assert process.poll() is None

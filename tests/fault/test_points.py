@@ -179,7 +179,7 @@ def test_a_worker_may_be_killed_while_it_stops_its_session(arena, point):
     arena.furnish("deaf-a", "honest-b", **{"harness.agent": {"budget": "3s"}})
     arena.start(f"{point}=1*kill")
     arena.until(lambda: bool(arena.evidence.lines("overruns")))
-    arena.until(lambda: bool(arena.site.events("session.running")))
+    arena.site.wait_for("session.running")
 
     arena.site.run("session", "stop", "deaf-a", code=None)
 

@@ -77,7 +77,7 @@ def test_a_supervisor_of_many_idle_sessions_is_idle(arena, full):
     )
     process = arena.start()
     arena.until(lambda: len(arena.evidence.lines("ready")) == count)
-    arena.until(lambda: len(arena.site.events("session.running")) == count)
+    arena.site.wait_for("session.running", count)
 
     def measure() -> float:
         since, before = time.monotonic(), on_cpu(process.pid)

@@ -10,23 +10,24 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from tests.process.announced import until
 
 PATIENCE = 60.0  # seconds
 
 
 def main(site: str, evidence: str, command: list[str]) -> None:
     first = subprocess.Popen(command, cwd=site, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    harness = until(lambda: spoken(Path(evidence) / "log", "ready"))["pid"]
-    record = until(lambda: described(Path(site) / ".leasehold/state/sessions", harness))
-    worker = record["pid"]
+    harness = seen(Path(evidence), lambda: spoken(Path(evidence) / "log", "ready"))["pid"]
+    sessions = Path(site) / ".leasehold/state/sessions"
+    worker = seen(sessions, lambda: described(sessions, harness))["pid"]
     first.kill()
     first.wait()
     os.kill(worker, signal.SIGKILL)
-    until(lambda: all_gone(worker, harness))
+    reap(worker, harness)
     innocents = {pid: innocent(pid) for pid in sorted((worker, harness))}
     again = subprocess.run(
         [*command, "--until-idle"], cwd=site, capture_output=True, text=True, timeout=PATIENCE, check=False
@@ -39,14 +40,12 @@ def main(site: str, evidence: str, command: list[str]) -> None:
         process.wait()
 
 
-def until(found: Callable[[], Any]) -> Any:
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end:
-        result = found()
-        if result:
-            return result
-        time.sleep(0.01)
-    raise TimeoutError(found)
+def seen(place: Path, found: Callable[[], dict[str, Any] | None]) -> dict[str, Any]:
+    """Return what is found once something in a folder, or in one of those in it, tells of it."""
+    result = until(found, (place, *place.glob("*/")), PATIENCE)
+    if result is None:
+        raise TimeoutError(place)
+    return result
 
 
 def spoken(log: Path, what: str) -> dict[str, Any] | None:
@@ -62,14 +61,11 @@ def described(sessions: Path, harness: int) -> dict[str, Any] | None:
     return None
 
 
-def all_gone(*pids: int) -> bool:
-    """Reap what fell to this init, and tell whether these numbers are free."""
-    try:
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
-    except ChildProcessError:
-        pass
-    return not any(Path(f"/proc/{pid}").exists() for pid in pids)
+def reap(*pids: int) -> None:
+    """Collect what fell to this init until these numbers are free."""
+    left = {*pids}
+    while left:
+        left.discard(os.waitpid(-1, 0)[0])
 
 
 def innocent(pid: int) -> subprocess.Popen[bytes]:
