@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 Ranges: TypeAlias = tuple[tuple[int, int], ...]
 """Code points that one character may be: sorted, inclusive, disjoint; `()` is nothing at all."""
@@ -124,18 +125,19 @@ def _share_a_character(a: Ranges, b: Ranges) -> bool:
 class Segment:
     """One segment of a pattern: `head` and `tail` are the literal text at its two ends."""
 
-    __slots__ = ("_regex", "glyphs", "head", "literal", "tail")
+    __slots__ = ("_ranges", "_regex", "head", "literal", "tail")
 
     def __init__(self, text: str) -> None:
-        self.glyphs = lex(text)
-        literals = [glyph.literal for glyph in self.glyphs]
+        glyphs = lex(text)
+        self._ranges = tuple(glyph.ranges for glyph in glyphs)
+        literals = [glyph.literal for glyph in glyphs]
         wild = [at for at, char in enumerate(literals) if char is None]
         self.literal = None if wild else "".join(char for char in literals if char)
         first, last = (wild[0], wild[-1]) if wild else (len(literals), -1)
         self.head = "".join(char for char in literals[:first] if char)
         self.tail = "".join(char for char in literals[last + 1 :] if char)
-        simple = len(wild) == 1 and self.glyphs[first] is _STAR
-        self._regex = None if simple or not wild else re.compile(_regex_of(self.glyphs), re.DOTALL)
+        simple = len(wild) == 1 and glyphs[first] is _STAR
+        self._regex = None if simple or not wild else re.compile(_regex_of(self._ranges), re.DOTALL)
 
     def matches(self, name: str) -> bool:
         """Return whether `name`, one path segment, is matched."""
@@ -155,23 +157,29 @@ class Segment:
             return other.matches(self.literal)
         if other.literal is not None:
             return self.matches(other.literal)
-        return _meet(self.glyphs, other.glyphs)
+        return _meet(self._ranges, other._ranges, _share_a_character)
 
 
-def _regex_of(glyphs: tuple[Glyph, ...]) -> str:
+def _regex_of(units: Iterable[Ranges | None]) -> str:
     parts: list[str] = []
-    for glyph in glyphs:
-        if glyph.ranges is None:
+    for ranges in units:
+        if ranges is None:
             parts.append(".*")
-        elif glyph.ranges == ():
+        elif ranges == ():
             parts.append("(?!)")
         else:
-            parts.append("[" + "".join(f"\\U{low:08x}-\\U{high:08x}" for low, high in glyph.ranges) + "]")
+            parts.append("[" + "".join(f"\\U{low:08x}-\\U{high:08x}" for low, high in ranges) + "]")
     return "".join(parts)
 
 
-def _meet(a: tuple[Glyph, ...], b: tuple[Glyph, ...]) -> bool:
-    """Walk the product of both automata; a star is left, or swallows the other side's next glyph."""
+T = TypeVar("T")
+
+
+def _meet(a: Sequence[T | None], b: Sequence[T | None], meets: Callable[[T, T], bool]) -> bool:
+    """Return whether two sequences can stand for the same one, where `None` stands for any number of units.
+
+    It walks the product of both automata; such a unit is left, or swallows the other side's next one.
+    """
     seen: set[tuple[int, int]] = set()
     todo = [(0, 0)]
     while todo:
@@ -182,18 +190,18 @@ def _meet(a: tuple[Glyph, ...], b: tuple[Glyph, ...]) -> bool:
         i, j = state
         if i == len(a) and j == len(b):
             return True
-        left = a[i].ranges if i < len(a) else ()
-        right = b[j].ranges if j < len(b) else ()
-        if left is None:
+        if i < len(a) and a[i] is None:
             todo.append((i + 1, j))
             if j < len(b):
                 todo.append((i, j + 1))
-        if right is None:
+        if j < len(b) and b[j] is None:
             todo.append((i, j + 1))
             if i < len(a):
                 todo.append((i + 1, j))
-        if left is not None and right is not None and _share_a_character(left, right):
-            todo.append((i + 1, j + 1))
+        if i < len(a) and j < len(b):
+            left, right = a[i], b[j]
+            if left is not None and right is not None and meets(left, right):
+                todo.append((i + 1, j + 1))
     return False
 
 
@@ -251,30 +259,7 @@ class Pattern:
 
     def meets(self, other: Pattern) -> bool:
         """Return whether some path is matched by both; exact, so never false when there is one."""
-        a, b = self.segments, other.segments
-        seen: set[tuple[int, int]] = set()
-        todo = [(0, 0)]
-        while todo:
-            state = todo.pop()
-            if state in seen:
-                continue
-            seen.add(state)
-            i, j = state
-            if i == len(a) and j == len(b):
-                return True
-            if i < len(a) and a[i] is None:
-                todo.append((i + 1, j))
-                if j < len(b):
-                    todo.append((i, j + 1))
-            if j < len(b) and b[j] is None:
-                todo.append((i, j + 1))
-                if i < len(a):
-                    todo.append((i + 1, j))
-            if i < len(a) and j < len(b):
-                left, right = a[i], b[j]
-                if left is not None and right is not None and left.meets(right):
-                    todo.append((i + 1, j + 1))
-        return False
+        return _meet(self.segments, other.segments, Segment.meets)
 
 
 @functools.lru_cache(maxsize=4096)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from supervisor.core.decisions import requests
 from supervisor.core.decisions.assign import NotAssigned
 from supervisor.core.decisions.effects import Effect
 from supervisor.core.decisions.orders import NotDone
 from supervisor.core.decisions.requests import LeaseRefusal
+from supervisor.core.leases.lease import TimedOut, Woken
 from supervisor.core.sessions.roster import Session
 from supervisor.daemon.authority import Authority
 from supervisor.world.control.caller import Caller, SessionCaller
@@ -51,6 +55,25 @@ def lease_error(refusal: LeaseRefusal) -> RpcError:
 def not_found(what: str, name: str, way_out: str) -> RpcError:
     """Return the error for something that is not there."""
     return RpcError(Code.NOT_FOUND, f'no {what} "{name}"; {way_out}')
+
+
+def answered_once_decided(
+    authority: Authority, waiter: int, decided: Callable[[Woken | TimedOut, Later], None]
+) -> Later:
+    """Return the promise of an answer to a queued lease request, which `decided` gives; it goes when its asker does."""
+    asked_at = authority.now().mono
+
+    def gone() -> None:
+        authority.promises.forget_waiter(waiter)
+        authority.do(requests.cancel(authority.tables, waiter, authority.now()))
+
+    def then(result: Woken | TimedOut) -> None:
+        authority.tables.collisions.waited_seconds += authority.now().mono - asked_at
+        decided(result, later)
+
+    later = Later(on_gone=gone)
+    authority.promises.when_decided(waiter, then)
+    return later
 
 
 def answered_once_durable(authority: Authority, answer: object) -> Later:

@@ -19,7 +19,7 @@ from supervisor.core.sessions.roster import Session
 from supervisor.daemon.authority import Authority
 from supervisor.daemon.dead_locks import free_at_turn, is_locked
 from supervisor.daemon.spawn import Spawn
-from supervisor.daemon.verbs.answers import lease_error, living
+from supervisor.daemon.verbs.answers import answered_once_decided, lease_error, living
 from supervisor.daemon.workshop import Workshop
 from supervisor.world import clock
 from supervisor.world.control.caller import Caller
@@ -265,16 +265,8 @@ class GuardVerbs:
         wants: tuple[Want, ...],
     ) -> Later:
         authority = self._authority
-        asked_at = authority.now().mono
 
-        def gone() -> None:
-            authority.promises.forget_waiter(waiter)
-            authority.do(requests.cancel(authority.tables, waiter, authority.now()))
-
-        later = Later(on_gone=gone)
-
-        def decided(result: Woken | TimedOut) -> None:
-            authority.tables.collisions.waited_seconds += authority.now().mono - asked_at
+        def decided(result: Woken | TimedOut, later: Later) -> None:
             if isinstance(result, Woken):
                 tables = authority.tables
                 notices, effects = stale.stale_reads(tables, session, asked.files, authority.now())
@@ -291,8 +283,7 @@ class GuardVerbs:
             authority.do(effects)
             later.refuse(lease_error(refusal))
 
-        authority.promises.when_decided(waiter, decided)
-        return later
+        return answered_once_decided(authority, waiter, decided)
 
 
 def _written(leases: tuple[Lease, ...], notices: tuple[str, ...] = ()) -> dict[str, object]:

@@ -16,7 +16,13 @@ from supervisor.core.leases.scope import ScopeError
 from supervisor.daemon.authority import Authority
 from supervisor.daemon.fleet import Workers
 from supervisor.daemon.spawn import Spawn
-from supervisor.daemon.verbs.answers import answered_once_durable, lease_error, living, not_found
+from supervisor.daemon.verbs.answers import (
+    answered_once_decided,
+    answered_once_durable,
+    lease_error,
+    living,
+    not_found,
+)
 from supervisor.daemon.workshop import Workshop
 from supervisor.world.control.caller import Caller, SessionCaller
 from supervisor.world.control.errors import Code, RpcError
@@ -268,24 +274,15 @@ class LeaseVerbs:
 
     def _promise(self, waiter: int, wants: tuple[Want, ...]) -> Later:
         authority = self._authority
-        asked_at = authority.now().mono
 
-        def gone() -> None:
-            authority.promises.forget_waiter(waiter)
-            authority.do(requests.cancel(authority.tables, waiter, authority.now()))
-
-        later = Later(on_gone=gone)
-
-        def decided(result: Woken | TimedOut) -> None:
-            authority.tables.collisions.waited_seconds += authority.now().mono - asked_at
+        def decided(result: Woken | TimedOut, later: Later) -> None:
             if isinstance(result, Woken):
                 later.answer(self._granted(result))
             else:
                 refusal = requests.refuse(authority.tables, wants, result, authority.now())
                 later.refuse(lease_error(refusal))
 
-        authority.promises.when_decided(waiter, decided)
-        return later
+        return answered_once_decided(authority, waiter, decided)
 
 
 def _holder(caller: Caller) -> str:
