@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 import anyio
-import anyio.to_thread
 import structlog
 
 from supervisor.core.decisions.advance import landed
@@ -39,6 +38,7 @@ from supervisor.world.git.worktrees import (
     set_aside,
     tip_of,
 )
+from supervisor.world.threads import in_thread
 
 log = structlog.get_logger("leasehold")
 
@@ -95,7 +95,7 @@ class BranchSettler:
             log.warning("git.failed", session=session.id, why=str(error))
             kept = Unintegrated(Hitch.FAULT, branch_of(session.id), session.intent.target, str(error))
             tree = self._worktrees.of(session, repo).root
-            left = str(tree) if await anyio.to_thread.run_sync(tree.exists) else ""
+            left = str(tree) if await in_thread(tree.exists) else ""
             return judge(Remains(unread=str(error), integration=kept, tree=left))
 
     # --- what is there ------------------------------------------------------------------------------
@@ -103,7 +103,7 @@ class BranchSettler:
     async def _find(self, session: Session, repo: Repository, judge: Judge) -> _Found:
         """Read what the session committed and keep what it did not; its work tree is gone afterwards."""
         tree = self._worktrees.of(session, repo)
-        tied = await anyio.to_thread.run_sync(tie, tree)
+        tied = await in_thread(tie, tree)
         there = isinstance(tied, Whole)
         began = session.intent.created.wall
         lock = await self._locks.free(tree, began) if there else ""

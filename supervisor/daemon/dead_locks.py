@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import anyio
-import anyio.to_thread
 
 from supervisor.world.git.repository import Repository
 from supervisor.world.git.underway import InUse, Present, Removed, free_lock, locks
+from supervisor.world.threads import in_thread
 
 _SETTLED = 0.25  # seconds; a lock that is younger may be between two steps of a program that is no git
 
@@ -31,7 +31,7 @@ async def free_at_turn(repo: Repository, began: float) -> list[str]:
         with contextlib.suppress(OSError):
             young = lock.lstat().st_ctime + _SETTLED - time.time()
             await anyio.sleep(min(_SETTLED, max(0.0, young)))
-        if isinstance(await anyio.to_thread.run_sync(free_lock, repo, lock, began), Removed):
+        if isinstance(await in_thread(free_lock, repo, lock, began), Removed):
             freed.append(lock.name)
     return freed
 
@@ -45,9 +45,7 @@ class DeadLocks:
     async def free(self, repo: Repository, began: float) -> str:
         """Free the locks that a git of this session left, or of one before it; say what was found."""
         since = min(began, self.since.get(repo.git_dir, began))
-        found = await anyio.to_thread.run_sync(
-            lambda: {lock.name: free_lock(repo, lock, since) for lock in locks(repo)}
-        )
+        found = await in_thread(lambda: {lock.name: free_lock(repo, lock, since) for lock in locks(repo)})
         if any(isinstance(result, Present | InUse) for result in found.values()):
             self.since[repo.git_dir] = since  # else who comes later would take it for somebody else's
         else:

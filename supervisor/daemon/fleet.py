@@ -12,7 +12,6 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any
 
 import anyio
-import anyio.to_thread
 import msgspec
 import structlog
 from anyio.abc import TaskGroup
@@ -41,6 +40,7 @@ from supervisor.world.launch.local import reap
 from supervisor.world.launch.secrets import forget_secrets
 from supervisor.world.launch.spec import SessionSpec
 from supervisor.world.processes import open_pidfd
+from supervisor.world.threads import in_thread
 
 log = structlog.get_logger("leasehold")
 
@@ -231,7 +231,7 @@ class Workers:
             ending = spoken(await self._settler.settle(session, told), session.said)
             failpoint("settle.judged")
             try:
-                await anyio.to_thread.run_sync(forget_secrets, self._places.folder(session_id))
+                await in_thread(forget_secrets, self._places.folder(session_id))
             except OSError as error:
                 log.warning("session.secrets_kept", session=session_id, why=str(error))
             self.event(session_id, lifecycle.Settled(ending))

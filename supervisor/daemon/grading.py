@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-import anyio.to_thread
 import structlog
 from anyio.abc import TaskGroup
 
@@ -26,6 +25,7 @@ from supervisor.world.git.run import GitError
 from supervisor.world.journal.entries import GradeRow, SessionRow
 from supervisor.world.journal.errors import JournalError
 from supervisor.world.journal.journal import Journal
+from supervisor.world.threads import in_thread
 
 log = structlog.get_logger("leasehold")
 
@@ -132,7 +132,7 @@ class Grading:
     async def _reverts(self, now: Moment) -> None:
         """Lower the grades of sessions whose commits were reverted within a day of their end."""
         try:
-            rows = await anyio.to_thread.run_sync(self._of_late, now.wall)
+            rows = await in_thread(self._of_late, now.wall)
         except JournalError as error:
             log.warning("grading.failed", why=str(error))
             return

@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import anyio.to_thread
 import psutil
 
 from supervisor.core.duration import format_duration
 from supervisor.world.launch.environment import session_base
 from supervisor.world.sources.program import Finished, NotStarted, Overflowed, TimedOut, run
+from supervisor.world.threads import in_thread
 
 MARK = "LEASEHOLD_CHECK"  # the variable by which a check is known, should it outlive its supervisor
 _LIMIT = 1 << 40  # bytes; a check may print what it likes, since only the tail is kept
@@ -53,7 +53,7 @@ async def check(command: Sequence[str], seconds: float, tree: Path) -> Failed | 
 
 async def end_leftover_checks(folder: Path) -> None:
     """Kill the checks that an earlier supervisor left running in work trees below `folder`."""
-    await anyio.to_thread.run_sync(_end, str(folder))
+    await in_thread(_end, str(folder))
 
 
 def _end(folder: str) -> None:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import anyio.to_thread
 import structlog
 from anyio.abc import TaskGroup
 
@@ -23,6 +22,7 @@ from supervisor.world.journal.errors import JournalError
 from supervisor.world.journal.journal import Journal
 from supervisor.world.launch.records import lock_is_held
 from supervisor.world.processes import boot_id
+from supervisor.world.threads import in_thread
 
 log = structlog.get_logger("leasehold")
 
@@ -78,9 +78,7 @@ class Retention:
         try:
             removed = await self._journal.prune(before, settings.journal_max)
             failpoint("retention.journal_pruned")
-            folders = await anyio.to_thread.run_sync(
-                remove_folders, self._folders, before, settings.logs_max, living
-            )
+            folders = await in_thread(remove_folders, self._folders, before, settings.logs_max, living)
         except (JournalError, OSError) as error:
             log.warning("retention.failed", why=str(error))
             return

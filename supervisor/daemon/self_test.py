@@ -9,7 +9,6 @@ import tempfile
 from pathlib import Path
 
 import anyio
-import anyio.to_thread
 
 import workers
 from supervisor.daemon.verbs.leases import GateCheck
@@ -23,6 +22,7 @@ from supervisor.world.git.repository import RepositoryError, open_repository
 from supervisor.world.git.run import GitError, git
 from supervisor.world.git.session_git import session_git
 from supervisor.world.level import Bite, Level
+from supervisor.world.threads import in_thread
 
 _PROBE_LIMIT = 30.0  # seconds
 
@@ -97,7 +97,7 @@ async def _try_a_commit(folder: Path) -> tuple[Level, str]:
     env |= environment(repo, hooks, env)
     methods = [Method("gate.check", GateCheck, refuse, Who.ANYONE)]
     async with serving(socket, methods, access=Access(resolve=lambda _token: "probe")):
-        refused, said = await anyio.to_thread.run_sync(
+        refused, said = await in_thread(
             session_git,
             repo_path,
             (*_IDENTITY, "commit", "--quiet", "--no-verify", "--message=Must not land"),

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import anyio
-import anyio.to_thread
 import structlog
 
 from supervisor.core.decisions.advance import landed
@@ -36,6 +35,7 @@ from supervisor.world.git.run import GitError
 from supervisor.world.git.underway import operations
 from supervisor.world.git.writers import last_write, open_writers
 from supervisor.world.processes import descendants
+from supervisor.world.threads import in_thread
 
 log = structlog.get_logger("leasehold")
 
@@ -133,7 +133,7 @@ class Settler:
                 return now.mono  # its commits are on their way, and go by the lease
             repo = self._worktrees.of(session, repo)
         worker = session.worker() if session else None
-        return await anyio.to_thread.run_sync(_last_write, lease, repo, worker.pid if worker else None, now)
+        return await in_thread(_last_write, lease, repo, worker.pid if worker else None, now)
 
     async def still_open(self, leases: Sequence[Lease], session: Session | None) -> frozenset[int]:
         """Return the tokens of the leases below which a process of the session has a file open for writing."""
@@ -142,7 +142,7 @@ class Settler:
         if session is None or repo is None or worker is None:
             return frozenset()
         repo = self._worktrees.of(session, repo)
-        return await anyio.to_thread.run_sync(_still_open, leases, repo, worker.pid)
+        return await in_thread(_still_open, leases, repo, worker.pid)
 
     async def _committed(self, session: Session) -> Remains:
         repo = self._repo_of(session)

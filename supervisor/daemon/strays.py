@@ -6,7 +6,6 @@ import os
 import signal
 
 import anyio
-import anyio.to_thread
 from anyio.abc import TaskGroup
 
 from supervisor.core.decisions import orders
@@ -25,6 +24,7 @@ from supervisor.world.launch.link import WorkerLink
 from supervisor.world.launch.local import reap
 from supervisor.world.launch.stray import Stray, find_strays, judge_stray
 from supervisor.world.processes import open_pidfd
+from supervisor.world.threads import in_thread
 
 _LOOK = 5.0  # seconds that the launchers have to say what lives; a start does not wait longer
 _ASK = 15.0  # seconds that a worker has to end its tree, which it does better than anybody else
@@ -57,9 +57,7 @@ class Strays:
         alive: frozenset[str] = frozenset()
         with anyio.move_on_after(_LOOK):
             alive = await self._launcher.alive()
-        for stray in await anyio.to_thread.run_sync(
-            find_strays, self._places.sessions, alive, self._row, known
-        ):
+        for stray in await in_thread(find_strays, self._places.sessions, alive, self._row, known):
             self._tell(stray)
 
     def kill(self, session: str, by: str, later: Later) -> None:
@@ -126,7 +124,7 @@ class Strays:
         """End a stray; return why that was not done, or not wholly."""
         folder = self._places.folder(session)
         alive = session in await self._launcher.alive()
-        stray = await anyio.to_thread.run_sync(judge_stray, folder, self._row(session), alive)
+        stray = await in_thread(judge_stray, folder, self._row(session), alive)
         if stray is None:
             return ""
         if stray.sight.found.lock is Lock.HELD:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 
-import anyio.to_thread
-
 from supervisor.world.git.repository import Repository
 from supervisor.world.git.run import GitError
 from supervisor.world.git.salvage.index import Entry, ask, temporary_index
+from supervisor.world.threads import in_thread
 
 
 async def hidden(tree: Repository) -> tuple[str, ...]:
@@ -41,7 +40,7 @@ async def hidden(tree: Repository) -> tuple[str, ...]:
             if error.status != 1:  # some are not as the index has them
                 raise
         changed = os.fsdecode(await index.run("diff-files", "--name-only", "-z")).split("\0")
-    return await anyio.to_thread.run_sync(
+    return await in_thread(
         lambda: tuple(
             path for path in changed if path and (flagged[path] not in "Ss" or _is_there(tree, path))
         )

@@ -8,14 +8,13 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-import anyio.to_thread
-
 from supervisor.core.sessions.salvage import listed
 from supervisor.world.git.facts import DirtyFile
 from supervisor.world.git.repository import Repository
 from supervisor.world.git.run import GitError, git
 from supervisor.world.git.salvage.index import ask
 from supervisor.world.git.salvage.snapshot import GITLINK
+from supervisor.world.threads import in_thread
 
 _RULES = ".gitignore"
 _SHOWN = 240  # characters of a warning
@@ -50,7 +49,7 @@ async def _unpublished(tree: Repository, since: float) -> tuple[str, ...]:
     index = os.fsdecode(await ask(tree, "ls-files", "--stage", "-z")).split("\0")
     links = [line.partition("\t")[2] for line in index if line.startswith(GITLINK)]
     told = []
-    for name, place in await anyio.to_thread.run_sync(_repositories, tree, links):
+    for name, place in await in_thread(_repositories, tree, links):
         own = {"GIT_DIR": str(place), "GIT_WORK_TREE": str(place)}
         try:
             found = await git(
@@ -97,7 +96,7 @@ async def _concealed(tree: Repository, files: tuple[DirtyFile, ...], since: floa
     A cache that has a rule file of its own, which hides itself with all beside it, is none of these.
     """
     committed = bool(await ask(tree, "ls-files", "-z", "--", _RULES))
-    rules = await anyio.to_thread.run_sync(partial(_own_rules, tree, files, since, committed=committed))
+    rules = await in_thread(partial(_own_rules, tree, files, since, committed=committed))
     if not rules:
         return ()
     ignored = await ask(tree, "ls-files", "--others", "--ignored", "--exclude-standard", "--directory", "-z")
@@ -109,7 +108,7 @@ async def _concealed(tree: Repository, files: tuple[DirtyFile, ...], since: floa
         if error.status != 1:  # nothing of it
             raise
         return ()
-    found = await anyio.to_thread.run_sync(_by_rules, tree, rules, os.fsdecode(answer).split("\0"))
+    found = await in_thread(_by_rules, tree, rules, os.fsdecode(answer).split("\0"))
     return tuple(
         f"{listed(paths)} {'is' if len(paths) == 1 else 'are'} ignored by {name}, which is not committed"
         for name, paths in found.items()

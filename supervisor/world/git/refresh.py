@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import time
 
-import anyio.to_thread
-
 from supervisor.world.git.repository import Repository
 from supervisor.world.git.run import GitError, GitTimeoutError, git
 from supervisor.world.git.underway import free_lock, locks
+from supervisor.world.threads import in_thread
 
 _PATIENCE = 10.0  # seconds; a clean filter that runs for thousands of files may take longer
 
@@ -24,6 +23,6 @@ async def refresh_index(repo: Repository) -> None:
         await git(repo.root, "update-index", "-q", "--refresh", timeout=_PATIENCE)
     except GitTimeoutError:
         index_lock = locks(repo)[0]
-        await anyio.to_thread.run_sync(free_lock, repo, index_lock, began)  # it was killed with the lock
+        await in_thread(free_lock, repo, index_lock, began)  # it was killed with the lock
     except GitError:
         return

@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import anyio
-import anyio.to_thread
 
 from supervisor.core.sessions.integration import BRANCHES, branch_of
 from supervisor.world.git.history import SESSION_TRAILER, commits_since
 from supervisor.world.git.repository import HEADS, Repository
 from supervisor.world.git.run import GitError, git
+from supervisor.world.threads import in_thread
 
 _SEPARATOR = " "  # no reference has one in its name
 LIMIT = 600.0  # seconds for writing a whole work tree
@@ -46,7 +46,7 @@ async def add(repo: Repository, folder: Path, session: str, start: str) -> Repos
         GitError: git could not; nothing of it is left.
         OSError: the folder around it cannot be made.
     """
-    await anyio.to_thread.run_sync(lambda: folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True))
+    await in_thread(lambda: folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True))
     commit = await resolve(repo, start)
     if commit is None:
         raise GitError(f"there is no {start} in {repo.root} to begin on")
@@ -101,7 +101,7 @@ async def remove(repo: Repository, folder: Path) -> None:
         if admin.exists():
             shutil.rmtree(admin)
 
-    await anyio.to_thread.run_sync(gone)
+    await in_thread(gone)
 
 
 async def tip_of(repo: Repository, tree: Repository | None, session: str) -> Tip:

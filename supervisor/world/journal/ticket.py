@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import anyio
-import anyio.to_thread
 
 from supervisor.world.journal.errors import JournalError
+from supervisor.world.threads import in_thread
 
 
 class _Durable:
@@ -59,7 +59,7 @@ class Ticket:
                 `Journal.retry`: what undoes them is another entry.
         """
         if self.loop is None:
-            await anyio.to_thread.run_sync(self.wait_blocking)
+            await in_thread(self.wait_blocking)
             return
         if self._result is None:
             if self._arrival is None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-import anyio.to_thread
-
 from supervisor.world.cgroups.hierarchy import CgroupError, unit_around
 from supervisor.world.cgroups.probe import find_base
 from supervisor.world.launch.grouped import CgroupLauncher
@@ -15,6 +13,7 @@ from supervisor.world.launch.ladder import Ladder, LadderError, Trial
 from supervisor.world.launch.launcher import Launcher
 from supervisor.world.launch.local import LocalLauncher
 from supervisor.world.launch.rung import Rung
+from supervisor.world.threads import in_thread
 
 BOOTED = Path("/run/systemd/system")  # there exactly when systemd is the service manager (sd_booted(3))
 
@@ -70,7 +69,7 @@ async def _try(rung: Rung, here: Installation) -> tuple[Trial, Launcher | None]:
             return await _try_units(rung, here)
         case Rung.CGROUP:
             try:
-                base = await anyio.to_thread.run_sync(find_base, here.id)
+                base = await in_thread(find_base, here.id)
             except CgroupError as error:
                 return Trial(rung, holds=False, told=str(error)), None
             return Trial(rung, holds=True, told=f"below {base.path}", limits=base.limits), CgroupLauncher(

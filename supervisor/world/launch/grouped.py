@@ -7,8 +7,6 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-import anyio.to_thread
-
 from supervisor.world.cgroups import group
 from supervisor.world.cgroups.hierarchy import MARK, CgroupError, look
 from supervisor.world.cgroups.probe import PROBE, Base
@@ -20,6 +18,7 @@ from supervisor.world.launch.rung import Rung
 from supervisor.world.launch.spec import Limits, SessionSpec
 from supervisor.world.launch.sweep import sweep_tagged
 from supervisor.world.processes import describe
+from supervisor.world.threads import in_thread
 
 _PATIENCE = 10.0  # seconds for killed processes to be gone
 
@@ -68,7 +67,7 @@ class CgroupLauncher:
         if lives:
             try:
                 _refuse_our_own(place)
-                left = await anyio.to_thread.run_sync(group.end, place, _PATIENCE, abandon_on_cancel=True)
+                left = await in_thread(group.end, place, _PATIENCE, abandon_on_cancel=True)
             except OSError as error:
                 return Cleared((), (f"{place} cannot be killed: {error.strerror}",), why)
         if not left:

@@ -11,8 +11,6 @@ import sys
 from pathlib import Path
 from typing import BinaryIO
 
-import anyio.to_thread
-
 import workers
 from supervisor.core.sessions.lifecycle import ProcessId
 from supervisor.world.control.reachable import reachable
@@ -24,6 +22,7 @@ from supervisor.world.launch.rung import Rung
 from supervisor.world.launch.spec import SessionSpec, write_session_folder
 from supervisor.world.launch.sweep import sweep_tagged
 from supervisor.world.processes import boot_id, start_ticks
+from supervisor.world.threads import in_thread
 
 _WORKERS = str(Path(workers.__file__).parent)
 
@@ -57,7 +56,7 @@ class LocalLauncher:
 
     async def found(self) -> frozenset[str]:
         """Return the sessions that living processes name in their environment."""
-        return await anyio.to_thread.run_sync(tagged_sessions, self._sessions)
+        return await in_thread(tagged_sessions, self._sessions)
 
     async def alive(self) -> frozenset[str]:
         """Return the sessions that living processes name in their environment."""

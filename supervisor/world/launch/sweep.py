@@ -10,12 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import anyio
-import anyio.to_thread
 
 from supervisor.core.sessions.lifecycle import ProcessId
 from supervisor.world.launch.launcher import Cleared
 from supervisor.world.launch.mark import Mark, pids
 from supervisor.world.processes import boot_id, describe, open_pidfd, start_ticks
+from supervisor.world.threads import in_thread
 
 _EMPTY_SCANS = 3
 _PAUSE = 0.02  # seconds between two scans, for a fork under way to become visible
@@ -37,7 +37,7 @@ async def sweep_tagged(session: str, folder: Path) -> Cleared:
     empty = 0
     try:
         for _ in range(_SCANS):
-            left = await anyio.to_thread.run_sync(hunt.round)
+            left = await in_thread(hunt.round)
             found.update(dict.fromkeys(left))
             empty = 0 if left else empty + 1
             if empty == _EMPTY_SCANS:

@@ -8,14 +8,13 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
-import anyio.to_thread
-
 from supervisor.core.duration import format_duration
 from supervisor.core.tasks.task import Problem, Reading
 from supervisor.world.sources.entry import Entry, Gathered, Rejected, gather, read_entry
 from supervisor.world.sources.output import entries
 from supervisor.world.sources.program import Finished, NotStarted, Outcome, Overflowed, TimedOut, run
 from supervisor.world.sources.values import Refused, plain, shown
+from supervisor.world.threads import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -78,7 +77,7 @@ class CommandSource:
         try:
             printed = self._output(outcome)
             # Megabytes of JSON take long enough to be noticed by everything else on the event loop.
-            self._good = await anyio.to_thread.run_sync(self._entries, printed, abandon_on_cancel=True)
+            self._good = await in_thread(self._entries, printed, abandon_on_cancel=True)
         except Refused as refusal:
             problems.append(self._problem(refusal))
         gathered = self._gather(problems)

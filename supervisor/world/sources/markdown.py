@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-import anyio.to_thread
-
 from supervisor.core.tasks.task import Problem, Reading
 from supervisor.world.sources import frontmatter
 from supervisor.world.sources.entry import Entry, Gathered, Rejected, gather, read_entry
 from supervisor.world.sources.tree import Folder, Obstacle, is_shortage, obstacle, walk
 from supervisor.world.sources.values import Refused, plain
+from supervisor.world.threads import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,7 +81,7 @@ class MarkdownSource:
         """Return the tasks in the folder now; a missing folder has none and one problem."""
         # Abandoning is safe: the thread only reads, and what it found is put in place here.
         look = partial(self._look, self._known)
-        self._known, gathered = await anyio.to_thread.run_sync(look, abandon_on_cancel=True)
+        self._known, gathered = await in_thread(look, abandon_on_cancel=True)
         self._due = gathered.due
         return gathered.reading
 

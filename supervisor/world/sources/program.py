@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING
 
 import anyio
-import anyio.to_thread
 
 from supervisor.world.sources.sweep import Member, sweep
+from supervisor.world.threads import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -116,7 +116,7 @@ async def run(
     # A cancellation between the fork and the record of it would leave a child that nobody knows.
     with anyio.CancelScope(shield=True):
         try:
-            child = await anyio.to_thread.run_sync(_spawn, command, cwd, env)
+            child = await in_thread(_spawn, command, cwd, env)
         except OSError as error:
             return NotStarted(error)
         except ValueError as error:  # a NUL in the command or its environment
@@ -130,7 +130,7 @@ async def run(
                 await _until_exit(child.pid, output, errors)
         finally:
             with anyio.CancelScope(shield=True):
-                survivors = await anyio.to_thread.run_sync(sweep, child.pid, _PATIENCE)
+                survivors = await in_thread(sweep, child.pid, _PATIENCE)
         output.take()
         errors.take()
     except OSError as error:

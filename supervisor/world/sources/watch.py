@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
 import anyio
-import anyio.to_thread
 from asyncinotify import Inotify, Mask
 
 from supervisor.core.tasks.task import Problem
 from supervisor.world.sources.survey import Survey, survey
 from supervisor.world.sources.tree import is_candidate
 from supervisor.world.sources.values import plain
+from supervisor.world.threads import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -170,7 +170,7 @@ class FolderWatch:
         """Put watches where they belong, and look again until what was found is what is watched."""
         before: dict[str, Survey] | None = None
         for _ in range(_SURVEYS):
-            found = await anyio.to_thread.run_sync(self._survey, abandon_on_cancel=True)
+            found = await in_thread(self._survey, abandon_on_cancel=True)
             if found == before:
                 break
             self._arrange(inotify, found)

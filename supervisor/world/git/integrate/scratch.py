@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import anyio
-import anyio.to_thread
 
 from supervisor.world.git.integrate.settings import environment
 from supervisor.world.git.repository import Repository
 from supervisor.world.git.run import git
 from supervisor.world.git.worktrees import LIMIT, make, remove, worktree_of
+from supervisor.world.threads import in_thread
 
 # Begins the names of these work trees. Without a dot: git would call its own folder otherwise.
 SCRATCH = "integrating-"
@@ -37,7 +37,7 @@ class Scratch:
         """
         if self._tree is None:
             folder = self.place.parent
-            await anyio.to_thread.run_sync(lambda: folder.mkdir(mode=0o700, parents=True, exist_ok=True))
+            await in_thread(lambda: folder.mkdir(mode=0o700, parents=True, exist_ok=True))
             await make(self.repo, self.place, "--detach", commit)
             self._tree = worktree_of(self.repo, self.place, self.place.name)
         else:
@@ -65,6 +65,6 @@ async def remove_scratch(repo: Repository, folder: Path) -> None:
     def listed() -> list[Path]:
         return sorted(folder.glob(f"{SCRATCH}*")) if folder.is_dir() else []
 
-    for place in await anyio.to_thread.run_sync(listed):
+    for place in await in_thread(listed):
         with contextlib.suppress(OSError):
             await remove(repo, place)

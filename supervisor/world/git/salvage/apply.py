@@ -6,13 +6,12 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-import anyio.to_thread
-
 from supervisor.world.git.repository import Repository
 from supervisor.world.git.salvage.index import Entry, differences, empty_tree
 from supervisor.world.git.salvage.keep import Kept
 from supervisor.world.git.salvage.merge import merge
 from supervisor.world.git.salvage.snapshot import GITLINK, take, tree_of
+from supervisor.world.threads import in_thread
 
 
 @dataclass(slots=True)
@@ -87,7 +86,7 @@ async def plan(repo: Repository, kept: Kept, chosen: Iterable[str] | None, ways:
             found.writes[path] = theirs
         else:
             await _both_sides(repo, kept, found, path, (base, ours, theirs), ways)
-    await anyio.to_thread.run_sync(_look_for_obstacles, repo, found)
+    await in_thread(_look_for_obstacles, repo, found)
     return found
 
 

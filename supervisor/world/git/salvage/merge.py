@@ -6,11 +6,10 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-import anyio.to_thread
-
 from supervisor.world.git.repository import Repository
 from supervisor.world.git.run import GitError
 from supervisor.world.git.salvage.index import Entry, ask
+from supervisor.world.threads import in_thread
 
 _FILES = ("100644", "100755")
 _MOST_CONFLICTS = 127  # git's exit status counts the conflicts up to this; above are errors
@@ -42,7 +41,7 @@ async def merge(
         places = [Path(folder, side) for side in ("ours", "base", "theirs")]
         for place, entry in zip(places, (ours, base, theirs), strict=True):
             content = await ask(repo, "cat-file", "blob", entry.oid) if entry else b""
-            await anyio.to_thread.run_sync(place.write_bytes, content)
+            await in_thread(place.write_bytes, content)
         labels = ("-L", "checked out", "-L", "base", "-L", name)
         has_markers = False
         try:
@@ -51,6 +50,6 @@ async def merge(
             if error.status is None or not 0 < error.status <= _MOST_CONFLICTS:
                 return None  # a binary file
             has_markers = True
-        content = await anyio.to_thread.run_sync(places[0].read_bytes)
+        content = await in_thread(places[0].read_bytes)
     oid = (await ask(repo, "hash-object", "-w", "--stdin", stdin=content)).decode().strip()
     return Merged(Entry(mode, oid), has_markers)

@@ -6,11 +6,10 @@ import contextlib
 import os
 from collections.abc import Mapping
 
-import anyio.to_thread
-
 from supervisor.world.git.repository import Repository
 from supervisor.world.git.run import GitError
 from supervisor.world.git.salvage.index import Entry, temporary_index, without_filters
+from supervisor.world.threads import in_thread
 
 
 async def place(
@@ -24,9 +23,7 @@ async def place(
     Raises:
         OSError: there is no room for a temporary file.
     """
-    wrong = await anyio.to_thread.run_sync(
-        _remove, repo, [path for path, entry in wanted.items() if entry is None]
-    )
+    wrong = await in_thread(_remove, repo, [path for path, entry in wanted.items() if entry is None])
     present = {path: entry for path, entry in wanted.items() if entry is not None}
     if present:
         with temporary_index(repo) as made:

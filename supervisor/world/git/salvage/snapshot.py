@@ -7,8 +7,6 @@ import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-import anyio.to_thread
-
 from supervisor.world.git.repository import Repository
 from supervisor.world.git.run import GitError, GitTimeoutError, git
 from supervisor.world.git.salvage.index import (
@@ -20,6 +18,7 @@ from supervisor.world.git.salvage.index import (
     temporary_index,
     without_filters,
 )
+from supervisor.world.threads import in_thread
 
 GITLINK = "160000"
 
@@ -53,7 +52,7 @@ async def take(repo: Repository, paths: Iterable[str], *, limit: int | None = No
         OSError: there is no room for a temporary file.
     """
     base, base_tree = await base_of(repo)
-    seen = await anyio.to_thread.run_sync(_look, repo, tuple(dict.fromkeys(paths)), limit)
+    seen = await in_thread(_look, repo, tuple(dict.fromkeys(paths)), limit)
     with temporary_index(repo) as index:
         await index.run("read-tree", base_tree)
         await index.set((path, None) for path in (*seen.missing, *await _replaced(index, seen.folders)))

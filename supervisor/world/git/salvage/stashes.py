@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-import anyio.to_thread
-
 from supervisor.core.sessions.integration import branch_of
 from supervisor.world.git.repository import Repository
 from supervisor.world.git.salvage.index import Entry, ask, differences, temporary_index
 from supervisor.world.git.salvage.keep import REFS, store
 from supervisor.world.git.salvage.message import Label
 from supervisor.world.git.salvage.snapshot import Snapshot, tree_of
+from supervisor.world.threads import in_thread
 
 _AUTOSTASHES = ("rebase-merge/autostash", "rebase-apply/autostash", "MERGE_AUTOSTASH")
 
@@ -30,7 +29,7 @@ async def keep_stashes(
         OSError: there is no room for a temporary file.
     """
     name = f"{session}-stash"
-    by_git = await anyio.to_thread.run_sync(lambda: tuple(_autostashes(tree))) if tree is not None else ()
+    by_git = await in_thread(lambda: tuple(_autostashes(tree))) if tree is not None else ()
     for commit in (*await _stashed(repo, session), *by_git):
         snapshot = await _snapshot(repo, commit)
         if not snapshot.empty():
