@@ -14,7 +14,6 @@ from typing import Any
 
 import workers
 from supervisor.core.sessions.hooks import Hooks
-from supervisor.core.sessions.outcome import Outcome
 from supervisor.core.sessions.reading import Reading
 from supervisor.core.sessions.roster import Session
 from supervisor.core.tasks.standing import LastRun
@@ -31,19 +30,6 @@ from supervisor.world.launch.launcher import LaunchError
 from supervisor.world.launch.spec import HOME
 from supervisor.world.mcp_command import mcp_command
 
-_GOES_ON = frozenset(
-    {
-        Outcome.TIMED_OUT,
-        Outcome.STALLED,
-        Outcome.STOPPED,
-        Outcome.KILLED,
-        Outcome.PREEMPTED,
-        Outcome.RATE_LIMITED,
-        Outcome.UNAVAILABLE,
-        Outcome.OVER_QUOTA,
-        Outcome.LOST,
-    }
-)
 # Only the package itself is looked up in its folder, so that nothing beside it can stand in for the standard library.
 _HOOK = (
     "import sys; usual = sys.path; sys.path = sys.argv[1:2]; import workers.edit; sys.path = usual; "
@@ -106,12 +92,11 @@ def _equipped(
     last: LastRun | None,
     root: Path | None,
 ) -> Equipment:
-    before = folder.parent / last.session if last is not None else None
-    resume = ""
+    earlier = last.goes_on if last is not None and harness.resume else ""
+    before = folder.parent / earlier
     home = folder / HOME
     place = root or (home if harness.home == "own" else Path(env.get("HOME") or "/"))
-    if harness.resume and last is not None and last.outcome in _GOES_ON and before is not None:
-        resume = _native(adapter, before, place)
+    resume = _native(adapter, before, place) if earlier else ""
     start = Start(
         program=_program(adapter, harness, env),
         session=session.id,
@@ -120,7 +105,7 @@ def _equipped(
         user=Path(env.get("HOME") or "/"),
         model=session.intent.model,
         resume=resume,
-        before=before / HOME if before is not None and resume else None,
+        before=before / HOME if resume else None,
         own=harness.home == "own",
         hook=hook_command() if harness.hooks and "hooks" in adapter.can and session.intent.repo else (),
         mcp=(mcp_command() or ()) if harness.mcp and "mcp" in adapter.can else (),
@@ -135,7 +120,7 @@ def _equipped(
     return Equipment(
         Prepared(prepared.argv, prepared.env, files, _links(adapter, prepared, folder.parent.parent)),
         adapter.stop,
-        last.session if resume and last is not None else "",
+        earlier if resume else "",
         Hooks.AWAITED if start.hook else Hooks.NONE,
     )
 

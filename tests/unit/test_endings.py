@@ -13,7 +13,7 @@ from supervisor.core.sessions.exit_record import ExitRecord
 from supervisor.core.sessions.lifecycle import Kill, Run, Settled, Stop, Wanted, WorkerLost
 from supervisor.core.sessions.outcome import Outcome, judge, judge_lost
 from supervisor.core.sessions.remains import Landed, Remains
-from supervisor.core.tasks.standing import Cooling, Held, Parked
+from supervisor.core.tasks.standing import Cooling, Held, Parked, Track
 from supervisor.core.tasks.task import Expects
 
 BUDGET = Budget(wall=3000.0, warn=300.0, grace=10.0)
@@ -233,3 +233,27 @@ def test_a_task_whose_session_was_told_to_end_before_it_began_is_not_started_aga
 
     assert house.end("a", cause="unspawned") == []
     assert house.standing("a") == "held"
+
+
+@pytest.mark.parametrize(
+    ("ends", "goes_on"),
+    [
+        (["budget"], "s1"),
+        (["budget", "unlaunched"], "s1"),
+        (["budget", "unlaunched", "abandoned"], "s1"),
+        (["budget", "unlaunched", "stall"], "s3"),
+        (["budget", "exited"], ""),
+        (["unlaunched"], ""),
+    ],
+)
+def test_what_was_interrupted_goes_on_also_after_a_start_that_failed(new_house, work, ends, goes_on):
+    house = new_house(retry=retry.RetryPolicy(9, 1.0, 1.0, 0.0))
+    house.offer(work("a", "a"))
+    house.fill()
+    for cause in ends:
+        house.end("a", 1, cause=cause)
+        house.pass_time(5.0)
+
+    track = house.tables.backlog.track("a")
+    assert track.last.goes_on == goes_on
+    assert Track.from_json(track.as_json()) == track

@@ -23,7 +23,17 @@ from supervisor.core.sessions import lifecycle
 from supervisor.core.sessions.integration import Hitch
 from supervisor.core.sessions.outcome import Ending, Outcome
 from supervisor.core.sessions.roster import Session
-from supervisor.core.tasks.standing import Cooling, Done, Held, LastRun, Parked, Ready, Standing, Track
+from supervisor.core.tasks.standing import (
+    GOES_ON,
+    Cooling,
+    Done,
+    Held,
+    LastRun,
+    Parked,
+    Ready,
+    Standing,
+    Track,
+)
 
 # What keeps commits from their target and only an operator can clear away.
 _OPERATORS = frozenset({Hitch.HELD, Hitch.FAULT})
@@ -196,6 +206,7 @@ def _track_after(tables: Tables, session: Session, track: Track, ending: Ending,
         str(evidence.get("branch", {}).get("branch", "")),
         tuple(evidence.get("branch", {}).get("paths", ())),
         session.said,
+        session.id if ending.outcome in GOES_ON else "",
     )
     # Nothing ran: what was left is left still.
     if ending.outcome is Outcome.UNSPAWNED and track.last is not None:
@@ -206,6 +217,7 @@ def _track_after(tables: Tables, session: Session, track: Track, ending: Ending,
             branch=last.branch or track.last.branch,
             conflicts=track.last.conflicts,
             said=track.last.said,
+            goes_on=track.last.goes_on,
         )
     failures = track.attempts + counts_as_attempt(session, ending)
     standing = _standing_after(tables, session, ending, failures, now)

@@ -81,6 +81,20 @@ _KINDS: dict[str, type[Standing]] = {
 _NAMES = {kind: name for name, kind in _KINDS.items()}
 
 _INTERRUPTED = frozenset({Outcome.LOST, Outcome.TIMED_OUT})
+# Endings in the middle of the work: the agent's own session may be taken up again.
+GOES_ON = frozenset(
+    {
+        Outcome.TIMED_OUT,
+        Outcome.STALLED,
+        Outcome.STOPPED,
+        Outcome.KILLED,
+        Outcome.PREEMPTED,
+        Outcome.RATE_LIMITED,
+        Outcome.UNAVAILABLE,
+        Outcome.OVER_QUOTA,
+        Outcome.LOST,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +103,7 @@ class LastRun:
 
     `salvages` are the ids of uncommitted work kept from this session and those before it, `branch` has commits of theirs
     that are not where they belong, and `conflicts` are the paths that keep them from it. `said` is its last word on the task.
+    `goes_on` is the session that was interrupted: this one or, where this one never ran, one before it.
     """
 
     session: str
@@ -101,6 +116,7 @@ class LastRun:
     branch: str = ""
     conflicts: tuple[str, ...] = ()
     said: Said | None = None
+    goes_on: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +196,7 @@ class Track:
                 branch=str(last.get("branch", "")),
                 conflicts=tuple(last.get("conflicts", ())),
                 said=Said.from_json(last["said"]) if last.get("said") else None,
+                goes_on=str(last.get("goes_on", "")),
             ),
         )
 
