@@ -41,6 +41,10 @@ class _KernelTimer:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the descriptor back."""
         os.close(self.fd)
 
     def acknowledge(self) -> None:
