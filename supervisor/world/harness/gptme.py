@@ -26,7 +26,10 @@ class Gptme(Direct):
         argv += ["--name", start.resume, "--resume"] if start.resume else ["--name", start.native]
         argv += start.model_words()
         home, links = own_home(start, (".config/gptme",), keep=(".local/share/gptme/logs",))
-        env = home | {"GPTME_TIKTOKEN_TIMEOUT": "0"}  # else it looks for a file on the net for a minute
+        env = home | {
+            "GPTME_TIKTOKEN_TIMEOUT": "0",  # else it looks for a file on the net for a minute
+            "GPTME_LLM_MAX_RETRIES": "5",  # else it tries for minutes before it ends and says why
+        }
         files: dict[str, bytes] = {}
         if start.hook:
             before = start.env.get("PYTHONPATH", "")
