@@ -123,8 +123,8 @@ def _settings(ctx: click.Context) -> Settings | None:
 async def _try_all(settings: Settings | None) -> tuple[Ladder, Level, str, list[Finding]]:
     """Try everything in one event loop: a rung's connection to its service manager belongs to the loop it was made in."""
     from supervisor.daemon.confine_findings import look_at_confinement
+    from supervisor.daemon.recovery.stray_findings import look_for_strays
     from supervisor.daemon.self_test import probe_level
-    from supervisor.daemon.stray_findings import look_for_strays
 
     ladder = await _climb(settings)
     guard = settings is None or settings.guard.mode != "off"

@@ -17,8 +17,8 @@ from supervisor.core.sessions.remains import Landed, Remains
 from supervisor.core.sessions.roster import Session
 from supervisor.daemon.clearing import Clearing
 from supervisor.daemon.dead_locks import DeadLocks
-from supervisor.daemon.integrating import Integrator
-from supervisor.daemon.integration_job import Job
+from supervisor.daemon.integration.integrator import Integrator
+from supervisor.daemon.integration.job import Job
 from supervisor.daemon.salvaging import Salvager
 from supervisor.daemon.touches import touch
 from supervisor.daemon.worktrees import Worktrees

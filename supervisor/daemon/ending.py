@@ -16,7 +16,7 @@ from supervisor.core.sessions.lifecycle import Kill, Stop, Wish
 from supervisor.core.sessions.roster import Session
 from supervisor.core.tasks.standing import Cooling, Parked
 from supervisor.daemon.authority import Authority
-from supervisor.daemon.feeds import Sources
+from supervisor.daemon.sources.feeds import Sources
 from supervisor.daemon.verbs.turn import would_run
 from supervisor.world.config.models import Settings
 from supervisor.world.config.stopping import KILL, SETTLE

@@ -12,7 +12,7 @@ from typing import Any
 
 from supervisor.core.duration import format_duration
 from supervisor.world.launch.environment import session_base
-from supervisor.world.sources.program import Finished, NotStarted, Overflowed, TimedOut, run
+from supervisor.world.programs.program import Finished, NotStarted, Overflowed, TimedOut, run
 
 EVIDENCE = "grading.json"  # in the session's folder
 _LIMIT = 64 << 10  # bytes that it may print

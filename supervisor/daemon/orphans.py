@@ -16,9 +16,9 @@ from supervisor.core.leases.scope import Scope, covers, file_scope
 from supervisor.core.tasks.backlog import Offer, Work
 from supervisor.core.tasks.task import Task, Tier
 from supervisor.daemon.authority import Authority
-from supervisor.daemon.feeds import Sources
 from supervisor.daemon.salvaging import move_orphans
 from supervisor.daemon.situation import Situation
+from supervisor.daemon.sources.feeds import Sources
 from supervisor.world.config.models import Settings
 from supervisor.world.git.facts import dirty
 from supervisor.world.git.repository import Repository

@@ -15,34 +15,34 @@ from supervisor.core.leases.broker import Broker
 from supervisor.core.leases.fencing import Tokens
 from supervisor.core.tasks.backlog import Backlog
 from supervisor.core.tasks.standing import Track
-from supervisor.daemon.adoption import Adoption
 from supervisor.daemon.authority import Authority
 from supervisor.daemon.branch_settling import BranchSettler
 from supervisor.daemon.ending import Ending, Plan
-from supervisor.daemon.feeds import Sources
 from supervisor.daemon.fleet import Workers
 from supervisor.daemon.grading import Grading
-from supervisor.daemon.insisting import Insistence
-from supervisor.daemon.integrating import Integrator
+from supervisor.daemon.integration.integrator import Integrator
 from supervisor.daemon.listening import Listener
 from supervisor.daemon.orphans import SOURCE, set_apart
 from supervisor.daemon.ownership import misplaced
 from supervisor.daemon.pacing_memory import PacingMemory
 from supervisor.daemon.places import Places
 from supervisor.daemon.policy import policy_from
-from supervisor.daemon.queue import Queue
 from supervisor.daemon.quota_memory import QuotaMemory
-from supervisor.daemon.reconciling import Reconciler
 from supervisor.daemon.recorder import Recorder, fresh_id
+from supervisor.daemon.recovery.adoption import Adoption
+from supervisor.daemon.recovery.insisting import Insistence
+from supervisor.daemon.recovery.reconciling import Reconciler
+from supervisor.daemon.recovery.strays import Strays
 from supervisor.daemon.refreshing import prepare
 from supervisor.daemon.reload import Reloader
 from supervisor.daemon.salvaging import Salvager
 from supervisor.daemon.service import Service
 from supervisor.daemon.settling import Settler
 from supervisor.daemon.situation import Situation
-from supervisor.daemon.source_setup import make_sources
+from supervisor.daemon.sources.feeds import Sources
+from supervisor.daemon.sources.queue import Queue
+from supervisor.daemon.sources.setup import make_sources
 from supervisor.daemon.steady_clock import SteadyClock
-from supervisor.daemon.strays import Strays
 from supervisor.daemon.timetable import Timetable
 from supervisor.daemon.tokens import CEILING, TokenBlocks
 from supervisor.daemon.workshop import Workshop

@@ -11,17 +11,17 @@ from supervisor.core.decisions.effects import Note
 from supervisor.core.leases.scope import ScopeError
 from supervisor.core.pacing.cadence import ScheduleError
 from supervisor.daemon.authority import Authority
-from supervisor.daemon.feeds import Sources
 from supervisor.daemon.footing import require_confinement
 from supervisor.daemon.harness_limits import say_what_is_not_kept
 from supervisor.daemon.orphans import look_for_orphans, set_apart
 from supervisor.daemon.policy import policy_from
-from supervisor.daemon.queue import Queue
 from supervisor.daemon.quota_memory import QuotaMemory
 from supervisor.daemon.service import Service
 from supervisor.daemon.settling import Settler
 from supervisor.daemon.situation import Situation
-from supervisor.daemon.source_setup import make_sources
+from supervisor.daemon.sources.feeds import Sources
+from supervisor.daemon.sources.queue import Queue
+from supervisor.daemon.sources.setup import make_sources
 from supervisor.daemon.templates import say_what_is_misspelt
 from supervisor.daemon.workshop import Workshop
 from supervisor.world.config.diff import changes

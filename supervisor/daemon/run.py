@@ -10,7 +10,6 @@ import structlog
 from anyio.abc import TaskGroup
 
 from supervisor.core.decisions.effects import Note
-from supervisor.daemon.adoption import refuse_while_workers_live
 from supervisor.daemon.answering import answering
 from supervisor.daemon.callers import access
 from supervisor.daemon.ending import Plan, Serve, UntilIdle
@@ -19,13 +18,14 @@ from supervisor.daemon.journal_watch import JournalWatch
 from supervisor.daemon.orphans import look_for_orphans, set_apart
 from supervisor.daemon.ownership import claim
 from supervisor.daemon.parts import Daemon, Ground, build
+from supervisor.daemon.recovery.adoption import refuse_while_workers_live
 from supervisor.daemon.reload import open_repositories
 from supervisor.daemon.retention import TODAY, Retention
 from supervisor.daemon.settling import remember_history
 from supervisor.daemon.signals import SignalOrders, answer_signals, meanings
+from supervisor.daemon.sources.watching import watch_sources
 from supervisor.daemon.steady_clock import keep_time
 from supervisor.daemon.verbs.table import methods
-from supervisor.daemon.watching import watch_sources
 from supervisor.world.config.discover import socket_path
 from supervisor.world.config.models import Settings
 from supervisor.world.early_signals import EarlySignals

@@ -10,7 +10,7 @@ import structlog
 
 from supervisor.core.sessions.roster import Session
 from supervisor.core.tasks.standing import LastRun
-from supervisor.daemon.integration_check import end_leftover_checks
+from supervisor.daemon.integration.check import end_leftover_checks
 from supervisor.world.git.integrate.move import forget_marks
 from supervisor.world.git.integrate.scratch import remove_scratch
 from supervisor.world.git.repository import HEADS, Repository

@@ -15,9 +15,9 @@ import anyio
 import pytest
 
 from supervisor.core.tasks.task import Reading
+from supervisor.world.programs.program import Finished, run
 from supervisor.world.sources.command import CommandSource
 from supervisor.world.sources.mapping import Defaults
-from supervisor.world.sources.program import Finished, run
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio]
 

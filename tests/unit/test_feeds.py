@@ -11,7 +11,7 @@ import pytest
 from supervisor.core.tasks.backlog import Work
 from supervisor.core.tasks.task import Problem, Reading, Task
 from supervisor.daemon.authority import Authority
-from supervisor.daemon.feeds import Sources
+from supervisor.daemon.sources.feeds import Sources
 
 
 class FakeSource:

@@ -7,8 +7,8 @@ from typing import Any, cast
 import pytest
 
 from supervisor.core.sessions.lifecycle import HarnessPaused, HarnessResumed, Kill, ProcessId, Stop, Wanted
-from supervisor.daemon import insisting
-from supervisor.daemon.insisting import SLACK, Insistence
+from supervisor.daemon.recovery import insisting
+from supervisor.daemon.recovery.insisting import SLACK, Insistence
 
 WORKER = ProcessId(1000, 1, "boot")
 

@@ -10,8 +10,8 @@ from supervisor.core.sessions.lifecycle import Kill, Paused, Running, Starting, 
 from supervisor.core.sessions.roster import Session
 from supervisor.daemon.authority import Authority
 from supervisor.daemon.fleet import Workers
+from supervisor.daemon.recovery.strays import Strays
 from supervisor.daemon.situation import Situation
-from supervisor.daemon.strays import Strays
 from supervisor.daemon.verbs.answers import carried, who
 from supervisor.daemon.verbs.named import OneSession, find, living
 from supervisor.world.control.caller import Caller

@@ -11,9 +11,9 @@ from supervisor.core.decisions.advance import landed
 from supervisor.core.sessions.integration import Integrated, Unintegrated, branch_of
 from supervisor.core.sessions.roster import Intent, Session
 from supervisor.daemon.authority import Authority
-from supervisor.daemon.integrating import Integrator
-from supervisor.daemon.integration_job import Job
-from supervisor.daemon.living_integration import LivingIntegration
+from supervisor.daemon.integration.integrator import Integrator
+from supervisor.daemon.integration.job import Job
+from supervisor.daemon.integration.living import LivingIntegration
 from supervisor.daemon.spawn import Spawn
 from supervisor.daemon.touches import touch
 from supervisor.daemon.verbs.answers import living, who

@@ -14,9 +14,9 @@ from supervisor.core.tasks.backlog import Work
 from supervisor.core.tasks.standing import standing_name
 from supervisor.core.tasks.task import Problem
 from supervisor.daemon.authority import Authority
-from supervisor.daemon.feeds import Sources
 from supervisor.daemon.ownership import misplaced
-from supervisor.daemon.queue import Queue, QueueError
+from supervisor.daemon.sources.feeds import Sources
+from supervisor.daemon.sources.queue import Queue, QueueError
 from supervisor.daemon.verbs.answers import carried, not_found, who
 from supervisor.daemon.verbs.turn import would_run
 from supervisor.daemon.workshop import Workshop

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from supervisor.core.duration import format_duration
 from supervisor.core.tasks.task import Problem, Reading
+from supervisor.world.programs.program import Finished, NotStarted, Outcome, Overflowed, TimedOut, run
 from supervisor.world.sources.entry import Entry, Gathered, Rejected, gather, read_entry
 from supervisor.world.sources.output import entries
-from supervisor.world.sources.program import Finished, NotStarted, Outcome, Overflowed, TimedOut, run
 from supervisor.world.sources.values import Refused, plain, shown
 from supervisor.world.threads import in_thread
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from supervisor.world.programs.sweep import Member
     from supervisor.world.sources.mapping import Defaults
-    from supervisor.world.sources.sweep import Member
 
 _MOST_BYTES = 8 * 1024 * 1024
 

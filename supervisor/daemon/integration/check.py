@@ -13,7 +13,7 @@ import psutil
 
 from supervisor.core.duration import format_duration
 from supervisor.world.launch.environment import session_base
-from supervisor.world.sources.program import Finished, NotStarted, Overflowed, TimedOut, run
+from supervisor.world.programs.program import Finished, NotStarted, Overflowed, TimedOut, run
 from supervisor.world.threads import in_thread
 
 MARK = "LEASEHOLD_CHECK"  # the variable by which a check is known, should it outlive its supervisor

@@ -18,7 +18,7 @@ from supervisor.core.sessions.roster import Intent, Session
 from supervisor.core.tasks.standing import Assigned
 from supervisor.daemon.authority import Authority
 from supervisor.daemon.pacing_memory import PacingMemory
-from supervisor.daemon.reconciling import Reconciler
+from supervisor.daemon.recovery.reconciling import Reconciler
 from supervisor.world.journal.entries import SessionRow
 from supervisor.world.journal.errors import JournalError
 from supervisor.world.launch import records

@@ -15,9 +15,9 @@ from supervisor.core.decisions.integration import Admitted, Forbidden, Wanting
 from supervisor.core.decisions.policy import Integration, Way
 from supervisor.core.sessions.integration import Hitch, Integrated, Unintegrated, conflict
 from supervisor.daemon.authority import Authority
-from supervisor.daemon.integration_check import Failed, check
-from supervisor.daemon.integration_job import Job, Stage
-from supervisor.daemon.integration_leases import IntegrationLeases
+from supervisor.daemon.integration.check import Failed, check
+from supervisor.daemon.integration.job import Job, Stage
+from supervisor.daemon.integration.leases import IntegrationLeases
 from supervisor.world.failpoint import failpoint
 from supervisor.world.git.integrate.combine import Conflict, combine
 from supervisor.world.git.integrate.move import TargetHeldError, TargetMovedError, move

@@ -7,7 +7,7 @@ import anyio
 from supervisor.core.decisions.effects import Note
 from supervisor.core.tasks.task import Problem
 from supervisor.daemon.authority import Authority
-from supervisor.daemon.feeds import Sources
+from supervisor.daemon.sources.feeds import Sources
 from supervisor.world.sources.watch import FolderWatch
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from supervisor.core.tasks.task import Tier
-from supervisor.daemon.queue import Queue
+from supervisor.daemon.sources.queue import Queue
 from supervisor.world.config.models import Settings, SourceSettings
 from supervisor.world.sources.command import CommandSource
 from supervisor.world.sources.mapping import Defaults

@@ -8,8 +8,8 @@ from typing import Any
 
 from supervisor.core.decisions.tables import Tables
 from supervisor.core.tasks.task import Problem, Task
-from supervisor.daemon.feeds import ToWork
 from supervisor.daemon.recorder import Recorder
+from supervisor.daemon.sources.feeds import ToWork
 from supervisor.world.journal.entries import Meta, QueueDrop, QueueRow
 from supervisor.world.journal.ticket import Ticket
 from supervisor.world.sources.mapping import Defaults, task_from_mapping

@@ -12,7 +12,7 @@ from supervisor.core.decisions.integration import Admitted, Forbidden, Wanting, 
 from supervisor.core.leases.lease import Granted, TimedOut, Waiting, Want, Woken
 from supervisor.core.sessions.integration import Hitch, Unintegrated
 from supervisor.daemon.authority import Authority
-from supervisor.daemon.integration_job import Job
+from supervisor.daemon.integration.job import Job
 from supervisor.world.git.integrate.combine import changed_paths, merge_base
 from supervisor.world.git.repository import HEADS
 from supervisor.world.git.worktrees import resolve

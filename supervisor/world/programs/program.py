@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING
 
 import anyio
 
-from supervisor.world.sources.sweep import Member, sweep
+from supervisor.world.programs.sweep import Member, sweep
 from supervisor.world.threads import in_thread
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from supervisor.core.leases.lease import Want
 from supervisor.core.sessions.integration import Integrated, Unintegrated, branch_of
 from supervisor.core.sessions.roster import Session
 from supervisor.daemon.authority import Authority
-from supervisor.daemon.integrating import Integrator
-from supervisor.daemon.integration_job import Job
-from supervisor.daemon.integration_refusal import refusal
+from supervisor.daemon.integration.integrator import Integrator
+from supervisor.daemon.integration.job import Job
+from supervisor.daemon.integration.refusal import refusal
 from supervisor.daemon.touches import touch
 from supervisor.daemon.worktrees import Worktrees
 from supervisor.world.control.errors import Code, RpcError

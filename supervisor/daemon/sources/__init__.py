@@ -1,0 +1,1 @@
+"""The task sources at work: set up, read when told, and watched."""

@@ -1,0 +1,1 @@
+"""Running a program for its output, and leaving nothing of it behind."""
