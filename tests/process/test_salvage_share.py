@@ -22,6 +22,8 @@ from supervisor.world.git.underway import InUse, Present, Removed, began_later, 
 
 pytestmark = pytest.mark.process
 
+GIT = ("git", "-c", "user.name=T", "-c", "user.email=t@e")
+
 
 class Site:
     """A repository, and tables with a session on it."""
@@ -39,7 +41,7 @@ class Site:
 
     def git(self, *args: str) -> str:
         return subprocess.run(
-            ["git", "-c", "user.name=T", "-c", "user.email=t@e", *args],
+            [*GIT, *args],
             cwd=self.root,
             capture_output=True,
             check=True,
@@ -230,7 +232,7 @@ async def test_the_locks_are_those_that_keep_a_later_git_from_committing(site):
         lock.touch()
         if lock.name != "packed-refs.lock":  # which stops a git that packs or deletes branches
             refused = subprocess.run(
-                ["git", "commit", "-q", "--allow-empty", "-m", "x"],
+                [*GIT, "commit", "-q", "--allow-empty", "-m", "x"],
                 cwd=site.root,
                 capture_output=True,
                 text=True,
