@@ -56,7 +56,8 @@ class Heard:
 class Reading:
     """The facts of one session, as far as its harness told them. Adapters change it through its methods.
 
-    `now` (Unix seconds) is set before lines are heard, for what is told as a delay. `tokens_in` counts all input
+    `now` (Unix seconds) is set before lines are heard, for what is told as a delay. `limited_until` (Unix seconds) is told of the
+    account's limit apart from an error. `tokens_in` counts all input
     tokens, those read from a cache (`tokens_cached`) among them. `final` tells that the event was
     seen which is always the last of this harness. `lines` counts all lines, `odd` those that could not be understood,
     `long` those that were longer than is read; `missed` are the bytes that were dropped before they could be read.
@@ -78,6 +79,7 @@ class Reading:
     error: VerdictKind | None = None
     error_text: str = ""
     retry_at: float | None = None
+    limited_until: float | None = None
     final: bool = False
     lines: int = 0
     odd: int = 0

@@ -41,7 +41,14 @@ def hear(line: bytes, reading: Reading) -> None:
         case "result":
             _result(found, reading)
         case "rate_limit_event":
-            reading.note("note", "rate limit", table(found, "rate_limit_info"))
+            _limits(table(found, "rate_limit_info"), reading)
+
+
+def _limits(info: dict[str, Any], reading: Reading) -> None:
+    """Take note of where the account's limit stands; one that is used up tells until when."""
+    reading.note("note", "rate limit", info)
+    at = number(info, "resetsAt")
+    reading.limited_until = float(at) if at is not None and text(info, "status") == "rejected" else None
 
 
 def _system(found: dict[str, Any], reading: Reading) -> None:

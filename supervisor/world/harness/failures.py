@@ -6,6 +6,7 @@ import re
 
 from supervisor.core.sessions.last_words import telling_line
 from supervisor.core.sessions.reading import Reading, Verdict, VerdictKind
+from supervisor.world.harness.resets import reset_in
 
 _STATUS = re.compile(
     r"\b(?:status(?: code)?|error(?: code)?|HTTP|API Error|(?<=[\"'])code)[\"':=\s]*(\d{3})\b", re.IGNORECASE
@@ -89,8 +90,11 @@ def status_in(words: str) -> int | None:
 def fail(reading: Reading, words: str, status: int | None = None, retry_after: float | None = None) -> None:
     """Take note of an error in words; `retry_after` in seconds from now."""
     status = status or status_in(words)
+    kind = kind_of(status, words)
     at = reading.now + retry_after if retry_after is not None and retry_after >= 0 else None
-    reading.fail(kind_of(status, words), words, at)
+    if at is None and kind is VerdictKind.RATE_LIMITED:
+        at = reset_in(words, reading.now) or reading.limited_until
+    reading.fail(kind, words, at)
 
 
 def retries(reading: Reading, words: str, status: int | None = None) -> None:

@@ -23,6 +23,7 @@ _MAYBE: dict[str, tuple[type, ...]] = {
     "tokens_cached": (int,),
     "cost_usd": (int, float),
     "retry_at": (int, float),
+    "limited_until": (int, float),
     "error": (VerdictKind,),
     "now": (int, float),
 }
