@@ -15,14 +15,20 @@ if TYPE_CHECKING:
 
 
 class Loop:
-    """Descriptors with what to do when they are ready, and the signals that wake the process."""
+    """Descriptors with what to do when they are ready, and the signals that wake the process.
 
-    __slots__ = ("_callbacks", "_poll", "_signals", "_swift", "_timer")
+    What programs of the session wait for is `swift`. All others are behind one descriptor of their own, because the kernel
+    looks at each one of a poll, whenever it begins and ends.
+    """
+
+    __slots__ = ("_others", "_poll", "_rest", "_signals", "_swift", "_timer")
 
     def __init__(self, on_signal: Callable[[Received], None], numbers: tuple[int, ...]) -> None:
+        self._swift: dict[int, Callable[[int], None]] = {}
+        self._rest: dict[int, Callable[[int], None]] = {}
+        self._others = select.epoll()
         self._poll = select.poll()
-        self._callbacks: dict[int, Callable[[int], None]] = {}
-        self._swift: set[int] = set()
+        self._poll.register(self._others.fileno(), select.POLLIN)
         self._timer = BootTimer()
         self.watch(self._timer.fd, select.POLLIN, lambda _mask: self._timer.acknowledge())
         self._signals = Signals(numbers)
@@ -30,23 +36,25 @@ class Loop:
 
     def watch(self, fd: int, mask: int, callback: Callable[[int], None]) -> None:
         """Call `callback` with the ready mask whenever `fd` is ready."""
-        self._callbacks[fd] = callback
-        self._poll.register(fd, mask)
+        self._rest[fd] = callback
+        self._others.register(fd, mask)
 
     def watch_swift(self, fd: int, mask: int, callback: Callable[[int], None]) -> None:
         """Watch what a program of the session waits for: see `turn`."""
-        self.watch(fd, mask, callback)
-        self._swift.add(fd)
+        self._swift[fd] = callback
+        self._poll.register(fd, mask)
 
     def listen_for(self, fd: int, mask: int) -> None:
         """Change what a watched descriptor is watched for."""
-        self._poll.modify(fd, mask)
+        (self._poll if fd in self._swift else self._others).modify(fd, mask)
 
     def forget(self, fd: int) -> None:
         """Stop watching a descriptor, before it is closed."""
-        self._poll.unregister(fd)
-        self._swift.discard(fd)
-        del self._callbacks[fd]
+        if self._swift.pop(fd, None) is not None:
+            self._poll.unregister(fd)
+        else:
+            self._others.unregister(fd)
+            del self._rest[fd]
 
     def turn(self, due: float) -> bool:
         """Wait until something is ready or `due` (CLOCK_BOOTTIME) has come, and serve what is ready.
@@ -54,13 +62,21 @@ class Loop:
         Tell whether that was swift, all of it.
         """
         self._timer.arm(due)
-        swift = True
+        is_swift = True
         for fd, mask in self._poll.poll():
-            swift = swift and fd in self._swift
-            callback = self._callbacks.get(fd)
+            callback = self._swift.get(fd)
             if callback is not None:
                 callback(mask)
-        return swift
+            elif fd == self._others.fileno():
+                is_swift = False
+                self._serve_others()
+        return is_swift
+
+    def _serve_others(self) -> None:
+        for fd, mask in self._others.poll(0):
+            callback = self._rest.get(fd)
+            if callback is not None:
+                callback(mask)
 
     def pause(self, seconds: float) -> None:
         """Wait up to so many seconds, less when a signal arrives; serve nothing."""
