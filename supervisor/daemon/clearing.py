@@ -16,7 +16,7 @@ from supervisor.world.git.hidden import hidden
 from supervisor.world.git.only_here import only_here, unlooked
 from supervisor.world.git.repository import Repository
 from supervisor.world.git.salvage.message import Label
-from supervisor.world.git.salvage.stashes import keep_stashes
+from supervisor.world.git.salvage.stashes import Aside, keep_stashes
 from supervisor.world.git.tie import Absent, Severed, Whole
 from supervisor.world.git.underway import operations
 from supervisor.world.git.worktrees import remove
@@ -52,7 +52,7 @@ class Clearing:
         files = await _with_hidden(tree, seen) if there else seen
         rescued = await self.salvager.rescue(session, tree if there else repo, files, outcome)
         label = Label(session=session.id, task=session.key, outcome=outcome.value)
-        aside = await keep_stashes(repo, tree if there else None, session.id, label)
+        aside = await keep_stashes(repo, tree if there else None, Aside(session.id, began), label)
         result = rescued.result
         remains = replace(
             remains,

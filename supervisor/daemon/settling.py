@@ -12,7 +12,7 @@ import structlog
 from supervisor.core.decisions.advance import landed
 from supervisor.core.decisions.tables import Tables
 from supervisor.core.leases.coverage import Coverage
-from supervisor.core.leases.lease import Lease
+from supervisor.core.leases.lease import Lease, Mode
 from supervisor.core.leases.scope import Kind, covers
 from supervisor.core.moment import Moment
 from supervisor.core.sessions.exit_record import NEVER_RAN, ExitRecord
@@ -30,8 +30,11 @@ from supervisor.daemon.touches import touch
 from supervisor.daemon.worktrees import Worktrees
 from supervisor.world.git.facts import DirtyFile, dirty, fingerprint
 from supervisor.world.git.history import commits_since
+from supervisor.world.git.loose import loose, name_loose
 from supervisor.world.git.repository import HEADS, Repository
 from supervisor.world.git.run import GitError
+from supervisor.world.git.salvage.message import Label
+from supervisor.world.git.salvage.stashes import Aside, keep_stashes
 from supervisor.world.git.underway import operations
 from supervisor.world.git.writers import last_write, open_writers
 from supervisor.world.processes import descendants
@@ -150,12 +153,26 @@ class Settler:
             return Remains()
         try:
             commits = await commits_since(repo, session.intent.created.wall - _SLACK)
+            # where nobody had a branch to begin with, commits belong on HEAD
+            apart = await loose(repo) if repo.branch is not None else None
+            unnamed = apart.commits if apart is not None else frozenset()
+            stray = ""
+            if (
+                apart is not None
+                and any(c.session == session.id for c in commits if c.sha in unnamed)
+                and "rebase"
+                not in operations(repo, 0.0)  # what that has replayed is on its branch in the old version
+            ):
+                stray = await name_loose(repo, session.id, apart)
         except GitError as error:
             log.warning("git.failed", session=session.id, why=str(error))
             return Remains(unread=str(error))
+        commits = tuple(commit for commit in commits if commit.sha not in unnamed)
         landed(self._tables, session.intent.repo, map(touch, reversed(commits)), self._now())
         own = [commit for commit in commits if commit.session == session.id]
-        return Remains(tuple(Landed(c.sha, c.subject, c.at_wall, c.paths) for c in reversed(own)))
+        return Remains(
+            tuple(Landed(c.sha, c.subject, c.at_wall, c.paths) for c in reversed(own)), stray=stray
+        )
 
     async def _keep(self, session: Session, remains: Remains, outcome: Outcome) -> Remains:
         """Add what the session left uncommitted, and the salvage that has it by now."""
@@ -178,15 +195,30 @@ class Settler:
         rescued = await self._salvager.rescue(session, repo, files, outcome)
         if session.level == "kernel" and isinstance(rescued.result, Salvage):
             self._tables.collisions.writes_unattributed += len(rescued.result.unleased)
+        aside = await self._aside(session, repo, outcome)
         alone = not any(s.intent.repo == session.intent.repo for s in self._tables.roster if s is not session)
         return replace(
             remains,
             dirty=self._still_dirty(session, repo, files, rescued),
             salvage=rescued.result,
-            salvages=rescued.open_,
+            salvages=tuple(dict.fromkeys((*rescued.open_, *aside))),
+            aside=aside,
             under_way=operations(repo, began) if alone else (),
             lock=lock,
         )
+
+    async def _aside(self, session: Session, repo: Repository, outcome: Outcome) -> tuple[str, ...]:
+        """Keep what the session stashed of the paths that it holds, and did not bring back."""
+        held = [lease.scope for lease in self._tables.broker.held(session.id) if lease.mode is Mode.EXCLUSIVE]
+        covered = Coverage(held, fold_case=repo.fold_case)
+        label = Label(session=session.id, task=session.key, outcome=outcome.value)
+        try:
+            return await keep_stashes(
+                repo, repo, Aside(session.id, session.intent.created.wall, covered), label
+            )
+        except (GitError, OSError) as error:
+            log.warning("git.failed", session=session.id, why=str(error))
+            return ()
 
     def _still_dirty(
         self, session: Session, repo: Repository, files: tuple[DirtyFile, ...], rescued: Rescued

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 
+from supervisor.core.leases.coverage import Coverage
 from supervisor.core.sessions.integration import branch_of
 from supervisor.world.git.repository import Repository
 from supervisor.world.git.salvage.index import Entry, ask, differences, temporary_index
@@ -13,56 +15,82 @@ from supervisor.world.git.salvage.message import Label
 from supervisor.world.git.salvage.snapshot import Snapshot, tree_of
 from supervisor.world.threads import in_thread
 
+_SLACK = 2.0  # seconds: git dates commits in whole seconds
 _AUTOSTASHES = ("rebase-merge/autostash", "rebase-apply/autostash", "MERGE_AUTOSTASH")
 
 
-async def keep_stashes(
-    repo: Repository, tree: Repository | None, session: str, label: Label
-) -> tuple[str, ...]:
-    """Keep what was set aside on the session's branch; return the ids of these salvages, older ones included.
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """Which stashes are a session's: those made since `since` (Unix seconds) that change what it has `covered`.
+
+    Without `covered` they are those of its own branch, which say so.
+    """
+
+    session: str
+    since: float
+    covered: Coverage | None = None
+
+    def may_have_made(self, at: float, said: str) -> bool:
+        """Tell whether a stash that was made `at` (Unix seconds) with this line in git's list may be one of them."""
+        branch = branch_of(self.session)
+        return at >= self.since - _SLACK and (
+            self.covered is not None or said.startswith((f"WIP on {branch}: ", f"On {branch}: "))
+        )
+
+
+async def keep_stashes(repo: Repository, tree: Repository | None, of: Aside, label: Label) -> tuple[str, ...]:
+    """Keep what a session had git set aside; return the ids of these salvages, older ones included.
 
     A stash stays in git's list as well. What a rebase or merge under way has put by is only named in the folder
-    that git has for the work tree `tree`, and would be gone with it.
+    that git has for the work tree `tree`, and may be gone with it.
 
     Raises:
         GitError: git cannot read the repository or write into it.
         OSError: there is no room for a temporary file.
     """
-    name = f"{session}-stash"
-    by_git = await in_thread(lambda: tuple(_autostashes(tree))) if tree is not None else ()
-    for commit in (*await _stashed(repo, session), *by_git):
-        snapshot = await _snapshot(repo, commit)
-        if not snapshot.empty():
+    name = f"{of.session}-stash"
+    by_git = await in_thread(lambda: tuple(_autostashes(tree, of.since))) if tree is not None else ()
+    for commit in (*await _stashed(repo, of), *by_git):
+        snapshot, paths = await _snapshot(repo, commit)
+        if paths and (of.covered is None or any(path in of.covered for path in paths)):
             await store(repo, name, label, snapshot)
     refs = await ask(repo, "for-each-ref", "--format=%(refname)", f"{REFS}{name}", f"{REFS}{name}-*")
     return tuple(ref.removeprefix(REFS) for ref in os.fsdecode(refs).split())
 
 
-def _autostashes(tree: Repository) -> Iterator[str]:
+def _autostashes(tree: Repository, since: float) -> Iterator[str]:
     for name in _AUTOSTASHES:
+        file = tree.git_dir / name
         try:
-            text = (tree.git_dir / name).read_text(encoding="ascii").strip()
+            text, made = file.read_text(encoding="ascii").strip(), file.stat().st_mtime
         except (OSError, ValueError):
             continue
-        if text and not text.strip("0123456789abcdef"):
+        if text and not text.strip("0123456789abcdef") and made >= since - _SLACK:
             yield text
 
 
-async def _stashed(repo: Repository, session: str) -> tuple[str, ...]:
-    """Return the commits in git's list of stashes that say of themselves that they were made on the session's branch."""
+async def _stashed(repo: Repository, of: Aside) -> tuple[str, ...]:
+    """Return the commits in git's list of stashes that may be the session's, oldest first."""
     if not await ask(repo, "for-each-ref", "refs/stash"):
         return ()
-    listed = await ask(repo, "log", "-z", "--walk-reflogs", "--format=%H %gs", "refs/stash", "--")
+    entries = await ask(
+        repo, "log", "-z", "--walk-reflogs", "--date=unix", "--format=%H %gd %gs", "refs/stash", "--"
+    )
     found = []
-    for line in listed.decode("utf-8", "replace").split("\0"):
-        commit, _, said = line.partition(" ")
-        if said.startswith((f"WIP on {branch_of(session)}: ", f"On {branch_of(session)}: ")):
+    for line in entries.decode("utf-8", "replace").split("\0"):
+        commit, _, rest = line.partition(" ")
+        selector, _, said = rest.partition(" ")
+        at = selector.rpartition("{")[2].rstrip("}")
+        if at.isdecimal() and of.may_have_made(float(at), said):
             found.append(commit)
     return tuple(reversed(found))
 
 
-async def _snapshot(repo: Repository, commit: str) -> Snapshot:
-    """Read what a stash has: its parents are the commit checked out, what was staged, and maybe untracked files."""
+async def _snapshot(repo: Repository, commit: str) -> tuple[Snapshot, frozenset[str]]:
+    """Read what a stash has, and which paths it changes.
+
+    Its parents are the commit that was checked out, what was staged, and maybe untracked files.
+    """
     parents = os.fsdecode(await ask(repo, "rev-parse", f"{commit}^@")).split()
     base, index, *untracked = parents
     base_tree, tree, staged = (
@@ -72,9 +100,12 @@ async def _snapshot(repo: Repository, commit: str) -> Snapshot:
     )
     if untracked:
         tree = await _with(repo, tree, untracked[0])
+    paths = frozenset(await differences(repo, base_tree, tree)) | frozenset(
+        await differences(repo, base_tree, staged)
+    )
     if not set(await differences(repo, base_tree, staged)) & set(await differences(repo, staged, tree)):
         staged = ""  # what was staged is as in the work tree
-    return Snapshot(base, base_tree, tree, staged or None, (), {})
+    return Snapshot(base, base_tree, tree, staged or None, (), {}), paths
 
 
 async def _with(repo: Repository, tree: str, untracked: str) -> str:
