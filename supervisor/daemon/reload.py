@@ -104,10 +104,8 @@ class Reloader:
         say_what_is_not_kept(settings, self._shop.footing.ladder)
         say_what_is_misspelt(settings)
         authority.tables.policy = policy
-        unchanged = [
-            name for name, harness in settings.harness.items() if before.harness.get(name) == harness
-        ]
-        resting.reloaded(authority.tables, unchanged, authority.now().wall)
+        mended = [name for name, harness in before.harness.items() if settings.harness.get(name) != harness]
+        resting.reloaded(authority.tables, mended, authority.now().wall)
         self._spent.look_back(authority.now())
         authority.tables.recent.window = policy.selection.recent_window
         self._situation.generation += 1

@@ -289,6 +289,33 @@ def test_used_up_tokens_end_the_session(site):
     assert ended["task_standing"] == "ready"
 
 
+def test_a_reload_waits_for_the_hour_of_a_limited_account_until_its_harness_is_changed(site):
+    limited = (
+        TALK
+        + """
+init()
+result(subtype="success", is_error=True, api_error_status=429, result=f"usage limit reached|{int(time.time()) + 900}")
+sys.exit(1)
+"""
+    )
+    site.task("a", "a.txt")
+    site.task("b", "b.txt")
+    site.configure(limited, harness=CLAUDE, supervisor={"max_sessions": 1})
+    process = site.start()
+    site.wait_for("harness.resting")
+    site.configure(limited, harness=CLAUDE, supervisor={"max_sessions": 2})
+    site.run("reload")
+    (told,) = site.ask("status")["harnesses_told"]
+    assert told.startswith("harness agent rests for 1")
+
+    site.configure(limited, harness=CLAUDE | {"model": "other"}, supervisor={"max_sessions": 2})
+    site.run("reload")
+    site.wait_for("harness.resting", count=2)
+    site.end(process)
+
+    assert len(site.events("session.intended")) == 2  # the second is the canary
+
+
 def test_a_session_over_its_allowance_is_warned_and_ended_and_the_sentence_says_of_what(talk, site):
     ended = talk("init(); turn(1, tokens=830); turn(2, tokens=0, text='warned')\n"
                  "while 'tokens used' not in open(os.environ['LEASEHOLD_NOTICE']).read(): time.sleep(0.02)\n"
