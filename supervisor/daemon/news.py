@@ -177,10 +177,11 @@ class News:
         broker, now = self._authority.tables.broker, self._authority.now().mono
         before = broker.held(session)
         broker.release(session, None, now)
+        others = {lease.token: lease for lease in broker.in_the_way(session, leases)}.values()
+        if all(_nobodys(lease) or _given_back(lease, leases) for lease in others):
+            for lease in others:
+                broker.release(lease.holder, [lease.scope], now)
         conflict = broker.restore(session, leases)
-        while conflict is not None and (_nobodys(conflict) or _given_back(conflict, leases)):
-            broker.release(conflict.holder, [conflict.scope], now)
-            conflict = broker.restore(session, leases)
         if conflict is None:
             return
         # It reported too late: others were granted what it had taken since its start.

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import time
 
 import pytest
 
@@ -152,3 +154,75 @@ def test_promise_4_what_a_session_took_later_is_still_its_own_though_its_worker_
         )
     )
     assert (site.root / "more.txt").read_text() == "half done"
+
+
+MANY = """
+    import os, pathlib, signal, sys
+    sys.stdin.read()
+    for number in range(3_000):
+        pathlib.Path(f"new-{number}.txt").touch()
+    pathlib.Path(".leasehold/up").write_text("up")
+    signal.pause()
+"""
+
+
+def test_a_session_with_thousands_of_uncommitted_files_is_adopted_with_all_of_them_at_once(site):
+    site.task("a", "a.txt")
+    site.configure(MANY)
+    os.mkfifo(site.root / ".leasehold/up")
+    first = site.start()
+    running = site.wait_for("session.running")
+    (site.root / ".leasehold/up").read_text()
+    first.kill()
+    first.wait()
+    os.kill(running["data"]["worker_pid"], signal.SIGSTOP)
+    site.start()
+    site.wait_for("worktree.orphans")  # it has not reported yet, and what it wrote seems to be nobody's
+    began = time.monotonic()
+
+    os.kill(running["data"]["worker_pid"], signal.SIGCONT)
+
+    site.until(lambda: not site.ask("status")["waiting_for_reports"])
+    assert time.monotonic() - began < 10
+    held = {
+        lease["scope"]
+        for lease in site.ask("lease", "list")["leases"]
+        if lease["holder"] == running["session"]
+    }
+    assert held == {"a.txt", *(f"new-{number}.txt" for number in range(3_000))}
+    assert not site.events("session.no_report")
+
+
+GIVES_BACK = """
+    import json, os, pathlib, socket
+    pathlib.Path(".leasehold/up").write_text("up")
+    pathlib.Path(".leasehold/again").read_text()
+    line = socket.socket(socket.AF_UNIX)
+    line.connect(os.environ["LEASEHOLD_SOCKET"])
+    params = {"token": os.environ["LEASEHOLD_TOKEN"], "tokens": [1], "written": ["b.txt"]}
+    with line.makefile("rw") as file:
+        file.write(json.dumps({"jsonrpc": "2.0", "id": 1, "method": "guard.give_back", "params": params}) + "\\n")
+        file.flush()
+        pathlib.Path("answer").write_text(file.readline())
+"""
+
+
+def test_nothing_is_given_back_before_the_worker_has_reported_what_it_holds(site):
+    site.task("a", "a.txt", expects="nothing")
+    site.configure(GIVES_BACK, guard={"mode": "off"})
+    for name in ("up", "again"):
+        os.mkfifo(site.root / ".leasehold" / name)
+    first = site.start()
+    running = site.wait_for("session.running")
+    (site.root / ".leasehold/up").read_text()
+    first.kill()
+    first.wait()
+    os.kill(running["data"]["worker_pid"], signal.SIGSTOP)
+    site.start()
+
+    (site.root / ".leasehold/again").write_text("on")
+    site.until(lambda: (site.root / "answer").exists() and (site.root / "answer").read_text() != "")
+    os.kill(running["data"]["worker_pid"], signal.SIGCONT)
+
+    assert json.loads((site.root / "answer").read_text())["error"]["data"]["reason"] == "recovering"
+    site.wait_for("session.ended")

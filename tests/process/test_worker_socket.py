@@ -125,7 +125,7 @@ def test_a_stop_holds_when_the_client_leaves(session: Session) -> None:
         b'"text"\n',
         b"\xff\xfe\n",
         b"[" * 60000 + b"\n",
-        b"x" * (5 << 20),
+        b"x" * (17 << 20),
         b'{"id": [1], "op": "state"}\n',
     ],
     ids=["words", "list", "text", "bytes", "nested", "endless", "bad-id"],
@@ -282,3 +282,49 @@ def test_a_socket_left_by_a_dead_worker_is_replaced(tmp_path: Path) -> None:
         session.wait_ready()
 
         assert client.call("kill")["ok"] is True
+
+
+def test_a_list_of_tens_of_thousands_of_leases_is_kept_small_and_told_whole_to_whoever_connects(
+    session: Session,
+) -> None:
+    name = session.json("worker.json")["session"]
+    leases = []
+    for token in range(1, 20_001):
+        path = f"{'folder/' * 20}{token}"
+        scope = {"kind": "file", "repo": "", "text": path, "key": path}
+        leases.append([name, scope, "exclusive", token, token / 8])
+    client = session.connect()
+    before = resident(session.pid)
+
+    assert client.call("hold", leases=leases, upto=20_000)["ok"] is True
+    assert client.call("state")["ok"] is True  # what came before it is done with
+    held = resident(session.pid)
+    hello = session.connect().next()
+
+    assert sorted(hello["leases"], key=lambda lease: lease[3]) == leases
+    assert held - before < 20_000 * 500, f"{before} then {held}"
+    assert resident(session.pid) - held < 2 << 20, f"{held} then {resident(session.pid)}"
+
+
+def test_an_event_that_happens_while_a_long_greeting_is_sent_comes_after_it(session: Session) -> None:
+    leases = [["s", {"text": "x" * 5_000}, "exclusive", token, 1.0] for token in range(1_000)]
+    client = session.connect()
+    assert client.call("hold", leases=leases)["ok"] is True
+    slow = session.connect()
+
+    client.call("pause")
+
+    hello = slow.next()
+    assert (hello["event"], hello["state"], len(hello["leases"])) == ("hello", "running", 1_000)
+    assert slow.next()["event"] == "paused"
+    assert slow.call("resume")["ok"] is True
+
+
+def resident(pid: int) -> int:
+    """Return the memory of a process, in bytes."""
+    from pathlib import Path
+
+    for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) << 10
+    raise AssertionError(pid)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 from workers.gate.wire import text_of
 from workers.guard.lease import (
     as_made,
@@ -18,9 +20,10 @@ from workers.guard.tokens import Tokens
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 _UNKNOWN = b""
+_PORTION = 200  # leases that are written at a time
 
 
 class Rights:
@@ -52,15 +55,24 @@ class Rights:
     @property
     def leases(self) -> list[object] | None:
         """The leases as the supervisor wrote them, the oldest first; `None` when it was never told of any."""
+        portions = self.portions()
+        if portions is None:
+            return None
+        return sorted((lease for portion in portions for lease in portion), key=_order)
+
+    def portions(self) -> Iterator[list[object]] | None:
+        """Return the same as they are now, in no order, a few at a time: all at once take much memory."""
         if not self._is_told:
             return None
-        found = list(self._others.values())
-        found += [
-            self._written(path, packed)
-            for path, packed in self._files.items()
-            if packed_token(packed) not in self._others
-        ]
-        return sorted(found, key=_order)
+        others, files = self._others.copy(), self._files.copy()
+
+        def portions() -> Iterator[list[object]]:
+            yield list(others.values())
+            plain = (item for item in files.items() if packed_token(item[1]) not in others)
+            while portion := [self._written(*item) for item in islice(plain, _PORTION)]:
+                yield portion
+
+        return portions()
 
     def replace(self, leases: list[object], upto: int | None = None) -> None:
         """Take over the whole list, which names every lease with a token of `upto` or less (`None`: every lease).

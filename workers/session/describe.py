@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 
 from workers.session import life
@@ -12,6 +13,8 @@ from workers.session.spec import SCHEMA
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from workers.session.cgroup import Cgroup
     from workers.session.harness import Harness
     from workers.session.spec import Spec
@@ -31,6 +34,20 @@ def identity(spec: Spec, harness: Harness | None, cgroup: Cgroup | None) -> dict
         "cgroup": cgroup.path if cgroup else None,
         "harness": {"pid": harness.pid, "start_ticks": harness.start_ticks} if harness else None,
     }
+
+
+def greeting(content: dict[str, object], leases: Iterator[list[object]] | None) -> Iterator[bytes]:
+    """Yield the first message to a client, `content` with the session's leases, in pieces: there may be thousands."""
+    if leases is None:
+        yield json.dumps({**content, "leases": None}).encode() + b"\n"
+        return
+    yield json.dumps(content)[:-1].encode() + b', "leases": ['
+    comma = b""
+    for portion in leases:
+        if portion:
+            yield comma + json.dumps(portion)[1:-1].encode()
+            comma = b", "
+    yield b"]}\n"
 
 
 def describe(state: life.State) -> dict[str, object]:

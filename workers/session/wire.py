@@ -9,49 +9,66 @@ import socket
 import sys
 
 from workers.session.clock import boottime
+from workers.session.kernel import give_memory_back
 from workers.session.kin import Kin
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from workers.session.loop import Loop
 
-MAX_LINE = 4 << 20  # bytes; a longer request drops its client; the longest is a list of many leases
+MAX_LINE = 16 << 20  # bytes; a longer request drops its client; the longest is a list of all leases
 MAX_UNSENT = 4 << 20  # bytes; a client that reads slower than this loses the connection
 MAX_CLIENTS = 32
+_LONG = 256 << 10  # bytes of a request that takes much memory to read
 
 
 class Client:
     """One connection."""
 
-    __slots__ = ("_unsent", "connection", "received")
+    __slots__ = ("_behind", "_greeting", "_unsent", "connection", "received")
 
     def __init__(self, connection: socket.socket) -> None:
         self.connection = connection
         self.received = bytearray()
         self._unsent = bytearray()
+        self._greeting: Iterator[bytes] = iter(())  # what follows before anything else, made as it is sent
+        self._behind = bytearray()
+
+    def greet(self, pieces: Iterator[bytes]) -> None:
+        """Send the first message, which may be far too long to be kept, in pieces as the client takes them."""
+        self._greeting = pieces
+        self.flush()
 
     def send(self, message: dict[str, object]) -> bool:
         """Send a message, or keep what does not fit; tell whether the client is still worth having."""
-        self._unsent += json.dumps(message).encode() + b"\n"
+        self._behind += json.dumps(message).encode() + b"\n"
         self.flush()
-        return len(self._unsent) <= MAX_UNSENT
+        return len(self._behind) <= MAX_UNSENT
 
     def flush(self) -> None:
         """Send what was kept, as far as it goes."""
         try:
-            while self._unsent:
+            while self._unsent or self._refill():
                 del self._unsent[: self.connection.send(self._unsent)]
         except BlockingIOError:
             return
         except OSError:
             # Whoever asks and leaves gets no answer, but what was asked is still to be read.
             self._unsent.clear()
+            self._behind.clear()
+            self._greeting = iter(())
 
     @property
     def waits(self) -> bool:
         """Whether something is still to be sent."""
+        return bool(self._unsent)
+
+    def _refill(self) -> bool:
+        self._unsent += next(self._greeting, b"")
+        if not self._unsent:
+            self._unsent, self._behind = self._behind, self._unsent
         return bool(self._unsent)
 
 
@@ -65,7 +82,7 @@ class Wire:
         listener: socket.socket,
         path: str,
         loop: Loop,
-        greet: Callable[[], dict[str, object]],
+        greet: Callable[[], Iterator[bytes]],
         take: Callable[[Client, dict[str, object]], None],
     ) -> None:
         self._listener = listener
@@ -122,7 +139,8 @@ class Wire:
         fd = connection.fileno()
         self._clients[fd] = client
         self._loop.watch(fd, select.POLLIN, lambda mask: self._ready(fd, mask))
-        self.send(client, self._greet())
+        client.greet(self._greet())
+        self._keep(fd, client, useful=True)
 
     def _ready(self, fd: int, mask: int) -> None:
         client = self._clients.get(fd)
@@ -141,14 +159,18 @@ class Wire:
             return True
         except OSError:
             return False
+        seen = len(client.received)
         client.received += piece
-        while (end := client.received.find(b"\n")) >= 0:
-            line = bytes(client.received[:end])
+        while (end := client.received.find(b"\n", seen)) >= 0:
+            line, seen = bytes(client.received[:end]), 0
             del client.received[: end + 1]
             request = _request(line)
             if request is None:
                 return False
             self._take(client, request)
+            if len(line) > _LONG:
+                del line, request
+                give_memory_back()  # of a list of thousands of leases
         return bool(piece) and len(client.received) <= MAX_LINE and client.connection.fileno() >= 0
 
     def _keep(self, fd: int, client: Client, *, useful: bool) -> None:

@@ -41,6 +41,8 @@ _LONG = 366 * 86400.0  # seconds; for how long a pause may last is the operator'
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from workers.guard.guard import Guard
     from workers.session.birth import Birth
     from workers.session.halting import Halting
@@ -306,9 +308,9 @@ class Worker:
 
     # -- what is told -----------------------------------------------------------------------------
 
-    def _greeting(self) -> dict[str, object]:
+    def _greeting(self) -> Iterator[bytes]:
         identity = describe.identity(self.spec, self._harness, self._cgroup)
-        return {"event": "hello", **identity, **self.report(), "leases": self.rights.leases}
+        return describe.greeting({"event": "hello", **identity, **self.report()}, self.rights.portions())
 
     def report(self) -> dict[str, object]:
         """Return the state of the session, with the exit record once there is one."""

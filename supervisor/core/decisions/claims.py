@@ -58,9 +58,8 @@ def claim(
         *(Want(tree_scope(path, repo, fold_case=fold_case), Mode.EXCLUSIVE) for path in asked.folders),
         *_for_git(asked.git, repo),
     )
-    if (late := unreported(tables)) is not None:
-        told = {"reason": "recovering", "sessions": sorted(tables.wait_for_reports)}
-        return LeaseRefusal(late, told), wants, []
+    if (too_early := recovering(tables)) is not None:
+        return too_early, wants, []
     if tables.closing and any(
         lease.token in tables.closing and lease.holder == session.id
         for want in wants
@@ -97,6 +96,13 @@ def claim(
             refusal = _sweep_refusal(refuse(tables, wants, result, now), asked)
             tables.collisions.deadlocks_refused += isinstance(result, WouldDeadlock)
             return refusal, wants, _refused(tables, session, refusal)
+
+
+def recovering(tables: Tables) -> LeaseRefusal | None:
+    """Return the refusal of what is asked before all sessions of an earlier supervisor have reported what they hold."""
+    if (late := unreported(tables)) is None:
+        return None
+    return LeaseRefusal(late, {"reason": "recovering", "sessions": sorted(tables.wait_for_reports)})
 
 
 def give_back(

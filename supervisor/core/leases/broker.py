@@ -157,14 +157,18 @@ class Broker:
         before new grants, when nobody waits yet.
         """
         mine = tuple(leases)
-        for lease in mine:
-            for conflict in self._index.conflicts(holder, lease.scope, lease.mode):
-                return conflict
-        for lease in sorted(mine, key=lambda lease: lease.mode is Mode.SHARED):
+        for conflict in self.in_the_way(holder, mine):
+            return conflict
+        for lease in sorted(mine, key=lambda lease: (lease.mode is Mode.SHARED, lease.token)):
             self._tokens.witness(lease.token)
             if self._index.decisive(holder, lease.scope, lease.mode) is None:
                 self._holdings.put(holder, lease.scope, lease.mode, lease.token, lease.granted_at)
         return None
+
+    def in_the_way(self, holder: str, leases: Iterable[Lease]) -> Iterator[Lease]:
+        """Yield the leases of others that forbid `holder` to have these, one for each reason."""
+        for lease in leases:
+            yield from self._index.conflicts(holder, lease.scope, lease.mode)
 
     def release(self, holder: str, scopes: Iterable[Scope] | None, now: float) -> tuple[Woken, ...]:
         """End the holder's leases on exactly these `scopes`, or all of them for None; return who was woken.

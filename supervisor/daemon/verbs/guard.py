@@ -200,6 +200,9 @@ class GuardVerbs:
         """End the leases of a git command at once; answer with those on files that it wrote and left dirty."""
         authority = self._authority
         session = living(self._authority, caller)
+        refusal = claims.recovering(authority.tables)
+        if refusal is not None and session.id in authority.tables.wait_for_reports:
+            raise lease_error(refusal)  # what its worker reports is what it has left
         repo = self._shop.repos.get(session.intent.repo)
         written = _scopes(params.written, session.intent.repo, fold_case=repo is not None and repo.fold_case)
         kept, effects = claims.give_back(

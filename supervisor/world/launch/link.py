@@ -19,7 +19,7 @@ from supervisor.world.standstill import standstill
 Message = Mapping[str, Any]
 Answered = Callable[[Message], None]
 
-MAX_LINE = 8 << 20  # bytes; an exit record with many leaked processes is the longest message there is
+MAX_LINE = 256 << 20  # bytes; the list of all leases of a session is the longest message there is
 # Seconds; all that is answered takes a few at most, and a worker may be stopped by a signal.
 ANSWER_WITHIN = 10.0
 
@@ -102,9 +102,10 @@ class WorkerLink(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take in whole lines (called by the loop)."""
+        seen = len(self._received)
         self._received += data
-        while (end := self._received.find(b"\n")) >= 0:
-            line = bytes(self._received[:end])
+        while (end := self._received.find(b"\n", seen)) >= 0:
+            line, seen = bytes(self._received[:end]), 0
             del self._received[: end + 1]
             self._take(line)
         if len(self._received) > MAX_LINE and self._transport is not None:
