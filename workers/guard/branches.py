@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from workers.guard.refs import Move
     from workers.session.loop import Loop
 
+_NOBODY = "nobody could be asked whether this branch may move; repeat the command"
+
 
 class Branches:
     """Judges moves of branches in one repository. `environ` has what the gate's client goes by."""
@@ -82,9 +84,15 @@ class Branches:
     def _ask_apart(self, moves: list[Move], judged: Callable[[list[str]], None], *, from_hook: bool) -> None:
         reader, writer = os.pipe2(os.O_CLOEXEC)
         worker = os.getpid()
-        if os.fork() == 0:
-            _ask(moves, writer, worker, self._environ, packs=from_hook)
-        os.close(writer)
+        try:
+            if os.fork() == 0:
+                _ask(moves, writer, worker, self._environ, packs=from_hook)
+        except OSError:  # the host has no process to give; the session must not end by that
+            os.close(reader)
+            judged([_NOBODY])
+            return
+        finally:
+            os.close(writer)
         said = bytearray()
 
         def heard(_mask: int) -> None:
@@ -97,7 +105,7 @@ class Branches:
             if said.endswith(b"\0"):  # the end of a verdict; without it, the asker died
                 judged([line for line in said[:-1].decode(errors="replace").split("\n") if line])
             else:
-                judged(["nobody could be asked whether this branch may move; repeat the command"])
+                judged([_NOBODY])
 
         self._loop.watch(reader, select.POLLIN, heard)
 

@@ -315,12 +315,10 @@ class Guard:
         self._listener.refuse(call, errno.EBUSY)
 
     def _judged(self, call: Held, lines: list[str]) -> None:
-        if not lines:
+        if lines:
+            self._refuse(call, "\nleasehold: ".join(lines))
+        else:
             self._listener.let_pass(call)
-            return
-        self.account.refused += 1
-        self._tell(call, "\nleasehold: ".join(lines))
-        self._listener.refuse(call, errno.EBUSY)
 
     def _tell(self, call: Held, text: str) -> None:
         whisper(leader(call.task), text)

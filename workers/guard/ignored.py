@@ -164,14 +164,19 @@ class Ignored:
         return source != b"" and not pattern.startswith(b"!")
 
     def _start(self) -> None:
-        theirs_in, self._stdin = os.pipe2(os.O_CLOEXEC)
-        self._stdout, theirs_out = os.pipe2(os.O_CLOEXEC)
+        theirs_in, ours_in = os.pipe2(os.O_CLOEXEC)
+        ours_out, theirs_out = os.pipe2(os.O_CLOEXEC)
         try:
-            self.pid = self._spawn(["check-ignore", "--stdin", "-z", "-v", "-n"], (theirs_in, theirs_out))
-            self._pidfd = os.pidfd_open(self.pid)
+            pid = self._spawn(["check-ignore", "--stdin", "-z", "-v", "-n"], (theirs_in, theirs_out))
+        except OSError:
+            os.close(ours_in)
+            os.close(ours_out)
+            raise
         finally:
-            for fd in (theirs_in, theirs_out):
-                os.close(fd)
+            os.close(theirs_in)
+            os.close(theirs_out)
+        self._pidfd = os.pidfd_open(pid)
+        self.pid, self._stdin, self._stdout = pid, ours_in, ours_out
 
     def _spawn(self, words: list[str], ends: tuple[int, int]) -> int:
         """Start git in the work tree with these descriptors as input (-1: none) and output; return its pid."""
