@@ -58,7 +58,11 @@ def _remember_spending(starts: Starts, row: SessionRow, at: float) -> None:
     heard = ((row.ending or {}).get("evidence") or {}).get("heard") or {}
     told = [heard.get(name) for name in ("tokens_in", "tokens_out", "cost_usd")]
     tokens, cost = told[:2] == [None, None], told[2] is None
-    if tokens or cost:
+    understood = bool(heard.get("model") or heard.get("native_session"))
+    silent = understood and not any(
+        heard.get(name) for name in ("turns", "tool_calls", "tokens_out", "files")
+    )
+    if (tokens or cost) and not silent:
         starts.told_nothing(_harness(row), at, tokens=tokens, cost=cost)
     tokens_in, tokens_out, spent = (value or 0 for value in told)
     if tokens_in or tokens_out or spent:

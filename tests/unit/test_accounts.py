@@ -358,6 +358,20 @@ def test_a_session_that_tells_nothing_of_its_use_is_counted_as_unknown_and_not_a
     assert starts.untold_of(quota, 1101.0) == 0
 
 
+def test_a_session_whose_model_never_answered_used_nothing_that_it_had_to_tell(new_house, work):
+    quota = Quota("plan", None, 86_400.0, ("sh",), tokens=10)
+    house = new_house(quotas=(quota,))
+    house.offer(work("a", "a"))
+    house.fill()
+    house.started("a")
+    session = house.session("a")
+    refused, silent = Reading(), Reading()
+    refused.fail(VerdictKind.RATE_LIMITED, "429")
+    for reading, untold in ((refused, 0), (silent, 1), (None, 2)):
+        house.take(hearing.ended(house.tables, session, reading, house.now))
+        assert house.tables.starts.untold_of(quota, house.now.wall) == untold
+
+
 def test_a_session_that_told_its_tokens_and_no_cost_is_unknown_to_a_quota_of_cost():
     starts = Starts()
     starts.told_nothing("sh", 1000.0, tokens=False, cost=True)

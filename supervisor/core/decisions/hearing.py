@@ -114,7 +114,8 @@ def ended(tables: Tables, session: Session, reading: Reading | None, now: Moment
     missed = _miss_hooks(session) if reading is not None and reading.files else []
     tokens = reading is None or (reading.tokens_in is None and reading.tokens_out is None)
     cost = reading is None or reading.cost_usd is None
-    if tokens or cost:
+    silent = reading is not None and reading.heard > 0 and not reading.answered()
+    if (tokens or cost) and not silent:  # a model that never answered was paid nothing
         tables.starts.told_nothing(session.intent.harness, now.wall, tokens=tokens, cost=cost)
     if reading is None or not reading.heard:
         return missed
