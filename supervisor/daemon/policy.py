@@ -102,12 +102,17 @@ def _quotas(settings: Settings) -> tuple[Quota, ...]:
             tokens=quota.tokens,
             cost_usd=quota.cost_usd,
             account=bool(quota.harness),
+            of_all=not quota.harness,
         )
         for name, quota in settings.quotas.items()
     ]
     day = settings.supervisor
     if day.daily_tokens is not None or day.daily_cost is not None:
-        found.append(Quota("daily", None, 86_400.0, every, tokens=day.daily_tokens, cost_usd=day.daily_cost))
+        found.append(
+            Quota(
+                "daily", None, 86_400.0, every, day.daily_tokens, day.daily_cost, account=False, of_all=True
+            )
+        )
     return tuple(found)
 
 

@@ -372,6 +372,19 @@ def test_a_session_whose_model_never_answered_used_nothing_that_it_had_to_tell(n
         assert house.tables.starts.untold_of(quota, house.now.wall) == untold
 
 
+def test_a_cap_over_all_harnesses_counts_also_one_that_has_another_name_now(new_house, work):
+    daily = Quota("daily", None, 86_400.0, ("new",), cost_usd=5.0, of_all=True)
+    house = new_house(harnesses={"new": Harness("new", BUDGET)}, quotas=(daily,))
+    house.tables.starts.spend("old", house.now.wall, 0, 4.9)
+    house.offer(work("a", "a"), work("b", "b"))
+    house.fill()
+    house.started("a")
+    assert house.tables.starts.used(daily, house.now.wall).sessions == 2
+    house.take(hearing.heard(house.tables, house.session("a"), Mark(), Mark(cost_usd=0.2), house.now))
+
+    assert "5.10 of 5.00 USD" in house.session("b").life.wish.why
+
+
 def test_a_session_that_told_its_tokens_and_no_cost_is_unknown_to_a_quota_of_cost():
     starts = Starts()
     starts.told_nothing("sh", 1000.0, tokens=False, cost=True)

@@ -86,7 +86,7 @@ def keep_quotas(tables: Tables, harness: str, now: Moment) -> list[Effect]:
     """End the sessions of each quota over this harness whose tokens or cost are used up."""
     effects: list[Effect] = []
     for quota in tables.policy.quotas:
-        if harness not in quota.harnesses or (quota.tokens is None and quota.cost_usd is None):
+        if not quota.covers(harness) or (quota.tokens is None and quota.cost_usd is None):
             continue
         if tables.starts.overspent(quota, now.wall):
             effects += _end(tables, quota, tables.starts.used(quota, now.wall), now)
@@ -97,7 +97,7 @@ def _end(tables: Tables, quota: Quota, used: Used, now: Moment) -> list[Effect]:
     ending = [
         session
         for session in tables.roster
-        if session.intent.harness in quota.harnesses and isinstance(session.life.wish, Run)
+        if quota.covers(session.intent.harness) and isinstance(session.life.wish, Run)
     ]
     if not ending:
         return []

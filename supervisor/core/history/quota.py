@@ -20,7 +20,8 @@ _TOGETHER = 30.0  # seconds of spending that are kept as one
 class Quota:
     """At most so many starts, tokens and US dollars of these harnesses within `window` seconds; `None`: no limit.
 
-    Harnesses that it names (`account`) share an account: what keeps one of them from its model keeps all.
+    Harnesses that it names (`account`) share an account: what keeps one of them from its model keeps all. One `of_all`
+    also counts those that are no longer configured: to give a harness another name frees nothing.
     """
 
     name: str
@@ -30,6 +31,15 @@ class Quota:
     tokens: int | None = None
     cost_usd: float | None = None
     account: bool = False
+    of_all: bool = False
+
+    def covers(self, harness: str) -> bool:
+        """Tell whether it is about this harness."""
+        return self.of_all or harness in self.harnesses
+
+    def names(self, known: Iterable[str]) -> list[str]:
+        """Return those of the known harnesses that it is about."""
+        return [name for name in known if self.covers(name)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +107,7 @@ class Starts:
         else:
             entries.append(Spent(at, tokens, cost_usd))
         for quota, meters in self._meters.items():
-            if harness in quota.harnesses:
+            if quota.covers(harness):
                 meters.tokens.add(at, tokens)
                 meters.cost.add(at, cost_usd)
 
@@ -132,8 +142,8 @@ class Starts:
         since = now - quota.window
         starts = [
             at
-            for name in quota.harnesses
-            for at in takewhile(lambda at: at > since, reversed(self.by_harness.get(name, ())))
+            for name in quota.names(self.by_harness)
+            for at in takewhile(lambda at: at > since, reversed(self.by_harness[name]))
         ]
         if quota.sessions is not None and len(starts) >= quota.sessions:
             frees.append(sorted(starts)[len(starts) - quota.sessions] + quota.window)
@@ -153,14 +163,14 @@ class Starts:
         return sum(
             entry.at > now - quota.window
             and ((entry.tokens and quota.tokens is not None) or (entry.cost and quota.cost_usd is not None))
-            for name in quota.harnesses
-            for entry in self.untold.get(name, ())
+            for name in quota.names(self.untold)
+            for entry in self.untold[name]
         )
 
     def exhausted(self, harness: str, quotas: Iterable[Quota], now: float) -> tuple[Quota, float] | None:
         """Return the first quota that forbids another start of `harness`, and when it allows one again."""
         for quota in quotas:
-            if harness in quota.harnesses:
+            if quota.covers(harness):
                 used = self.used(quota, now)
                 if used.frees is not None:
                     return quota, used.frees
@@ -170,7 +180,7 @@ class Starts:
         """Return the meters of a quota, made from all that is known the first time."""
         meters = self._meters.get(quota)
         if meters is None:
-            names = [name for name in quota.harnesses if name in self.spent]
+            names = quota.names(self.spent)
             spent = sorted(
                 (entry for name in names for entry in self.spent[name]), key=lambda entry: entry.at
             )
