@@ -144,6 +144,7 @@ class Listener:
         told = self._told(heard)
         heard.reading.events.clear()  # the log has them
         heard.reading.own.clear()
+        heard.reading.errors = ""
         return told
 
     def shown(self, session: Session) -> dict[str, Any] | None:
@@ -265,8 +266,8 @@ class Listener:
             log.error("adapter.failed", adapter=heard.adapter.name, session=heard.session.id, why=repr(error))
             verdict = None
         verdict = weigh_end(found, reading, verdict, last_line(self._out(heard.session)))
-        if verdict is None and found.code not in {0, TRY_LATER} and (words := last_words(reading)):
-            facts["last_words"] = heard.masks.text(words)
+        if verdict is None and found.cause == "exited" and found.code not in {0, TRY_LATER}:
+            facts["last_words"] = heard.masks.text(last_words(reading))
         verdict = with_last_words(verdict, reading, heard.adapter.tested)
         return Told(self._located(heard, verdict), facts).masked(heard.masks)
 

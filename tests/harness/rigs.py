@@ -138,10 +138,7 @@ CLINE = Rig(
     },
     refusal="Editor operation failed: EBUSY: resource busy or locked",
     quiet=100,
-    cannot={
-        "resume": "with the brief of a new session it takes up no earlier one",
-        "mcp": "it takes MCP servers from its home only",
-    },
+    cannot={"resume": "with the brief of a new session it takes up no earlier one"},
 )
 GPTME = Rig(
     "gptme",

@@ -31,6 +31,17 @@ def app(stage) -> None:
     stage.site.git("commit", "-qm", "App")
 
 
+def asleep(stage, rig) -> str:
+    """Return a session in the middle of a tool that does not come to an end."""
+    stage.configure(rig)
+    stage.task("sleep", Shell(SLEEP), Say("Slept."))
+    stage.site.start()
+    up = stage.site.root / ".leasehold/up"
+    stage.site.until(lambda: up.exists() and up.read_text().endswith("\n"))
+    session: str = stage.site.ask("ps")["sessions"][0]["id"]
+    return session
+
+
 def held_up(stage, rig, scenario, tagged) -> tuple[str, str]:
     """Return outcome and verdict of the one session of an agent that tries again and again, and says so or not."""
     keys = {"stall": f"{rig.quiet}s", "budget": "4m"} | rig.keys.get(scenario, {})
@@ -104,12 +115,7 @@ def test_an_edit_of_a_leased_file_is_refused_the_model_is_told_and_works_around_
 
 def test_a_session_killed_in_the_middle_of_a_tool_leaves_no_process(stage, rig, tagged):
     needs(rig, "killed")
-    stage.configure(rig)
-    stage.task("kill", Shell(SLEEP), Say("Slept."))
-    stage.site.start()
-    up = stage.site.root / ".leasehold/up"
-    stage.site.until(lambda: up.exists() and up.read_text().endswith("\n"))
-    session = stage.site.ask("ps")["sessions"][0]["id"]
+    session = asleep(stage, rig)
     harness = stage.site.wait_for("session.running")["data"]["pid"]
     assert len(tagged(session)) >= 2
 
@@ -122,12 +128,7 @@ def test_a_session_killed_in_the_middle_of_a_tool_leaves_no_process(stage, rig, 
 
 def test_a_session_that_is_stopped_in_the_middle_of_a_tool_leaves_no_process(stage, rig, tagged):
     needs(rig, "stopped")
-    stage.configure(rig)
-    stage.task("stop", Shell(SLEEP), Say("Slept."))
-    stage.site.start()
-    up = stage.site.root / ".leasehold/up"
-    stage.site.until(lambda: up.exists() and up.read_text().endswith("\n"))
-    session = stage.site.ask("ps")["sessions"][0]["id"]
+    session = asleep(stage, rig)
 
     answer = stage.site.ask("session", "stop", session)
 

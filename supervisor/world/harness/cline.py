@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from supervisor.core.sessions.reading import Reading, Verdict, VerdictKind
 from supervisor.world.harness.adapter import PROMPT, Direct, Prepared, Start
 from supervisor.world.harness.failures import fail, judge, retries
 from supervisor.world.harness.homes import own_home
-from supervisor.world.harness.lines import about, answers, asks, event, number, table, text
+from supervisor.world.harness.lines import about, answers, as_json, asks, event, number, table, text
 
+_MCP = "cline-mcp.json"
 _EDITS = frozenset({"write_to_file", "replace_in_file", "editor", "apply_patch", "edit", "write"})
 _CLASSES = {"auth": VerdictKind.AUTH, "context_window_exceeded": VerdictKind.CONTEXT_EXHAUSTED}
 
@@ -22,15 +24,25 @@ class Cline(Direct):
     package = "npm:cline"
     tested = "3.0.65"
     stop = "INT"  # it does not hear TERM
-    can = frozenset({"usage", "cost"})
+    can = frozenset({"mcp", "usage", "cost"})
 
     def prepare(self, start: Start) -> Prepared:
         """Return how a session is started."""
         argv = [*start.program, "--json", "--auto-approve", "true"]
         argv += start.model_words()
         home, links = own_home(start, (".cline/data/settings",))
-        env = {"CLINE_SESSION_BACKEND_MODE": "local"} | home  # else a process of its own outlives the session
-        return Prepared((*argv, *start.args, PROMPT), env, {}, links)
+        env = home | {
+            "CLINE_SESSION_BACKEND_MODE": "local",  # else a process of its own outlives the session
+            "CLINE_NO_AUTO_UPDATE": "1",
+        }
+        files: dict[str, bytes] = {}
+        over: dict[str, Path] = {}
+        if start.mcp:
+            server = {"command": start.mcp[0], "args": list(start.mcp[1:]), "type": "stdio"}
+            files[_MCP] = as_json({"mcpServers": {"leasehold": server}})
+            over[_MCP] = start.user / ".cline/data/settings/cline_mcp_settings.json"
+            env["CLINE_MCP_SETTINGS_PATH"] = str(start.home / _MCP)
+        return Prepared((*argv, *start.args, PROMPT), env, files, links, over)
 
     def hear(self, line: bytes, reading: Reading) -> None:
         """Take in one line of its events."""
