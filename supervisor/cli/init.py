@@ -81,7 +81,10 @@ _EXPLAINED = """\
 # The agent. {prompt}, {prompt_file}, {task}, {session}, {model} and {repo} are filled in; without
 # {prompt} and {prompt_file} the prompt comes on standard input.
 """
-_FOUND = "# The agents that are installed. A task runs on the one that it names, else on the first that has a free slot.\n"
+_FOUND = """\
+# The agents that are installed, with the login that each has in your home; name keys that they need in env_from.
+# A task runs on the one that it names, else on the first that has a free slot.
+"""
 
 
 def _agents(words: list[str], found: list[Installed]) -> str:

@@ -39,7 +39,7 @@ def report(ctx: click.Context, since: float | None, as_json: bool) -> None:  # n
     for name in ("model", "tier", "repo", "lane", "schedule"):
         rows = found[f"by_{name}"]
         if any(row[name] for row in rows) and (name != "repo" or len(rows) > 1):
-            table((name, *columns), [(row[name], *_cells(row, columns)) for row in rows], "")
+            table((name, *columns), [(row[name] or "(none)", *_cells(row, columns)) for row in rows], "")
     if spent:
         untold = found["used"]["untold"]
         silent = f"; {untold} of {found['sessions']} sessions did not tell" if untold else ""

@@ -164,11 +164,9 @@ def told_given_up(tables: Tables, now: float) -> list[str]:
             continue
         account, harnesses = tables.policy.account(name)
         who = f"harness {name}" if account == name else f"account {account} (harness {', '.join(harnesses)})"
-        tried = "once" if rest.failures == 1 else f"{rest.failures} times"
-        found[account] = (
-            f"{who} was tried {tried} within {format_duration(max(0.0, now - rest.since))}, and is not waited for "
-            f"any longer: {rest.why}"
-        )
+        since = format_duration(max(0.0, now - rest.since))
+        tried = "once" if rest.failures == 1 else f"{rest.failures} times within {since}"
+        found[account] = f"{who} was tried {tried}, and is not waited for any longer: {rest.why}"
     return list(found.values())
 
 

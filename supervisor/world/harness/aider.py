@@ -18,6 +18,7 @@ _COMMIT = re.compile(r"^Commit [0-9a-f]{7,} ")
 _ERROR = re.compile(
     r"litellm\.(\w+(?:Error|Exception))|^Error: |\bAPI key\b.*(?:invalid|missing)", re.IGNORECASE
 )
+_BROWSER = re.compile(r"^Please open this URL in your browser")
 _RETRY = re.compile(r"^Retrying in")
 _MODEL = re.compile(r"^(?:Main m|M)odel: (\S+)")
 _SCALE = {"": 1, "k": 1000, "m": 1_000_000}
@@ -62,6 +63,10 @@ class Aider(Direct):
             reading.touch(found[1])
         elif _COMMIT.match(words):
             reading.note("commit", words)
+        elif _BROWSER.match(words):  # for minutes, where it has neither model nor key
+            reading.fail(
+                VerdictKind.AUTH, "it has no API key, and waits for somebody to log in with a browser"
+            )
         elif _RETRY.match(words):
             retries(reading, reading.error_text or words)
         elif found := _ERROR.search(words):

@@ -30,14 +30,14 @@ _WORDS = (
     (
         VerdictKind.AUTH,
         re.compile(
-            r"unauthori[sz]ed|unauthenticated|authentication|\bauth (?:type|method)|invalid[ _](?:x-)?api[ _-]?key|incorrect api key|api key not valid|not logged in|please run /login|permission[ _]denied.*api|credit balance",
+            r"unauthori[sz]ed|unauthenticated|authentication|\bauth (?:type|method)|invalid[ _](?:x-)?api[ _-]?key|incorrect api key|api key not valid|not logged in|please run /login|no api key|no provider configured|no default model set|permission[ _]denied.*api|credit balance",
             re.IGNORECASE,
         ),
     ),
     (
         VerdictKind.UNREACHABLE,
         re.compile(
-            r"ECONNREFUSED|ECONNRESET|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|unable to connect|could not connect|connection (?:error|refused|reset)|fetch failed|stream (?:disconnected|ended without)|error sending request|network error|socket hang up|APIConnectionError|timed? ?out",
+            r"ECONNREFUSED|ECONNRESET|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|unable to connect|(?:could not|cannot) connect|FailedToOpenSocket|connection (?:error|refused|reset)|fetch failed|stream (?:disconnected|ended without)|error sending request|network error|socket hang up|APIConnectionError|timed? ?out",
             re.IGNORECASE,
         ),
     ),
