@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from workers.guard.rules import Rules
     from workers.guard.seccomp import Held, Listener
     from workers.guard.spare_hooks import SpareHooks
+    from workers.guard.stashes import Stashes
     from workers.session.loop import Loop
 
 _AT_ONCE = 64  # calls that are served before the loop looks at anything else
@@ -58,6 +59,7 @@ class Guard:
         "_poll",
         "_rights",
         "_rules",
+        "_stashes",
         "_told",
         "_turns",
         "account",
@@ -74,6 +76,7 @@ class Guard:
         claims: Claims,
         branches: Branches,
         hooks: SpareHooks,
+        stashes: Stashes,
         told: Callable[[str], None],
         rules: Rules,
         fence: Fence | None = None,
@@ -87,6 +90,7 @@ class Guard:
         self._claims = claims
         self._branches = branches
         self._hooks = hooks
+        self._stashes = stashes
         self._told = told
         self._rules = rules
         self._fence = fence
@@ -234,10 +238,13 @@ class Guard:
         folders = folders_of(call, memory, self._eyes, command)
         if not self._listener.waits(call):
             raise GoneError
+        is_here = any(map(self._is_here, folders))
+        if is_here and (why := self._stashes.spared(command)) is not None:
+            return Refused(why, late=False)
         if self._fence is not None:
             told = [why for at in folders if (why := self._fence.strays(at, command)) is not None]
             return Refused(told[0], late=False) if told else None
-        if self._turns.includes(leader(call.task)) or not any(map(self._is_here, folders)):
+        if not is_here or self._turns.includes(leader(call.task)):
             return None
         return Claim(deed)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 
 from workers.gate.differ import Differ
 from workers.guard.branches import Branches
@@ -16,6 +17,7 @@ from workers.guard.resolve import Eyes
 from workers.guard.rules import Rules
 from workers.guard.seccomp import Listener
 from workers.guard.spare_hooks import SpareHooks
+from workers.guard.stashes import Stashes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,10 +44,16 @@ def make(listener: int, spec: GuardSpec, loop: Loop, rights: Rights, told: Calla
         Claims(line),
         Branches(loop, git_dir, _gate(spec), Differ(loop, spec.git, git_dir), line),
         SpareHooks(spec.hooks, spec.spare_hooks, spec.own_hooks, spec.git_dir),
+        Stashes(git_dir, _own_branch(spec), time.time()),
         told,
         Rules(spec.wait, spec.git_wait, spec.aliases, open_when_away=spec.open_when_away),
         _fence(spec),
     )
+
+
+def _own_branch(spec: GuardSpec) -> bytes:
+    """Return the branch of a session with a work tree of its own, whose folder has the session's name."""
+    return b"leasehold/" + os.path.basename(os.fsencode(spec.root)) if spec.checkout else b""
 
 
 def _eyes(spec: GuardSpec) -> Eyes:
