@@ -515,7 +515,7 @@ async def test_a_file_that_changed_after_it_was_salvaged_is_not_cleaned(checkout
 
 @pytest.mark.asyncio
 async def test_what_is_staged_is_not_cleaned_while_somebody_has_the_index_locked(checkout, monkeypatch):
-    monkeypatch.setattr("supervisor.world.git.salvage.clean._LOCK_WAITS", (0.01,))
+    monkeypatch.setattr("supervisor.world.git.index_lock._WAITS", (0.01,))
     staged(checkout)
     repo = await open_repository(checkout.root)
     kept, _ = await keep(repo, "s1", label("a.txt"))

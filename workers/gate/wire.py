@@ -4,7 +4,7 @@
 """
 
 _ALLOWED = b'{"id":1,"result":{"ok":true'
-_ESCAPE = 0x10FF00  # private use; ESCAPE + byte stands for one byte that is not part of UTF-8 text
+ESCAPE = 0x10FF00  # private use; ESCAPE + byte stands for one byte that is not part of UTF-8 text
 
 
 def text_of(raw: bytes) -> str:
@@ -14,16 +14,20 @@ def text_of(raw: bytes) -> str:
     surrogates are no JSON text. A name that holds such a character already has its bytes escaped in the
     same way, so two different names never become one text.
     """
-    text = raw.decode("utf-8", "surrogateescape")
+    return escaped(raw.decode("utf-8", "surrogateescape"))
+
+
+def escaped(text: str) -> str:
+    """Return the same of bytes that are text already, with surrogate escapes for what is not UTF-8."""
     return text if text.isascii() else "".join(map(_escaped, text))
 
 
 def _escaped(char: str) -> str:
     code = ord(char)
     if 0xDC80 <= code <= 0xDCFF:
-        return chr(_ESCAPE + (code & 0xFF))
-    if code >= _ESCAPE + 0x80:
-        return "".join(chr(_ESCAPE + byte) for byte in char.encode())
+        return chr(ESCAPE + (code & 0xFF))
+    if code >= ESCAPE + 0x80:
+        return "".join(chr(ESCAPE + byte) for byte in char.encode())
     return char
 
 

@@ -29,7 +29,7 @@ from supervisor.world.control.errors import Code, RpcError
 from supervisor.world.control.later import Later
 from supervisor.world.control.methods import Method, Params, Who
 from supervisor.world.failpoint import failpoint
-from supervisor.world.git.checked_out import checked_out
+from supervisor.world.git.heads import branches_in_use
 from supervisor.world.git.paths import ScopePathError
 from supervisor.world.git.wire_path import decode_path
 
@@ -233,7 +233,7 @@ class LeaseVerbs:
         ]
         repo = self._shop.repos.get(session.intent.repo)
         look = repo is not None and gate.needs_work_trees(session, updates)
-        on = checked_out(repo, session.id) if repo is not None and look else None
+        on = branches_in_use(repo, session.id) if repo is not None and look else None
         verdict, effects = gate.gate(authority.tables, session, updates, authority.now(), checked_out=on)
         authority.do(effects)
         failpoint("gate.judged")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import workers
 from supervisor.world.git.repository import HEADS, Repository
+from supervisor.world.git.run import configuration
 
 # Every hook that a command in a session can run. core.hooksPath hides the repository's own folder, so a
 # name that is missing here would switch that hook off. Left out are the hooks of a receiving repository
@@ -117,16 +118,12 @@ def environment(
     place = int(count) if count.isdecimal() else 0
     condition = "includeIf.gitdir/i:" if repo.fold_case else "includeIf.gitdir:"
     shared = _literal(str(repo.common_dir))
-    variables = {
-        "GIT_CONFIG_COUNT": str(place + 2),
+    names = [f"{condition}{pattern}.path" for pattern in (shared, f"{shared}/worktrees/**")]
+    file = str(folder / _CONFIG)
+    variables = configuration([(name, file) for name in names], after=place) | {
         "LEASEHOLD_REPO_GIT": str(repo.common_dir),
         "LEASEHOLD_REPO_HOOKS": str(repo.hooks),
     }
-    names = [f"{condition}{pattern}.path" for pattern in (shared, f"{shared}/worktrees/**")]
-    file = str(folder / _CONFIG)
-    for at, name in enumerate(names, place):
-        variables[f"GIT_CONFIG_KEY_{at}"] = name
-        variables[f"GIT_CONFIG_VALUE_{at}"] = file
     variables["GIT_CONFIG_PARAMETERS"] = " ".join(f"{_shell(name)}={_shell(file)}" for name in names)
     if not target:
         variables["GIT_OPTIONAL_LOCKS"] = "0"  # in its own work tree nobody else's commit can fail by them

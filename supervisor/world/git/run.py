@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import subprocess
+from collections.abc import Iterable
 
 import anyio
 
@@ -55,6 +56,17 @@ def clean_environment() -> dict[str, str]:
     }
     # Reads must never take index.lock from a session that is committing, nor wait for a password.
     return environment | {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+
+
+def configuration(settings: Iterable[tuple[str, str]], *, after: int = 0) -> dict[str, str]:
+    """Return the variables that add settings to git's configuration, behind the `after` that it is given already."""
+    variables: dict[str, str] = {}
+    count = after
+    for key, value in settings:
+        variables[f"GIT_CONFIG_KEY_{count}"] = key
+        variables[f"GIT_CONFIG_VALUE_{count}"] = value
+        count += 1
+    return variables | {"GIT_CONFIG_COUNT": str(count)}
 
 
 async def git(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-_ESCAPE = 0x10FF00  # the client writes U+10FF00 + byte for a byte that is not UTF-8
+from workers.gate.wire import ESCAPE, escaped
 
 
 def decode_path(text: str) -> str:
@@ -17,7 +17,7 @@ def decode_path(text: str) -> str:
     raw = bytearray()
     for char in text:
         code = ord(char)
-        if code >= _ESCAPE + 0x80:
+        if code >= ESCAPE + 0x80:
             raw.append(code & 0xFF)
         else:
             raw += os.fsencode(char)
@@ -26,13 +26,4 @@ def decode_path(text: str) -> str:
 
 def encode_path(text: str) -> str:
     """Return `text`, with bytes that are not UTF-8 as surrogate escapes, in the way of the gate's client."""
-    return text if text.isascii() else "".join(map(_escaped, text))
-
-
-def _escaped(char: str) -> str:
-    code = ord(char)
-    if 0xDC80 <= code <= 0xDCFF:
-        return chr(_ESCAPE + (code & 0xFF))
-    if code >= _ESCAPE + 0x80:
-        return "".join(chr(_ESCAPE + byte) for byte in char.encode())
-    return char
+    return escaped(text)

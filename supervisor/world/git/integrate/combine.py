@@ -11,10 +11,10 @@ from supervisor.world.git.integrate.scratch import Scratch
 from supervisor.world.git.integrate.settings import environment
 from supervisor.world.git.repository import Repository
 from supervisor.world.git.run import GitError, git
+from supervisor.world.git.salvage.snapshot import GITLINK
 from supervisor.world.git.worktrees import LIMIT, is_ancestor, resolve
 
 _LOOKED_AT = 10  # conflicts of which is told what kind they are
-_SUBMODULE = "160000"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +93,8 @@ async def _conflict(tree: Repository) -> Conflict | None:
             modes[path] = fields.split(" ")[0]
     if not modes:
         return None
-    notes = [f"{path} is a submodule" for path, mode in modes.items() if mode == _SUBMODULE]
-    looked_at = [path for path, mode in modes.items() if mode != _SUBMODULE][:_LOOKED_AT]
+    notes = [f"{path} is a submodule" for path, mode in modes.items() if mode == GITLINK]
+    looked_at = [path for path, mode in modes.items() if mode != GITLINK][:_LOOKED_AT]
     notes += [f"{path} is binary" for path in looked_at if await _is_binary(tree, path)]
     notes += [f"{path} is stored by the filter {name}" for path, name in await _filters(tree, looked_at)]
     return Conflict(tuple(modes), ", ".join(notes))

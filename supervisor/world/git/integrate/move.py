@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import anyio
-
 from supervisor.world.failpoint import failpoint
+from supervisor.world.git.index_lock import once_unlocked
 from supervisor.world.git.integrate.settings import environment
 from supervisor.world.git.repository import HEADS, Repository
 from supervisor.world.git.run import GitError, git
@@ -19,7 +18,6 @@ from supervisor.world.git.underway import operations
 from supervisor.world.git.worktrees import LIMIT, checked_out, resolve
 
 MARKS = "refs/leasehold/integrated/"
-_LOCK_WAITS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)  # seconds between tries while somebody has the index
 
 
 class TargetMovedError(Exception):
@@ -85,18 +83,12 @@ async def _move_files(repo: Repository, tree: Path, target: str, old: str, new: 
             f"a {under_way[0]} is under way in {tree}, which has {target} checked out; finish or abort it"
         )
     env = await environment(repo)
-    for wait in (*_LOCK_WAITS, None):
-        try:
-            await read_tree(tree, old, new, env)
-        except GitError as error:
-            if "index.lock" in error.stderr and wait is not None:
-                await anyio.sleep(wait)
-                continue
-            if await resolve(repo, HEADS + target) != old:
-                raise TargetMovedError from error
-            raise TargetHeldError(in_the_way(tree, target, error)) from error
-        else:
-            return
+    try:
+        await once_unlocked(lambda: read_tree(tree, old, new, env))
+    except GitError as error:
+        if await resolve(repo, HEADS + target) != old:
+            raise TargetMovedError from error
+        raise TargetHeldError(in_the_way(tree, target, error)) from error
 
 
 async def read_tree(tree: Path, old: str, new: str, env: dict[str, str]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from supervisor.world.git.repository import Repository
-from supervisor.world.git.run import GitError, git
+from supervisor.world.git.run import GitError, configuration, git
 
 _CONFIG = {
     "advice.detachedHead": "false",
@@ -28,15 +28,11 @@ _AUTHOR = {"GIT_AUTHOR_NAME": "Leasehold", "GIT_AUTHOR_EMAIL": "leasehold@localh
 
 async def environment(repo: Repository) -> dict[str, str]:
     """Return the variables for git; with an identity where the configuration has none."""
-    variables = {
-        "GIT_CONFIG_COUNT": str(len(_CONFIG)),
+    variables = configuration(_CONFIG.items()) | {
         "GIT_EDITOR": "true",
         "GIT_SEQUENCE_EDITOR": "true",
         "GIT_MERGE_AUTOEDIT": "no",
     }
-    for at, (key, value) in enumerate(_CONFIG.items()):
-        variables[f"GIT_CONFIG_KEY_{at}"] = key
-        variables[f"GIT_CONFIG_VALUE_{at}"] = value
     for role, names in (("COMMITTER", _NOBODY), ("AUTHOR", _AUTHOR)):
         try:
             await git(repo.root, "-c", "user.useConfigOnly=true", "var", f"GIT_{role}_IDENT")

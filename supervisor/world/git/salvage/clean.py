@@ -5,22 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 
-import anyio
-
+from supervisor.world.git.index_lock import once_unlocked
 from supervisor.world.git.repository import Repository
-from supervisor.world.git.run import GitError, git
+from supervisor.world.git.run import GitError
 from supervisor.world.git.salvage.index import (
     Entry,
     ask,
     differences,
-    environment,
+    entries,
     parse_raw,
 )
 from supervisor.world.git.salvage.keep import Kept
 from supervisor.world.git.salvage.place import place
 from supervisor.world.git.salvage.snapshot import GITLINK, take
-
-_LOCK_WAITS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)  # seconds between tries while somebody else has index.lock
 
 
 async def clean(repo: Repository, kept: Kept, paths: Iterable[str]) -> tuple[tuple[str, ...], dict[str, str]]:
@@ -78,31 +75,12 @@ async def _reset_index(repo: Repository, base_tree: str, paths: list[str]) -> No
         f"{entry.mode} {entry.oid} 0\t{path}\0" if entry else f"000000 {zero} 0\t{path}\0"
         for path, entry in staged.items()
     )
-    for wait in (*_LOCK_WAITS, None):
-        try:
-            await git(
-                repo.root,
-                *("update-index", "-z", "--index-info"),
-                stdin=os.fsencode(lines),
-                extra_env=environment(),
-            )
-        except GitError as error:
-            if wait is None or "index.lock" not in error.stderr:
-                raise
-            await anyio.sleep(wait)
-        else:
-            return
+    await once_unlocked(lambda: ask(repo, "update-index", "-z", "--index-info", stdin=os.fsencode(lines)))
 
 
 async def _unmerged(repo: Repository, base_tree: str, wanted: set[str]) -> dict[str, Entry | None]:
     """Return the commit's version of those paths that the index has several versions of, after a conflict."""
     output = os.fsdecode(await ask(repo, "ls-files", "--unmerged", "-z"))
     paths = {line.partition("\t")[2] for line in output.split("\0")} & wanted
-    found: dict[str, Entry | None] = dict.fromkeys(paths)
-    if paths:
-        for line in os.fsdecode(await ask(repo, "ls-tree", "-r", "-z", base_tree)).split("\0"):
-            fields, _, path = line.partition("\t")
-            if path in paths:
-                mode, _, oid = fields.split(" ")
-                found[path] = Entry(mode, oid)
-    return found
+    committed = await entries(repo, base_tree) if paths else {}
+    return {path: committed.get(path) for path in paths}

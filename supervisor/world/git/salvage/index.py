@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from supervisor.world.git.repository import Repository
-from supervisor.world.git.run import GitError, git
+from supervisor.world.git.run import GitError, configuration, git
 
 ABSENT = "0" * 6
 
@@ -112,12 +112,8 @@ async def without_filters(index: Index) -> Index:
 
 def environment(config: dict[str, str] | None = None) -> dict[str, str]:
     """Return the variables for every git command that salvages; `config` is added."""
-    settings = list((_CONFIG | (config or {})).items())
-    variables = {"GIT_CONFIG_COUNT": str(len(settings)), "GIT_LITERAL_PATHSPECS": "1", **_AUTHOR}
-    for at, (key, value) in enumerate(settings):
-        variables[f"GIT_CONFIG_KEY_{at}"] = key
-        variables[f"GIT_CONFIG_VALUE_{at}"] = value
-    return variables
+    settings = _CONFIG | (config or {})
+    return {**configuration(settings.items()), "GIT_LITERAL_PATHSPECS": "1", **_AUTHOR}
 
 
 async def ask(repo: Repository, *args: str, stdin: bytes = b"") -> bytes:
@@ -128,6 +124,17 @@ async def ask(repo: Repository, *args: str, stdin: bytes = b"") -> bytes:
 async def empty_tree(repo: Repository) -> str:
     """Return the name of the tree with nothing in it, which exists in every repository."""
     return (await ask(repo, "hash-object", "-t", "tree", "--stdin")).decode().strip()
+
+
+async def entries(repo: Repository, tree: str) -> dict[str, Entry]:
+    """Return the files of a tree, in folders as well."""
+    found = {}
+    for line in os.fsdecode(await ask(repo, "ls-tree", "-r", "-z", tree)).split("\0"):
+        fields, _, path = line.partition("\t")
+        if path:
+            mode, _, oid = fields.split(" ")
+            found[path] = Entry(mode, oid)
+    return found
 
 
 async def differences(repo: Repository, old: str, new: str) -> dict[str, tuple[Entry | None, Entry | None]]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from supervisor.core.leases.coverage import Coverage
 from supervisor.core.sessions.integration import branch_of
 from supervisor.world.git.repository import Repository
-from supervisor.world.git.salvage.index import Entry, ask, differences, temporary_index
+from supervisor.world.git.salvage.index import ask, differences, entries, temporary_index
 from supervisor.world.git.salvage.keep import REFS, store
 from supervisor.world.git.salvage.message import Label
 from supervisor.world.git.salvage.snapshot import Snapshot, tree_of
@@ -110,13 +110,8 @@ async def _snapshot(repo: Repository, commit: str) -> tuple[Snapshot, frozenset[
 
 async def _with(repo: Repository, tree: str, untracked: str) -> str:
     """Return the tree with the files of the commit `untracked` as well."""
-    entries = []
-    for line in os.fsdecode(await ask(repo, "ls-tree", "-r", "-z", untracked)).split("\0"):
-        fields, _, path = line.partition("\t")
-        if path:
-            mode, _, oid = fields.split(" ")
-            entries.append((path, Entry(mode, oid)))
+    added = await entries(repo, untracked)
     with temporary_index(repo) as index:
         await index.run("read-tree", tree)
-        await index.set(entries)
+        await index.set(added.items())
         return await index.tree()

@@ -13,7 +13,7 @@ from supervisor.world.git.repository import HEADS, Repository
 _LONGEST = 4096  # bytes of a reference's name, or of a path
 
 
-def checked_out(repo: Repository, own: str) -> dict[str, WorkTree]:
+def branches_in_use(repo: Repository, own: str) -> dict[str, WorkTree]:
     """Return the branches, by short name, that work trees are on other than the one that git calls `own`.
 
     That is a session's own work tree, which has the session's name. The configured checkout is marked as such.
