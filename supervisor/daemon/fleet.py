@@ -229,6 +229,7 @@ class Workers:
             failpoint("settle.begun")
             told = await self.listener.finish(session_id)
             ending = spoken(await self._settler.settle(session, told), session.said)
+            ending = ending.masked(self.listener.masks(session))  # command lines of leaked processes, for one
             failpoint("settle.judged")
             try:
                 await in_thread(forget_secrets, self._places.folder(session_id))

@@ -183,6 +183,7 @@ def test_secrets_of_supervisor_and_configuration_are_shown_to_no_operator(site):
             words = " ".join(os.environ[name] for name in ("OTHER", "CI_TOKEN", "PLAIN_PASSWORD", "PROXY"))
             init(); turn(text=words); commit()
             sys.stderr.write("error: " + words + "\\n")
+            subprocess.Popen(["sh", "-c", "sleep 1000; :", words], start_new_session=True)
             leasehold = [sys.executable, "-m", "supervisor.cli.main"]
             subprocess.run([*leasehold, "task", "note", words], check=True)
             subprocess.run([*leasehold, "task", "handoff", words], check=True)

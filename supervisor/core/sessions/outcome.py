@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from supervisor.core.duration import format_duration
 from supervisor.core.sessions.exit_record import ExitRecord
 from supervisor.core.sessions.integration import Hitch, Unintegrated
+from supervisor.core.sessions.masking import Masks
 from supervisor.core.sessions.reading import Verdict, VerdictKind
 from supervisor.core.sessions.remains import Remains
 from supervisor.core.sessions.verdicts import Told, comment, holds_up
@@ -45,6 +46,10 @@ class Ending:
     outcome: Outcome
     sentence: str
     evidence: Mapping[str, Any] = field(default_factory=dict)
+
+    def masked(self, masks: Masks) -> Ending:
+        """Return the same without secrets."""
+        return replace(self, sentence=masks.text(self.sentence), evidence=masks.all(self.evidence))
 
 
 _BY_CAUSE = {
