@@ -17,6 +17,7 @@ from supervisor.core.sessions.hooks import Hooks
 from supervisor.core.sessions.reading import Reading
 from supervisor.core.sessions.roster import Session
 from supervisor.core.tasks.standing import LastRun
+from supervisor.daemon.earlier_sums import sums_before
 from supervisor.world.config.harness_program import adapter_of
 from supervisor.world.config.models import HarnessSettings
 from supervisor.world.harness.account import as_it_is
@@ -115,6 +116,8 @@ def _equipped(
     prepared = adapter.prepare(start)
     which = f"{adapter.name}\n{resume or start.native}\n".encode() + stamps(start.program) + _line(place)
     files = {**prepared.files, WHICH: which, ACCOUNT: as_json(_account(adapter, start, prepared))}
+    if resume:
+        files |= sums_before(adapter, before)
     for name, theirs in prepared.over.items():
         files[name] = laid_over(files[name], theirs)
     return Equipment(

@@ -29,6 +29,7 @@ from supervisor.core.sessions.reading import Reading, Verdict, VerdictKind
 from supervisor.core.sessions.roster import Session
 from supervisor.core.sessions.verdicts import Told, last_words, weigh_end, with_last_words
 from supervisor.daemon.authority import Authority
+from supervisor.daemon.earlier_sums import sums_of
 from supervisor.daemon.equipping import ACCOUNT, WHICH
 from supervisor.daemon.places import Places
 from supervisor.world.config.credentials import pass_through
@@ -203,7 +204,10 @@ class Listener:
                 heard.watch = None
 
     def _hear(self, session: Session) -> _Hearing:
-        return _Hearing(session, self._adapter(session), Tail(self._out(session)), self.masks(session))
+        heard = _Hearing(session, self._adapter(session), Tail(self._out(session)), self.masks(session))
+        if (sums := sums_of(self._places.folder(session.id))) is not None:
+            heard.reading.own["before"] = sums
+        return heard
 
     def _adapter(self, session: Session) -> Adapter:
         harness = self._settings().harness.get(session.intent.harness)

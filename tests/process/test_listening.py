@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import sys
 import textwrap
 
 import pytest
@@ -315,6 +316,47 @@ sys.exit(1)
     site.end(process)
 
     assert len(site.events("session.intended")) == 2  # the second is the canary
+
+
+def test_what_an_agent_goes_on_counting_over_its_sessions_is_counted_once(site):
+    """Claude Code tells the cost of all of its own session, also to those that go on in it."""
+    agent = (
+        TALK
+        + """
+again = os.path.exists(".leasehold/again")
+open(".leasehold/again", "w").close()
+init()
+def told(cost, tokens, used, **fields):
+    usage = {"input_tokens": used, "output_tokens": 0}
+    result(total_cost_usd=cost, modelUsage={"claude-x": {"inputTokens": tokens}}, usage=usage, **fields)
+if not again:
+    turn(1)
+    told(0.5, 1000, 1000, subtype="success", is_error=True, api_error_status=429, result="try again in 0.2s")
+    sys.exit(1)
+assert "--resume" in sys.argv, sys.argv
+turn(2); commit()
+told(0.75, 1500, 500, subtype="success", is_error=False, result="done")
+"""
+    )
+    site.task("a", "a.txt", harness="fake")
+    program = [sys.executable, str(site.root / ".leasehold/agent.py")]
+    section = {
+        "adapter": "claude",
+        "program": program,
+        "budget": "5m",
+        "grace": "1s",
+        "mcp": False,
+        "hooks": False,
+    }
+    plan = {"harness": ["fake"], "cost_usd": 10.0, "window": "1h"}
+    site.configure(agent, **{"harness.fake": section, "quotas.plan": plan})
+    site.until_idle()
+
+    costs = [event["data"]["cost_usd"] for event in site.events("session.usage")]
+    assert costs == [0.5, 0.25]
+    process = site.start()
+    assert site.ask("status")["quotas"][0]["cost_usd"]["used"] == 0.75
+    site.end(process)
 
 
 def test_a_session_over_its_allowance_is_warned_and_ended_and_the_sentence_says_of_what(talk, site):

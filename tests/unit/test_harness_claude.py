@@ -173,3 +173,29 @@ def test_an_exit_without_a_result_is_incomplete_though_its_code_is_0() -> None:
 )
 def test_no_line_is_fatal(line: bytes) -> None:
     hear(line)
+
+
+@pytest.mark.parametrize(
+    ("before", "cost"),
+    [
+        (None, 0.75),
+        ({"cost": 0.5, "tokens": 1000}, 0.25),  # it remembers
+        ({"cost": 0.75, "tokens": 1500}, 0.75),  # the same sum, though it used 500 itself: it had forgotten
+        ({"cost": 0.1, "tokens": 1400}, 0.75),
+        ({"cost": 9.0, "tokens": 100}, 0.0),
+    ],
+)
+def test_of_a_sum_that_goes_on_from_an_earlier_session_only_the_own_part_counts(before, cost):
+    reading = Reading()
+    if before:
+        reading.own["before"] = before
+    event = {
+        "type": "result",
+        "total_cost_usd": 0.75,
+        "usage": {"input_tokens": 400, "output_tokens": 100},
+        "modelUsage": {"m": {"inputTokens": 1200, "outputTokens": 100, "cacheReadInputTokens": 200}},
+    }
+    Claude().hear(json.dumps(event).encode(), reading)
+
+    assert reading.cost_usd == pytest.approx(cost)
+    assert reading.own["sums"] == {"cost": 0.75, "tokens": 1500}

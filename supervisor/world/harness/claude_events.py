@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from supervisor.core.sessions.reading import Reading, VerdictKind
@@ -24,6 +25,15 @@ _ENDS = {
     "error_max_budget_usd": VerdictKind.BUDGET,
     "error_max_structured_output_retries": VerdictKind.ERROR,
 }
+
+
+_BY_RUN = (
+    "input_tokens",
+    "output_tokens",
+    "cache_read_input_tokens",
+    "cache_creation_input_tokens",
+)
+_BY_MODEL = ("inputTokens", "outputTokens", "cacheReadInputTokens", "cacheCreationInputTokens")
 
 
 def hear(line: bytes, reading: Reading) -> None:
@@ -121,6 +131,27 @@ def _results(found: dict[str, Any], reading: Reading) -> None:
         call_ends(reading, text(block, "tool_use_id"), error)
 
 
+def _own_cost(found: dict[str, Any], usage: dict[str, Any], reading: Reading) -> object:
+    """Return the cost of this session alone: one that goes on may have that of the earlier one in its sum.
+
+    It has, where what it counted by model exceeds what was counted before by at least what this session used. An
+    agent that no longer remembers that begins at nothing.
+    """
+    cost: object = found.get("total_cost_usd")
+    if not isinstance(cost, int | float):
+        return cost
+    models = table(found, "modelUsage")
+    tokens = sum(_tokens(table(models, name), _BY_MODEL) for name in models)
+    before = reading.own.get("before", {})
+    reading.own["sums"] = {"cost": cost, "tokens": tokens}
+    went_on = tokens - before.get("tokens", math.inf) >= _tokens(usage, _BY_RUN)
+    return max(0.0, cost - before["cost"]) if went_on and "cost" in before else cost
+
+
+def _tokens(usage: dict[str, Any], names: tuple[str, ...]) -> int:
+    return sum(number(usage, name) or 0 for name in names)
+
+
 def _result(found: dict[str, Any], reading: Reading) -> None:
     reading.native_session = text(found, "session_id") or reading.native_session
     usage = table(found, "usage")
@@ -130,7 +161,7 @@ def _result(found: dict[str, Any], reading: Reading) -> None:
         reading.total(
             (number(usage, "input_tokens") or 0) + cached + made, number(usage, "output_tokens"), cached
         )
-    reading.costs(found.get("total_cost_usd"))
+    reading.costs(_own_cost(found, usage, reading))
     subtype = text(found, "subtype")
     said = text(found, "result") or text(table(found, "error"), "message") or text(found, "error")
     if subtype in _ENDS:
