@@ -161,7 +161,7 @@ class Guard:
             self.account.faults += 1
             self._listener.let_pass(call)
             return
-        if claim is None:
+        if claim is None or not self._listener.waits(call):  # gone: what was read may be another task's
             self._listener.let_pass(call)
             return
         if isinstance(claim, Refused):
@@ -181,14 +181,15 @@ class Guard:
         self._claims.ask(claim, wait, lambda verdict: self._answered(call, claim, verdict))
 
     def _claim(self, call: Held) -> Claim | list[Move] | Refused | None:
-        """Return what the supervisor must be asked for, or `None` when the call may pass without."""
+        """Return what the supervisor must be asked for, or `None` when the call may pass without.
+
+        If the call does not wait any more by then, it may be about what another task named.
+        """
         memory = Memory(call.task)
         try:
             if is_exec(call):
                 return self._turn(call, memory)
             named = targets(call, memory, self._eyes)
-            if not self._listener.waits(call):
-                raise GoneError  # and what was read may be another task's
         finally:
             memory.close()
         if moves := self._branches.moves(named, removes=removes(call)):
@@ -222,18 +223,16 @@ class Guard:
     def _turn(self, call: Held, memory: Memory) -> Claim | Refused | None:
         """Return what a git command needs, or `None` for any other program and for what git does itself."""
         found = program_of(call, memory, self._eyes)
-        if not self._listener.waits(call):
-            raise GoneError
-        if found is None:
-            return None
-        name = os.path.basename(found[0])
-        if name != b"git" and not name.startswith(b"git-"):
+        name = os.path.basename(found[0]) if found is not None else b""
+        if found is None or (name != b"git" and not name.startswith(b"git-")):
             return None
         words = found[1] if name == b"git" else [b"git", name[4:], *found[1][1:]]
         command = CommandLine(words, self._rules.aliases)
         deed = command.deed()
         if deed == READS:
             return None
+        if not self._listener.waits(call):
+            raise GoneError
         self._hooks.mend()
         folders = folders_of(call, memory, self._eyes, command)
         if not self._listener.waits(call):

@@ -9,10 +9,11 @@ _WITHIN = (1 << _PAGE) - 1
 class Tokens:
     """Tokens that something is remembered of."""
 
-    __slots__ = ("_pages",)
+    __slots__ = ("_pages", "newest")
 
     def __init__(self) -> None:
         self._pages: dict[int, int] = {}
+        self.newest = 0
 
     def __bool__(self) -> bool:
         return bool(self._pages)
@@ -22,5 +23,6 @@ class Tokens:
 
     def add(self, token: int) -> None:
         """Put a token in."""
+        self.newest = max(self.newest, token)
         page = token >> _PAGE
         self._pages[page] = self._pages.get(page, 0) | 1 << (token & _WITHIN)
