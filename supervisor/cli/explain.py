@@ -6,7 +6,7 @@ import click
 
 from supervisor.cli.connect import client
 from supervisor.cli.events import line
-from supervisor.cli.show import json_option, print_json
+from supervisor.cli.show import ended_as, json_option, print_json
 
 
 @click.command()
@@ -28,7 +28,7 @@ def explain(ctx: click.Context, key: str, as_json: bool) -> None:  # noqa: FBT00
     else:
         click.echo(f"does not run now ({found['reason']}): {found['sentence']}")
     if found["last"]:
-        click.echo(f"last session: {found['last_outcome']}: {found['last']}")
+        click.echo(f"last session: {ended_as(found['last_outcome'], found['last'])}")
     for name in found.get("salvages", ()):
         click.echo(f"kept work: salvage {name} (`leasehold salvage show {name}`)")
     if found["history"]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from supervisor.cli.connect import client
-from supervisor.cli.session import COLUMNS, row
+from supervisor.cli.session import COLUMNS, OPTIONAL, row
 from supervisor.cli.show import json_option, print_json, table, with_repo
 
 
@@ -21,4 +21,8 @@ def ps(ctx: click.Context, as_json: bool) -> None:  # noqa: FBT001
         return
     sessions = found["sessions"]
     rows = [row(session) for session in sessions]
-    table(*with_repo(COLUMNS, rows, [session["repo"] for session in sessions]), "no session is running")
+    table(
+        *with_repo(COLUMNS, rows, [session["repo"] for session in sessions]),
+        "no session is running",
+        optional=OPTIONAL,
+    )

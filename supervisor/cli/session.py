@@ -10,7 +10,19 @@ import click
 from supervisor.cli.connect import client
 from supervisor.cli.facts import facts, held_by
 from supervisor.cli.offline import ask_or_read
-from supervisor.cli.show import DURATION, ago, clock, json_option, print_json, span, table, used, with_repo
+from supervisor.cli.show import (
+    DURATION,
+    ago,
+    clock,
+    ended_as,
+    json_option,
+    print_json,
+    shortly,
+    span,
+    table,
+    used,
+    with_repo,
+)
 
 if TYPE_CHECKING:
     from supervisor.cli.masked import Masked
@@ -21,6 +33,8 @@ if TYPE_CHECKING:
 _FACTS = ("id", "task", "title", "state", "outcome", "sentence", "harness", "lane", "repo", "attempt")
 _PAST = ("session", "state", "task", "harness", "model", "used", "started", "elapsed", "grade")
 COLUMNS = ("session", "state", "task", "harness", "model", "used", "pid", "elapsed", "left", "leases")
+
+OPTIONAL = ("model", "used", "grade")  # columns for what not every harness tells
 
 
 def row(session: dict[str, Any]) -> tuple[object, ...]:
@@ -41,7 +55,7 @@ def row(session: dict[str, Any]) -> tuple[object, ...]:
 
 def _past_row(session: dict[str, Any]) -> tuple[object, ...]:
     """Return a session as a row of `session list --all`: when it ran instead of what it holds."""
-    return *row(session)[:6], clock(session["started_at"]), span(session["elapsed"]), _grade(session)
+    return *row(session)[:6], shortly(session["started_at"]), span(session["elapsed"]), _grade(session)
 
 
 def _grade(session: dict[str, Any]) -> str:
@@ -76,7 +90,11 @@ def list_(ctx: click.Context, all_: bool, limit: int, as_json: bool) -> None:  #
     sessions = found["sessions"]
     rows = [_past_row(entry) if all_ else row(entry) for entry in sessions]
     empty = "no session was started yet" if all_ else "no session is running"
-    table(*with_repo(_PAST if all_ else COLUMNS, rows, [entry["repo"] for entry in sessions]), empty)
+    table(
+        *with_repo(_PAST if all_ else COLUMNS, rows, [entry["repo"] for entry in sessions]),
+        empty,
+        optional=OPTIONAL,
+    )
 
 
 @session.command()
@@ -267,4 +285,4 @@ def _ended(found: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         print_json(found)
     else:
-        click.echo(f"session {found['session']} {found['outcome']}: {found['sentence']}")
+        click.echo(f"session {found['session']} {ended_as(found['outcome'], found['sentence'])}")

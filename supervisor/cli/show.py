@@ -25,11 +25,23 @@ def print_json(document: object) -> None:
     click.echo(json.dumps(document, indent=2 if sys.stdout.isatty() else None, ensure_ascii=False))
 
 
-def table(columns: Sequence[str], rows: Sequence[Sequence[object]], empty: str) -> None:
-    """Print rows under headings, or the sentence `empty`; long cells wrap on a terminal."""
+def table(
+    columns: Sequence[str], rows: Sequence[Sequence[object]], empty: str, *, optional: Sequence[str] = ()
+) -> None:
+    """Print rows under headings, or the sentence `empty`; long cells wrap on a terminal.
+
+    Columns that are `optional` are left out where no row has anything in them: terminals are narrow.
+    """
     if not rows:
         click.echo(empty)
         return
+    shown = [
+        number
+        for number, column in enumerate(columns)
+        if column not in optional or any(row[number] not in (None, "") for row in rows)
+    ]
+    columns = [columns[number] for number in shown]
+    rows = [[row[number] for number in shown] for row in rows]
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -99,6 +111,18 @@ def _short(count: int) -> str:
     if count >= 1_000_000:
         return f"{count / 1_000_000:.1f}M"
     return f"{count / 1000:.0f}k" if count >= 10_000 else str(count)
+
+
+def shortly(at: float) -> str:
+    """Return a Unix time as a table has room for it: the time of today, else day and minute."""
+    then, today = time.localtime(at), time.localtime()
+    same = then[:3] == today[:3]
+    return time.strftime("%H:%M:%S" if same else "%m-%d %H:%M" if then[0] == today[0] else "%Y-%m-%d", then)
+
+
+def ended_as(outcome: str, sentence: str) -> str:
+    """Return how something ended, once: many sentences begin with the outcome's own word."""
+    return sentence if sentence.startswith(outcome) else f"{outcome}: {sentence}"
 
 
 def span(seconds: float | None) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from supervisor.cli.connect import client, place
-from supervisor.cli.show import ago, json_option, print_json, span, table, with_repo
+from supervisor.cli.show import ago, ended_as, json_option, print_json, span, table, with_repo
 from supervisor.cli.task_saying import block, done, handoff, note
 
 
@@ -129,7 +129,7 @@ def show(ctx: click.Context, key: str, as_json: bool) -> None:  # noqa: FBT001
     for blocker in found["blockers"]:
         click.echo(f"{'blocked':<10} {blocker}")
     if found["last"]:
-        click.echo(f"{'last':<10} {found['last']['outcome']}: {found['last']['sentence']}")
+        click.echo(f"{'last':<10} {ended_as(found['last']['outcome'], found['last']['sentence'])}")
         for name in found["last"].get("salvages", ()):
             click.echo(f"{'salvage':<10} {name}")
     for entry in found["notes"]:

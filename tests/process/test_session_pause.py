@@ -95,7 +95,7 @@ def test_a_session_stays_paused_over_a_kill_of_the_supervisor(site: Any, tagged:
     assert shown["left"] == pytest.approx(paused["left"], abs=0.2)
     assert stands_still(site, session, tagged(session))
     stopped = site.run("session", "stop", session).stdout
-    assert f"session {session} stopped: stopped by operator after" in stopped
+    assert f"session {session} stopped by operator after" in stopped
     assert "paused)" in stopped
     assert tagged(session) == []
 
