@@ -12,7 +12,7 @@ from supervisor.core.sessions.masking import secrets_in
 from supervisor.world.config.discover import DiscoverError, find_config
 from supervisor.world.config.load import ConfigError, load
 from supervisor.world.config.secrets import environment_of, secrets_of
-from supervisor.world.control.client import Unreachable
+from supervisor.world.control.client import Refused, Unreachable
 
 
 def known_secrets(ctx: click.Context) -> list[str]:
@@ -36,5 +36,5 @@ def _supervisor(ctx: click.Context) -> dict[str, str]:
     try:
         with client(ctx) as supervisor:
             return environment_of(supervisor.call("status")["pid"])
-    except Unreachable:
+    except (Unreachable, Refused):
         return {}

@@ -47,6 +47,7 @@ RICH = """\
         ("Warning: errors are likely\nwaiting to execute\n", "waiting to execute"),
         ("error: unknown option '--settings'\nTry --help.\n", "error: unknown option '--settings'"),
         ("[2026-01-01] starting\nfatal: out of memory", "fatal: out of memory"),
+        ("At least one error\n    at x.js:1\nat y (z.js)\n", "At least one error"),
         (PYTHON, "openai.APIConnectionError: Connection error."),
         (NODE, "Error: ENOSPC: no space left on device, write"),
         (RICH, "Connection error."),

@@ -8,7 +8,7 @@ _LEVEL = re.compile(r"\W*(?:ERROR|FATAL|CRITICAL)\b[\]:]*\s*")  # what a logger 
 _COLOURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")  # and other control characters
 _FRAME = re.compile(r"^[─━│┃┌┐└┘╭╮╰╯]+\s*|\s*[─━│┃┌┐└┘╭╮╰╯]+$")  # a box that is drawn around words
 _TRACE = re.compile(
-    r"\s|[\[\](){}^~]+$|at\b|Node\.js v\d|Bun v\d|node:internal|note: run with|Traceback |File \"|\W*warn",
+    r"\s|[\[\](){}^~]+$|(?-i:at(?: |$))|Node\.js v\d|Bun v\d|node:internal|note: run with|Traceback |File \"|\W*warn",
     re.IGNORECASE,
 )
 _ERROR = re.compile(
