@@ -449,3 +449,42 @@ def test_a_session_that_leaves_a_conflict_as_it_was_counts_as_a_failure_until_it
     assert (listed["branch"], listed["task"], listed["subject"]) == (branches[0], "a", "Do a")
     shown = site.run("session", "show", "a").stdout
     assert f"{branches[0]}, not in main" in shown
+
+
+FORCED = """
+    import pathlib, subprocess, sys
+    sys.stdin.read()
+    pathlib.Path("build").mkdir()
+    pathlib.Path("build/x").write_text("theirs\\n")
+    subprocess.run(["git", "add", "-f", "build/x"], check=True)
+    subprocess.run(["git", "commit", "-qm", "Add build/x"], check=True)
+"""
+
+
+@pytest.mark.parametrize("mine", ["build/x", "build"])
+def test_an_integration_does_not_write_over_a_file_that_the_checkout_ignores(site, mine):
+    site.write(".git/info/exclude", "build\n")
+    site.write(mine, "mine\n")
+    site.task("a")
+    site.configure(FORCED, repo={"isolation": "worktree", "integrate_wait": "0s"})
+    site.start()
+
+    ended = site.wait_for("session.ended")
+
+    assert ended["data"]["outcome"] == "unintegrated"
+    assert f"Ignored file '{mine}' would be overwritten" in ended["data"]["sentence"]
+    assert (site.root / mine).read_text() == "mine\n"
+    (site.root / mine).unlink()
+    site.run("integrate", ended["session"])
+    assert (site.root / "build/x").read_text() == "theirs\n"
+
+
+def test_an_ignored_file_that_is_as_in_the_commit_is_in_nobodys_way(site):
+    site.write(".git/info/exclude", "build\n")
+    site.write("build/x", "theirs\n")
+    site.task("a")
+    site.configure(FORCED, repo={"isolation": "worktree"})
+
+    site.until_idle()
+
+    assert settled(site)[0]["outcome"] == "finished"

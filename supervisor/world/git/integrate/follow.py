@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from supervisor.world.git.integrate.move import in_the_way, read_tree
 from supervisor.world.git.integrate.settings import environment
+from supervisor.world.git.integrate.spare import spare_ignored
 from supervisor.world.git.repository import HEADS, Repository
 from supervisor.world.git.run import GitError, git
 
@@ -17,6 +18,7 @@ async def follow(tree: Repository, branch: str, old: str, new: str) -> str:
         return ""
     env = await environment(tree)
     try:
+        await spare_ignored(tree.root, old, new, env)
         await read_tree(tree.root, old, new, env)
     except GitError as error:
         return in_the_way(tree.root, branch, error)

@@ -12,6 +12,7 @@ from pathlib import Path
 from supervisor.world.failpoint import failpoint
 from supervisor.world.git.index_lock import once_unlocked
 from supervisor.world.git.integrate.settings import environment
+from supervisor.world.git.integrate.spare import spare_ignored
 from supervisor.world.git.repository import HEADS, Repository
 from supervisor.world.git.run import GitError, git
 from supervisor.world.git.underway import operations
@@ -84,6 +85,7 @@ async def _move_files(repo: Repository, tree: Path, target: str, old: str, new: 
         )
     env = await environment(repo)
     try:
+        await spare_ignored(tree, old, new, env)
         await once_unlocked(lambda: read_tree(tree, old, new, env))
     except GitError as error:
         if await resolve(repo, HEADS + target) != old:
