@@ -7,6 +7,8 @@ import click
 from supervisor.cli.connect import client
 from supervisor.cli.show import json_option, print_json
 
+_LINES = 20  # candidates that were passed over and are shown to people
+
 
 @click.command("next")
 @json_option
@@ -30,11 +32,16 @@ def next_(ctx: click.Context, as_json: bool) -> None:  # noqa: FBT001
         click.echo(f"not now: {found['not_now']}")
     if found["plateau_warning"]:
         click.echo(f"warning: {found['plateau_warning']['sentence']}")
-    for skip in found["skipped"]:
+    for skip in found["skipped"][:_LINES]:
         click.echo(f"  passed over {skip['id']}: {skip['sentence']}")
     if found["unranked_counts"]:
-        kept = ", ".join(f"{count} {reason}" for reason, count in found["unranked_counts"].items())
-        click.echo(f"  not in the ranking: {kept} (`leasehold task list` says more)")
-    hidden = sum(found["skipped_counts"].values()) - len(found["skipped"])
+        click.echo(
+            f"  not in the ranking: {_counts(found['unranked_counts'])} (`leasehold task list` says more)"
+        )
+    hidden = sum(found["skipped_counts"].values()) - len(found["skipped"][:_LINES])
     if hidden > 0:
-        click.echo(f"  and {hidden} more: {found['skipped_counts']}")
+        click.echo(f"  and {hidden} more; passed over in all: {_counts(found['skipped_counts'])}")
+
+
+def _counts(found: dict[str, int]) -> str:
+    return ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in found.items())

@@ -543,6 +543,20 @@ def test_next_counts_what_is_not_in_the_ranking(site):
     assert "not in the ranking: 2 held" in site.run("next").stdout
 
 
+def test_next_shows_people_twenty_that_were_passed_over_and_counts_all_in_words(site):
+    for number in range(24):
+        site.task(f"t{number:02}", "same.txt")
+    site.configure(WAIT)
+    site.start()
+    site.wait_for("session.running")
+
+    shown = site.run("next").stdout.splitlines()
+
+    assert len([line for line in shown if line.startswith("  passed over t")]) == 20
+    assert "  and 3 more; passed over in all: 23 leased" in shown
+    assert len(site.ask("next")["skipped"]) == 23
+
+
 def test_a_session_that_is_over_leaves_no_secret_behind(site):
     site.task("a", "src/a.txt")
     site.environ["API_KEY"] = "hunter2"
