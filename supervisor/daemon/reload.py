@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from supervisor.core.decisions import orders, resting
+from supervisor.core.decisions import hearing, orders, resting
 from supervisor.core.decisions.effects import Note
 from supervisor.core.leases.scope import ScopeError
 from supervisor.core.pacing.cadence import ScheduleError
@@ -119,6 +119,7 @@ class Reloader:
             "at_restart": [change.sentence for change in changed if change.at_restart],
         }
         authority.do([Note("supervisor.reloaded", data={"by": by, **told})])
+        authority.do(hearing.keep_all_quotas(authority.tables, authority.now()))
         authority.tick()
         return told
 

@@ -385,6 +385,20 @@ def test_a_cap_over_all_harnesses_counts_also_one_that_has_another_name_now(new_
     assert "5.10 of 5.00 USD" in house.session("b").life.wish.why
 
 
+def test_a_quota_that_comes_into_force_ends_what_lives_though_it_says_nothing_any_more(new_house, work):
+    house = new_house(harnesses=TWO)
+    house.offer(work("a", "a", harness="opus"), work("b", "b", harness="haiku"))
+    for key in house.fill():
+        house.started(key)
+    house.tables.starts.spend("opus", house.now.wall, 900, 0.0)
+    quota = Quota("plan", None, 3600.0, ("opus",), tokens=500)
+    house.tables.policy = replace(house.tables.policy, quotas=(quota,))
+    house.take(hearing.keep_all_quotas(house.tables, house.now))
+
+    assert isinstance(house.session("a").life.wish, Stop)
+    assert isinstance(house.session("b").life.wish, Run)
+
+
 def test_a_session_that_told_its_tokens_and_no_cost_is_unknown_to_a_quota_of_cost():
     starts = Starts()
     starts.told_nothing("sh", 1000.0, tokens=False, cost=True)

@@ -93,6 +93,11 @@ def keep_quotas(tables: Tables, harness: str, now: Moment) -> list[Effect]:
     return effects
 
 
+def keep_all_quotas(tables: Tables, now: Moment) -> list[Effect]:
+    """End the sessions of every quota that is used up, as one may be that has just come into force."""
+    return [effect for harness in tables.policy.harnesses for effect in keep_quotas(tables, harness, now)]
+
+
 def _end(tables: Tables, quota: Quota, used: Used, now: Moment) -> list[Effect]:
     ending = [
         session
