@@ -75,6 +75,45 @@ def test_an_edit_of_a_file_that_somebody_holds_is_refused_in_words_and_a_free_on
     assert site.events("session.edited")[0]["data"]["paths"] == ["free.txt"]
 
 
+FENCED = f"""
+    import json, os, pathlib, subprocess
+    own, site = pathlib.Path.cwd(), pathlib.Path("{{SITE}}")
+    answers = []
+    for path in ("new.txt", own / "new.txt", site / "README.md", site / "x.log", site / ".git/config", "/etc/hostname",
+                 own.parent / "deadbeef/x.txt", "../x"):
+        call = {{"tool_name": "Edit", "tool_input": {{"file_path": str(path)}}, "cwd": str(own)}}
+        done = subprocess.run([*{list(hook_command())!r}, "plain", "before"], input=json.dumps(call), text=True,
+                              capture_output=True)
+        answers.append([done.returncode, done.stderr])
+    (site / ".leasehold/answers").write_text(json.dumps([str(own), answers]))
+"""
+
+
+def test_an_edit_outside_its_own_work_tree_is_refused_in_words_with_where_to_make_it(site):
+    site.write(".gitignore", "*.log\n")
+    site.git("add", ".gitignore")
+    site.git("commit", "-qm", "Ignore logs", "--", ".gitignore")
+    site.task("a", expects="nothing")
+    site.configure(
+        FENCED.replace("{SITE}", str(site.root)), repo={"isolation": "worktree"}, guard={"mode": "off"}
+    )
+    site.start()
+    site.wait_for("session.ended")
+    own, answers = json.loads((site.root / ".leasehold/answers").read_text())
+
+    passed = [0, ""]
+    root = site.root
+    checkout = (
+        f"{root}/README.md is in the checkout, which changes by integration only; your work tree is {own}"
+    )
+    assert answers[:2] == [passed] * 2
+    assert answers[2] == [1, f"LEASE DENIED: {checkout}: edit {own}/README.md"]
+    assert answers[3:6] == [passed] * 3
+    assert all(
+        code == 1 and f"work tree of another session; yours is {own}" in why for code, why in answers[6:]
+    )
+
+
 def test_the_hook_lets_an_edit_pass_when_nobody_can_be_asked(tmp_path):
     call = json.dumps({"tool_name": "Edit", "tool_input": {"file_path": "/x"}, "cwd": "/"})
     env = {"LEASEHOLD_SOCKET": str(tmp_path / "none"), "LEASEHOLD_TOKEN": "t"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,7 +20,7 @@ from supervisor.daemon.verbs.guard import GuardClaim, GuardVerbs
 from supervisor.daemon.verbs.leases import LeaseVerbs
 from supervisor.daemon.workshop import Workshop
 from supervisor.world.control.caller import Caller
-from supervisor.world.control.errors import RpcError
+from supervisor.world.control.errors import Code, RpcError
 from supervisor.world.control.later import Later
 from supervisor.world.control.methods import Method, Params, Who
 from supervisor.world.git.ignored import ignored
@@ -67,8 +67,10 @@ class HookVerbs:
         session = living(self._authority, caller)
         self._hear_first(session, params)
         repo = self._shop.repos.get(session.intent.repo)
-        if repo is None or session.intent.target or params.phase == "start":
+        if repo is None or params.phase == "start":
             return _OK
+        if session.intent.target:
+            return self._fenced(session, repo, params) if params.phase == "before" else _OK
         files = self._inside(repo, params)
         if params.phase == "after":
             self._probation.edited(session, repo, files)
@@ -113,6 +115,41 @@ class HookVerbs:
         self._authority.do([Entrust(session.id)])
         later.follow(claimed)
 
+    def _fenced(self, session: Session, repo: Repository, params: HookEdit) -> object:
+        """Refuse to a session with a work tree of its own what its guard would: the checkout, and others' work trees."""
+        own = os.path.realpath(self._shop.worktrees.of(session, repo).root)
+        others, checkout = os.path.realpath(self._shop.worktrees.folder), os.path.realpath(repo.root)
+        in_checkout: list[str] = []
+        for path in _real(params, own):
+            if _below(path, own):
+                continue
+            if _below(path, others):
+                why = f"{path} is in the work tree of another session; yours is {own}"
+                raise RpcError(Code.REFUSED, why, {"reason": "fenced"})
+            inner = os.path.relpath(path, checkout)
+            if _below(path, checkout) and not inner.startswith(".git/"):
+                in_checkout.append(inner)
+        if not in_checkout:
+            return _OK
+        later = Later()
+        self._spawn(lambda: self._refuse_tracked(repo, own, in_checkout, later))
+        return later
+
+    async def _refuse_tracked(self, repo: Repository, own: str, paths: list[str], later: Later) -> None:
+        try:
+            passed = await ignored(repo, paths)
+        except GitError:
+            passed = frozenset(paths)
+        refused = [path for path in paths if path not in passed]
+        if not refused:
+            later.answer(_OK)
+            return
+        why = (
+            f"{repo.root}/{refused[0]} is in the checkout, which changes by integration only; your work tree is {own}: "
+            f"edit {own}/{refused[0]}"
+        )
+        later.refuse(RpcError(Code.REFUSED, why, {"reason": "fenced"}))
+
     def _hear_first(self, session: Session, params: HookEdit) -> None:
         if session.hooks is Hooks.SPOKE:
             return
@@ -124,11 +161,7 @@ class HookVerbs:
         """Return the paths in the checkout, relative to it; others are nobody's to lease."""
         root = os.path.realpath(repo.root)
         found: dict[str, None] = {}
-        for text in params.paths:
-            if "\0" in text:
-                continue  # no file has such a name
-            named = Path(decode_path(params.cwd) or root, decode_path(text))
-            path = os.path.realpath(named)
+        for path in _real(params, root):
             inner = os.path.relpath(path, root)
             if (
                 inner != "."
@@ -163,6 +196,17 @@ def write_verbs(
     probation = Probation(authority, spawn, leases.give_back)
     leases.asked_for_itself = probation.forget
     return guard, HookVerbs(authority, shop, guard, spawn, probation)
+
+
+def _real(params: HookEdit, root: str) -> Iterator[str]:
+    """Yield where the named files are; relative ones start at the agent's folder, or at `root`."""
+    for text in params.paths:
+        if "\0" not in text:  # no file has such a name
+            yield os.path.realpath(Path(decode_path(params.cwd) or root, decode_path(text)))
+
+
+def _below(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(f"{folder}/")
 
 
 class _Relay:
