@@ -587,3 +587,29 @@ async def test_a_salvage_of_which_git_pruned_something_meanwhile_is_none(checkou
         await store(repo, "s1", label, snapshot)
 
     assert await find(repo, "s1") is None
+
+
+@pytest.mark.asyncio
+async def test_a_partial_clone_whose_remote_is_away_keeps_work_all_the_same(tmp_path: Path) -> None:
+    origin, clone = Checkout(tmp_path / "origin"), tmp_path / "clone"
+    origin.git("config", "uploadpack.allowFilter", "true")
+    origin.git("clone", "-q", "--filter=blob:none", "--no-checkout", f"file://{origin.root}", str(clone))
+    for command in (["sparse-checkout", "set", "none"], ["checkout", "-q", "main"]):
+        subprocess.run(["git", *command], cwd=clone, check=True, timeout=30)
+    origin.root.rename(tmp_path / "away")
+    (clone / "dir").mkdir()
+    (clone / "dir/new.txt").write_text("new\n")
+    repo = await open_repository(clone)
+    label = Label(session="s1", task="a", outcome="failed", paths=("dir/new.txt",))
+
+    kept, _ = await keep(repo, "s1", label)
+
+    assert kept is not None
+    listed = subprocess.run(
+        ["git", "ls-tree", "-r", "--name-only", kept.commit, "dir"],
+        cwd=clone,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert listed.stdout.split() == ["dir/new.txt", "dir/x.txt", "dir/y.txt"]

@@ -80,8 +80,11 @@ class Index:
             await self.run("update-index", "-z", "--index-info", stdin=os.fsencode("".join(lines)))
 
     async def tree(self) -> str:
-        """Write the index as a tree and return its name."""
-        return (await self.run("write-tree")).decode().strip()
+        """Write the index as a tree and return its name.
+
+        What a partial clone has not fetched yet stays so: to look for it would be to ask the remote for all of it.
+        """
+        return (await self.run("write-tree", "--missing-ok")).decode().strip()
 
     async def write_out(self, paths: Iterable[str]) -> None:
         """Write these paths into the work tree, over whatever is there."""
