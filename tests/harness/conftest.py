@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -49,7 +49,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if session.config.option.collectonly or reporter is None:
         return
-    for rig in _needed(session):
+    for rig in needed(session.items, session.config):
         try:
             for package in rig.packages():
                 installed(package, reporter.write_line)
@@ -57,16 +57,14 @@ def pytest_collection_finish(session: pytest.Session) -> None:
             session.config.stash[_MISSING][rig.name] = str(error)
 
 
-def _needed(session: pytest.Session) -> list[Rig]:
-    """Return the agents of the collected tests; one that asks for none of its own takes all that the run is for."""
-    needed: dict[str, Rig] = {}
-    for item in session.items:
-        if isinstance(item, pytest.Function) and "stage" in item.fixturenames:
+def needed(items: Iterable[pytest.Item], config: pytest.Config) -> list[Rig]:
+    """Return the agents of the tests that are to run; one that asks for none of its own takes all that the run is for."""
+    found: dict[str, Rig] = {}
+    for item in items:
+        if item.get_closest_marker("harness") and "stage" in getattr(item, "fixturenames", ()):
             rig = item.callspec.params.get("rig") if hasattr(item, "callspec") else None
-            needed |= {
-                each.name: each for each in ([rig] if isinstance(rig, Rig) else _chosen(session.config))
-            }
-    return list(needed.values())
+            found |= {each.name: each for each in ([rig] if isinstance(rig, Rig) else _chosen(config))}
+    return list(found.values())
 
 
 def _chosen(config: pytest.Config) -> list[Rig]:

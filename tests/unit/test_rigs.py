@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from supervisor.world.harness.registry import find, ours
+from tests.harness.conftest import needed
 from tests.harness.rigs import RIGS
 from tests.harness.scenarios import SCENARIOS
 
@@ -38,3 +39,9 @@ def test_what_an_adapter_cannot_do_is_no_scenario_of_its_agent(rig):
 
     assert [name for name in ("mcp", "resume") if name not in can and name not in rig.cannot] == []
     assert ("LEASE DENIED: …" in rig.refusal) == ("hooks" in can)
+
+
+def test_a_run_without_the_tests_of_agents_installs_none(request):
+    others = [item for item in request.session.items if not item.get_closest_marker("harness")]
+
+    assert needed(others, request.config) == []
