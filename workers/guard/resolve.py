@@ -98,7 +98,7 @@ class Eyes:
             return None
         start = _start(task, directory, path)
         if b"/" in path:
-            found = self._straight(start, path, follow=follow)
+            found = self._straight(task, start, path, follow=follow)
         else:
             found = self._beside(task, start, path, follow=follow)
         if found is not None:
@@ -128,7 +128,7 @@ class Eyes:
         finally:
             os.close(fd)
 
-    def _straight(self, start: bytes, path: bytes, *, follow: bool) -> Found | None:
+    def _straight(self, task: int, start: bytes, path: bytes, *, follow: bool) -> Found | None:
         """Find what lies where the path says by its very words; `None` when that does not settle it.
 
         A link of /proc/self would be this process's own, but what it leads to has another name or lies elsewhere.
@@ -136,8 +136,6 @@ class Eyes:
         is_absolute = path.startswith(b"/")
         if not is_absolute:
             path = b"/" + path
-        elif not self._below(path):
-            return None
         head, _, base = path.rpartition(b"/")
         if base in _NOWHERE:
             return None
@@ -151,11 +149,13 @@ class Eyes:
             return None
         try:
             folder = _name_at(start + head)
+            if is_absolute:
+                is_so = folder == head and (self._below(folder) or self._same_namespace(task))
+            else:
+                is_so = folder.endswith(head) and self._below(folder)
         except OSError:
             return None
-        if not (folder == head if is_absolute else folder.endswith(head)) or not self._below(folder):
-            return None
-        return folder + b"/" + base, status
+        return (folder + b"/" + base, status) if is_so else None
 
     def _beside(self, task: int, start: bytes, name: bytes, *, follow: bool) -> Found | None:
         """Find a bare name with two looks instead of four; `None` when that does not settle it."""
