@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from tests.process.test_guard_session import AGENT, output, pipes, record, script
+from tests.process.test_guard_session import AGENT, output, pipes, record, scopes, script
 
 pytestmark = [pytest.mark.guard, pytest.mark.process]
 
@@ -277,3 +277,32 @@ def test_a_hook_added_during_the_session_to_the_folder_that_is_configured_runs(s
     site.until_idle()
 
     assert "hook of the team ran" in output(site, "only")
+
+
+def test_a_sweep_over_more_files_than_can_be_named_gives_the_checkout_back_and_keeps_what_it_changed(site):
+    folder = "/".join(["a-folder-with-a-name-of-some-length"] * 5)
+    names = {f"{folder}/{number}.txt" for number in range(3_500)}
+    for name in names:
+        site.write(name, "")
+    site.git("add", "-A")
+    site.git("commit", "-qm", "Many")
+    site.git("branch", "many")
+    site.git("reset", "-q", "--hard", "HEAD~1")
+    site.configure(AGENT, guard={"git_wait": "5m"}, retry={"attempts": 1})
+    pipes(site, "swept", "seen")
+    script(
+        site, "first", "git read-tree -m -u HEAD many; meet swept; await seen; echo x > after.txt; exit 75"
+    )
+    site.start()
+    (site.root / ".leasehold/swept").read_text()
+
+    site.until(lambda: "./" not in scopes(site))
+    assert scopes(site) == names
+    script(site, "second", "echo x > b.txt; git add b.txt; git commit -qm B -- b.txt")
+    ended = site.wait_for("session.ended", task="second")
+    (site.root / ".leasehold/seen").write_text("\n")
+    site.wait_for("session.ended", task="first")
+
+    assert ended["data"]["outcome"] == "finished"
+    assert (site.root / "after.txt").exists()
+    assert record(site, "second")["guard"]["turns_missed"] == 0

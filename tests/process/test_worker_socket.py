@@ -125,7 +125,7 @@ def test_a_stop_holds_when_the_client_leaves(session: Session) -> None:
         b'"text"\n',
         b"\xff\xfe\n",
         b"[" * 60000 + b"\n",
-        b"x" * (17 << 20),
+        b"x" * (65 << 20),
         b'{"id": [1], "op": "state"}\n',
     ],
     ids=["words", "list", "text", "bytes", "nested", "endless", "bad-id"],

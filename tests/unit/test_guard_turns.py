@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from workers.guard import claims as real
 from workers.guard.rights import Rights
 from workers.guard.turns import Turns
 
@@ -42,9 +43,11 @@ class Claims:
 
     def __init__(self) -> None:
         self.back: list[list[object]] = []
+        self.written: list[list[bytes] | None] = []
 
-    def give_back(self, tokens: list[object], _written: list[bytes], _answered: object) -> None:
+    def give_back(self, tokens: list[object], written: list[bytes] | None, _answered: object) -> None:
         self.back.append(tokens)
+        self.written.append(written)
 
 
 @pytest.fixture
@@ -136,3 +139,38 @@ def test_a_lease_that_the_session_had_before_stays(pids: list[int]) -> None:
     loop.end()
 
     assert claims.back == []
+
+
+@pytest.mark.parametrize(("files", "unnamed"), [(10_000, []), (10_001, [None])])
+def test_a_turn_that_wrote_too_many_files_to_name_is_given_back_all_the_same(
+    pids: list[int], files: int, unnamed: list[None]
+) -> None:
+    loop, claims, rights = Loop(), Claims(), Rights("r", "s1")
+    turns = Turns(loop, rights, claims)  # type: ignore[arg-type]
+    turns.ask()
+    turns.begin(pids[0], [TURN], rights.newest)
+    rights.add([TURN], [], [])
+    for number in range(files):
+        turns.wrote(b"%d" % number)
+
+    loop.end()
+
+    assert claims.back == [[7]]
+    assert [written for written in claims.written if written is None] == unnamed
+
+
+def test_paths_that_do_not_fit_into_one_line_are_not_named() -> None:
+    asked: list[dict[str, object]] = []
+
+    class Line:
+        def opening(self, _method: str) -> str:
+            return ""
+
+        def ask(self, _method: str, params: dict[str, object], _answered: object) -> None:
+            asked.append(params)
+
+    claims = real.Claims(Line())  # type: ignore[arg-type]
+    claims.give_back([7], [b"a", b"\xff"], lambda _verdict: None)
+    claims.give_back([7], ["ü".encode() * 100] * 2_000, lambda _verdict: None)
+
+    assert [params["written"] for params in asked] == [["a", "\U0010ffff"], None]

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from workers.guard.line import Answer, Line
 
 
+_ROOM = 600_000  # bytes of paths in one question; the supervisor takes no line above 1 MiB
+
+
 class Claim:
     """What one held call wants: files to write, folders to move, and places nobody else may hold.
 
@@ -113,10 +116,13 @@ class Claims:
         self._line.ask("guard.claim", params, lambda answer: answered(self._verdict(answer)))
 
     def give_back(
-        self, tokens: list[object], written: list[bytes], answered: Callable[[Verdict], None]
+        self, tokens: list[object], written: list[bytes] | None, answered: Callable[[Verdict], None]
     ) -> None:
-        """Give leases back that were for a git command; of the files it wrote, those left dirty stay leased."""
-        params: dict[str, object] = {"tokens": tokens, "written": [text_of(path) for path in written]}
+        """Give leases back that were for a git command; of the files it wrote, those left dirty stay leased.
+
+        `None` are too many to name.
+        """
+        params: dict[str, object] = {"tokens": tokens, "written": _named(written)}
         self._line.ask("guard.give_back", params, lambda answer: answered(self._verdict(answer)))
 
     def due(self) -> float:
@@ -151,3 +157,11 @@ class Claims:
                 return Refused(why, late=False)
             case _:
                 return Refused("the supervisor's answer cannot be read", late=False)
+
+
+def _named(paths: list[bytes] | None) -> list[str] | None:
+    """Return paths as text, or `None` when they do not fit into one line."""
+    if paths is None:
+        return None
+    texts = [text_of(path) for path in paths]
+    return texts if sum(len(encode_basestring_ascii(text)) + 2 for text in texts) <= _ROOM else None

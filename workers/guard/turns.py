@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from workers.guard.rights import Rights
     from workers.session.loop import Loop
 
-_MOST_WRITTEN = 20_000  # paths of one sweep that are remembered; after more, all of it stays leased
+_MOST_WRITTEN = 10_000  # paths of one turn that are remembered; after more, git is asked what it left changed
 _GENERATIONS = 64
 
 
@@ -99,9 +99,10 @@ class Turns:
             return
         tokens, self._tokens = self._tokens, []
         written, self._written = self._written, set()
-        if tokens and len(written) <= _MOST_WRITTEN:
+        if tokens:
             self._rights.drop(tokens)
-            self._claims.give_back(tokens, sorted(written), self._kept)
+            named = sorted(written) if len(written) <= _MOST_WRITTEN else None
+            self._claims.give_back(tokens, named, self._kept)
 
     def _kept(self, verdict: Verdict) -> None:
         if isinstance(verdict, Granted):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from workers.session.loop import Loop
 
-MAX_LINE = 16 << 20  # bytes; a longer request drops its client; the longest is a list of all leases
+MAX_LINE = 64 << 20  # bytes; a longer request drops its client; the longest is a list of all leases
 MAX_UNSENT = 4 << 20  # bytes; a client that reads slower than this loses the connection
 MAX_CLIENTS = 32
 _LONG = 256 << 10  # bytes of a request that takes much memory to read

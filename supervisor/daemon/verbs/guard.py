@@ -19,6 +19,7 @@ from supervisor.core.sessions.roster import Session
 from supervisor.daemon.authority import Authority
 from supervisor.daemon.dead_locks import free_at_turn, is_locked
 from supervisor.daemon.spawn import Spawn
+from supervisor.daemon.verbs.after_sweep import give_back_a_sweep, over_all
 from supervisor.daemon.verbs.answers import answered_once_decided, lease_error, living
 from supervisor.daemon.workshop import Workshop
 from supervisor.world import clock
@@ -69,10 +70,13 @@ class Leased(msgspec.Struct, gc=False):
 
 
 class GiveBack(Params, kw_only=True):
-    """Leases of a git command that has ended, by token, and the files that were written meanwhile."""
+    """Leases of a git command that has ended, by token, and the files that were written meanwhile.
+
+    `written` is `None` where they are more than a line can hold.
+    """
 
     tokens: tuple[int, ...]
-    written: tuple[str, ...] = ()
+    written: tuple[str, ...] | None = ()
 
 
 class GuardVerbs:
@@ -204,7 +208,11 @@ class GuardVerbs:
         if refusal is not None and session.id in authority.tables.wait_for_reports:
             raise lease_error(refusal)  # what its worker reports is what it has left
         repo = self._shop.repos.get(session.intent.repo)
-        written = _scopes(params.written, session.intent.repo, fold_case=repo is not None and repo.fold_case)
+        if params.written is None and repo is not None and over_all(authority, session, params.tokens):
+            return self._after_sweep(session, repo, params.tokens)
+        written = _scopes(
+            params.written or (), session.intent.repo, fold_case=repo is not None and repo.fold_case
+        )
         kept, effects = claims.give_back(
             authority.tables,
             session,
@@ -219,6 +227,18 @@ class GuardVerbs:
         fresh = {lease.scope for lease in kept}
         self._clean_ones.setdefault(session.id, set()).update(fresh)
         self._spawn(lambda: self._keep_the_dirty(session, repo, fresh, later))
+        return later
+
+    def _after_sweep(self, session: Session, repo: Repository, tokens: tuple[int, ...]) -> Later:
+        later = Later()
+
+        async def give_back() -> None:
+            try:
+                await give_back_a_sweep(self._authority, session, repo, tokens)
+            finally:
+                later.answer(_written(()))  # its worker has the list
+
+        self._spawn(give_back)
         return later
 
     async def _keep_the_dirty(

@@ -1,0 +1,91 @@
+"""A git command swept over the checkout and wrote more files than its guard can name: git says which it left changed."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import anyio.to_thread
+import structlog
+
+from supervisor.core.decisions import claims
+from supervisor.core.decisions.advance import entrust
+from supervisor.core.leases.lease import Lease
+from supervisor.core.leases.scope import ScopeError, file_scope, tree_scope
+from supervisor.core.moment import Moment
+from supervisor.core.sessions.roster import Session
+from supervisor.daemon.authority import Authority
+from supervisor.world.git.facts import dirty
+from supervisor.world.git.repository import Repository
+from supervisor.world.git.run import GitError
+
+log = structlog.get_logger("leasehold")
+
+_TICK = 0.02  # seconds by which the kernel's times of files may lag behind its clock
+
+
+def over_all(authority: Authority, session: Session, tokens: Sequence[int]) -> Lease | None:
+    """Return which of these leases of a session is on the whole checkout."""
+    for lease in map(authority.tables.broker.lease, tokens):
+        if (
+            lease is not None
+            and lease.holder == session.id
+            and lease.scope == tree_scope("", session.intent.repo)
+        ):
+            return lease
+    return None
+
+
+async def give_back_a_sweep(
+    authority: Authority, session: Session, repo: Repository, tokens: Sequence[int]
+) -> None:
+    """End the leases of the command but keep leased what was changed while it held all.
+
+    Until git has said what that is, nothing is granted below them. Where git cannot, the session keeps them.
+    """
+    tables = authority.tables
+    sweep = over_all(authority, session, tokens)
+    tables.closing.update(tokens)
+    try:
+        changed = [] if sweep is None else await _changed(repo, _wall(sweep.granted_at, authority.now()))
+    except GitError as error:
+        log.warning("git.failed", session=session.id, why=str(error))
+        authority.do(entrust(tables, session.id))
+        return
+    finally:
+        tables.closing.difference_update(tokens)
+    if not session.live() or over_all(authority, session, tokens) is None:
+        return
+    scopes = set()
+    for path in changed:
+        with contextlib.suppress(ScopeError):  # nobody can lease it
+            scopes.add(file_scope(path, session.intent.repo, fold_case=repo.fold_case))
+    _, effects = claims.give_back(
+        tables, session, tokens, sorted(scopes, key=lambda scope: scope.key), authority.now()
+    )
+    authority.do([*effects, *entrust(tables, session.id)])
+
+
+def _wall(at: float, now: Moment) -> float:
+    return now.wall - (now.mono - at)
+
+
+async def _changed(repo: Repository, since: float) -> list[str]:
+    """Return which dirty files were written or removed since then (Unix seconds)."""
+    files = await dirty(repo)
+
+    def touched() -> list[str]:
+        return [file.path for file in files if _touched(repo.root / file.path) >= since - _TICK]
+
+    return await anyio.to_thread.run_sync(touched)
+
+
+def _touched(path: Path) -> float:
+    """Return when a file was last written, or, when it is gone, its folder."""
+    for at in (path, *path.parents):
+        try:
+            return at.lstat().st_ctime
+        except OSError:
+            continue
+    return 0.0
