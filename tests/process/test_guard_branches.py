@@ -135,3 +135,28 @@ def test_a_session_commits_in_a_linked_work_tree_that_it_made(apart, tmp_path):
 
     assert "all of it" in output(apart, "only").splitlines(), output(apart, "only")
     assert apart.git("log", "-1", "--format=%s", "helper").strip() == "Newer"
+
+
+@pytest.mark.parametrize("guard", ["auto", "off"])
+def test_no_commit_is_lost_with_a_branch_that_a_session_deletes(apart, guard):
+    config = apart.root / ".leasehold/config.toml"
+    config.write_text(config.read_text() + f'\n[guard]\nmode = "{guard}"\n')
+    apart.git(
+        "branch", "precious", apart.git("commit-tree", "-p", "main", "-m", "Precious", "main^{tree}").strip()
+    )
+    commit = apart.git("rev-parse", "precious").strip()
+    script(
+        apart,
+        "only",
+        "set -ex; git branch -D precious; git branch -D old; git checkout -q -b own; git commit -q --allow-empty -m Own; "
+        "git checkout -q -; git branch -D own; echo all of it; exit 75",
+    )
+
+    apart.start()
+    apart.wait_for("session.ended", task="only")
+
+    assert "all of it" in output(apart, "only").splitlines(), output(apart, "only")
+    kept = f"refs/leasehold/deleted/precious/{commit[:12]}"
+    apart.until(lambda: apart.git("for-each-ref", "refs/leasehold/deleted") != "")
+    assert apart.git("for-each-ref", "--format=%(refname)", "refs/leasehold/deleted").split() == [kept]
+    assert apart.git("rev-parse", kept).strip() == commit

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import structlog
 
 from supervisor.core.decisions import gate, requests, wake
 from supervisor.core.decisions.holders import OPERATOR
@@ -29,9 +31,14 @@ from supervisor.world.control.errors import Code, RpcError
 from supervisor.world.control.later import Later
 from supervisor.world.control.methods import Method, Params, Who
 from supervisor.world.failpoint import failpoint
+from supervisor.world.git.deleted import keep_deleted
 from supervisor.world.git.heads import branches_in_use
 from supervisor.world.git.paths import ScopePathError
+from supervisor.world.git.repository import Repository
+from supervisor.world.git.run import GitError
 from supervisor.world.git.wire_path import decode_path
+
+log = structlog.get_logger("leasehold")
 
 
 class Acquire(Params, kw_only=True):
@@ -243,6 +250,9 @@ class LeaseVerbs:
                 verdict.told,
                 {"lines": list(verdict.lines), "paths": list(verdict.paths[:100])},
             )
+        for update in updates:
+            if repo is not None and update.deletes and update.old.strip("0"):
+                self._spawn(partial(_keep_deleted, repo, update, session.id))
         return {"ok": True, "discovered": list(verdict.discovered)}
 
     # --- shared steps -------------------------------------------------------------------------------
@@ -287,3 +297,13 @@ class LeaseVerbs:
 
 def _holder(caller: Caller) -> str:
     return caller.session if isinstance(caller, SessionCaller) else OPERATOR
+
+
+async def _keep_deleted(repo: Repository, update: gate.Update, session: str) -> None:
+    try:
+        name = await keep_deleted(repo, update.ref, update.old, session)
+    except GitError as error:
+        log.warning("git.failed", session=session, why=str(error))
+        return
+    if name:
+        log.info("branch.kept", session=session, branch=update.ref, kept=name)
