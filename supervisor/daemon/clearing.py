@@ -14,12 +14,17 @@ from supervisor.daemon.salvaging import Salvager
 from supervisor.world.git.facts import Dirt, DirtyFile, dirty
 from supervisor.world.git.hidden import hidden
 from supervisor.world.git.only_here import only_here, unlooked
+from supervisor.world.git.pipes import pipes
 from supervisor.world.git.repository import Repository
+from supervisor.world.git.run import GitTimeoutError
 from supervisor.world.git.salvage.message import Label
 from supervisor.world.git.salvage.stashes import Aside, keep_stashes
 from supervisor.world.git.tie import Absent, Severed, Whole
 from supervisor.world.git.underway import operations
 from supervisor.world.git.worktrees import remove
+from supervisor.world.threads import in_thread
+
+_PATIENCE = 5.0  # seconds; after that it is looked whether git waits for a named pipe
 
 log = structlog.get_logger("leasehold")
 
@@ -48,7 +53,7 @@ class Clearing:
         there = isinstance(tied, Whole)
         began = session.intent.created.wall
         unseen: list[str] = []
-        seen = await dirty(tree, warnings=unseen) if there else ()
+        seen = await _dirty(tree, unseen) if there else ()
         files = await _with_hidden(tree, seen) if there else seen
         rescued = await self.salvager.rescue(session, tree if there else repo, files, outcome)
         label = Label(session=session.id, task=session.key, outcome=outcome.value)
@@ -73,6 +78,16 @@ class Clearing:
             log.warning("worktree.not_removed", session=session.id, path=str(tree.root), why=str(error))
             return replace(remains, tree=str(tree.root))
         return remains
+
+
+async def _dirty(tree: Repository, unseen: list[str]) -> tuple[DirtyFile, ...]:
+    """Return the dirty files of a work tree in which nobody works any more; what git passes over is added to `unseen`."""
+    try:
+        return await dirty(tree, warnings=unseen, timeout=_PATIENCE)
+    except GitTimeoutError:
+        for path in await in_thread(pipes, tree.root):
+            await in_thread((tree.root / path).unlink)
+    return await dirty(tree, warnings=unseen)
 
 
 async def _with_hidden(tree: Repository, files: tuple[DirtyFile, ...]) -> tuple[DirtyFile, ...]:

@@ -275,3 +275,18 @@ def test_commits_on_other_branches_of_the_sessions_own_are_named(site):
     assert "other commits kept on branch aside, fresh" in event["data"]["sentence"]
     assert event["data"]["evidence"]["stray_branch"] == "aside, fresh"
     assert site.git("log", "-1", "--format=%s", "aside").strip() == "Aside"
+
+
+def test_no_work_is_lost_where_a_named_pipe_makes_git_wait(site):
+    event = ended(
+        site,
+        """
+    pathlib.Path("left.txt").write_text("left\\n")
+    (root / "deep").mkdir()
+    os.mkfifo("deep/.gitignore")
+    os.mkfifo(".gitattributes")
+    """,
+    )
+
+    assert salvaged(site, event, "left.txt") == "left\n"
+    assert site.git("worktree", "list").count("\n") == 1

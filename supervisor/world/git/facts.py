@@ -8,7 +8,7 @@ import os
 from dataclasses import dataclass
 
 from supervisor.world.git.repository import Repository
-from supervisor.world.git.run import git
+from supervisor.world.git.run import DEFAULT_TIMEOUT, git
 
 
 class Dirt(enum.Enum):
@@ -51,14 +51,18 @@ async def head(repo: Repository, ref: str = "HEAD") -> str:
 
 
 async def dirty(
-    repo: Repository, paths: tuple[str, ...] = (), *, warnings: list[str] | None = None
+    repo: Repository,
+    paths: tuple[str, ...] = (),
+    *,
+    warnings: list[str] | None = None,
+    timeout: float = DEFAULT_TIMEOUT,  # noqa: ASYNC109  - git is ended with it
 ) -> tuple[DirtyFile, ...]:
     """Return every path, or which of `paths`, is modified, staged, untracked, deleted, renamed or in conflict; ignored ones not.
 
     Folders that git cannot look into are passed over; it says so in `warnings`.
     """
     if not paths:
-        return parse_status(await git(repo.root, *_STATUS, warnings=warnings))
+        return parse_status(await git(repo.root, *_STATUS, timeout=timeout, warnings=warnings))
     return parse_status(await git(repo.root, "--literal-pathspecs", *_STATUS, "--", *paths))
 
 
