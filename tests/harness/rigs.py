@@ -152,9 +152,6 @@ GPTME = Rig(
     },
     refusal="LEASE DENIED: …",
     quiet=100,
-    cannot={
-        "mcp": "it takes MCP servers from its configuration only",
-    },
 )
 AIDER = Rig(
     "aider",

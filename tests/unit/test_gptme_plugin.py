@@ -40,7 +40,7 @@ def confirm(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Ask:
         monkeypatch.setitem(sys.modules, name, stub)
     monkeypatch.setenv("PYTHONPATH", "/session/gptme:/mine")
     place = tmp_path / "leasehold_gptme.py"
-    place.write_bytes(gptme_plugin(("hook",), "/mine")[f"{FOLDER}/leasehold_gptme.py"])
+    place.write_bytes(gptme_plugin(("hook",), ("serve", "mcp"), "/mine")[f"{FOLDER}/leasehold_gptme.py"])
     spec = spec_from_file_location("leasehold_gptme", place)
     assert spec is not None
     assert spec.loader is not None
@@ -80,7 +80,7 @@ def test_what_gptme_starts_has_the_path_for_modules_that_was_there_before(confir
 
 
 def test_the_plugin_is_found_as_an_entry_point(tmp_path: Path) -> None:
-    files = gptme_plugin(("hook",), "")
+    files = gptme_plugin(("hook",), (), "")
 
     said = files[f"{FOLDER}/leasehold_gptme-1.dist-info/entry_points.txt"]
     assert said == b"[gptme.plugins]\nleasehold = leasehold_gptme:plugin\n"

@@ -18,7 +18,7 @@ class Gptme(Direct):
     package = "pypi:gptme"
     tested = "0.35.1"
     stop = "TERM"
-    can = frozenset({"hooks", "resume", "usage", "preset_id"})
+    can = frozenset({"hooks", "mcp", "resume", "usage", "preset_id"})
 
     def prepare(self, start: Start) -> Prepared:
         """Return how a session is started."""
@@ -31,9 +31,9 @@ class Gptme(Direct):
             "GPTME_LLM_MAX_RETRIES": "5",  # else it tries for minutes before it ends and says why
         }
         files: dict[str, bytes] = {}
-        if start.hook:
+        if start.hook or start.mcp:
             before = start.env.get("PYTHONPATH", "")
-            files = gptme_plugin(start.hook, before)
+            files = gptme_plugin(start.hook, start.mcp, before)
             env["PYTHONPATH"] = ":".join(part for part in (str(start.home / FOLDER), before) if part)
         return Prepared((*argv, *start.args, PROMPT), env, files, links)
 

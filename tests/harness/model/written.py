@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from tests.harness.model.asked import Asked
 from tests.harness.model.script import Act, Create, Edit, Read, Say, Script, Shell, Use
 
@@ -51,8 +53,8 @@ def _gptme(turn: Say | Act) -> str:
             return f"{FENCE}shell\n{command}\n{FENCE}"
         case Create(path, text):
             return f"{FENCE}save {path}\n{text.rstrip()}\n{FENCE}"
-        case Use(tool):
-            return f"There is no {tool} here."
+        case Use(tool, arguments):
+            return f"{FENCE}leasehold.{tool}\n{json.dumps(dict(arguments))}\n{FENCE}"
         case Edit(path, old, new):
             block = f"<<<<<<< ORIGINAL\n{old.rstrip()}\n=======\n{new.rstrip()}\n>>>>>>> UPDATED"
             return f"{FENCE}patch {path}\n{block}\n{FENCE}"
