@@ -52,6 +52,7 @@ from supervisor.world.config.discover import socket_path
 from supervisor.world.config.models import Settings
 from supervisor.world.disk import shortage
 from supervisor.world.footing import Footing
+from supervisor.world.git.checkouts import Checkouts
 from supervisor.world.git.repository import Repository
 from supervisor.world.journal.journal import Journal
 from supervisor.world.journal.reader import Snapshot
@@ -64,6 +65,7 @@ class Ground:
 
     settings: Settings
     repos: dict[str, Repository]
+    checkouts: Checkouts
     footing: Footing
     attached: Attached
     journal: Journal
@@ -146,7 +148,9 @@ def build(ground: Ground, group: TaskGroup, plan: Plan) -> Daemon:
         adoption=Adoption(authority, reconciler, memory),
         tokens=blocks,
         memory=memory,
-        reloader=Reloader(authority, situation, shop, settler, sources, queue, service, spent),
+        reloader=Reloader(
+            authority, situation, shop, settler, sources, queue, service, spent, ground.checkouts
+        ),
         service=service,
         strays=Strays(authority, journal, places, ladder, situation, group),
     )

@@ -29,6 +29,7 @@ from supervisor.world.config.load import ConfigError, load
 from supervisor.world.config.models import Settings
 from supervisor.world.control.errors import Code, RpcError
 from supervisor.world.failpoint import failpoint
+from supervisor.world.git.checkouts import Checkouts
 from supervisor.world.git.repository import Repository, RepositoryError, open_repository, require_target
 from supervisor.world.level import LevelError
 
@@ -60,6 +61,7 @@ class Reloader:
         queue: Queue,
         service: Service,
         spent: QuotaMemory,
+        checkouts: Checkouts,
     ) -> None:
         self._authority = authority
         self._situation = situation
@@ -69,6 +71,7 @@ class Reloader:
         self._queue = queue
         self._service = service
         self._spent = spent
+        self._checkouts = checkouts
 
     async def reload(self, by: str) -> dict[str, Any]:
         """Put the configuration file and all sources into force anew; say what changed.
@@ -86,6 +89,7 @@ class Reloader:
             repos = await open_repositories(settings)
             policy = policy_from(settings, repos)
             await require_confinement(settings)
+            self._checkouts.hold(repos.values())
         except (ConfigError, RepositoryError, ScopeError, ScheduleError, LevelError) as error:
             problems = list(error.problems) if isinstance(error, ConfigError) else [str(error)]
             self._situation.refused = problems
@@ -134,6 +138,9 @@ class Reloader:
         return {"ranking": authority.tables.ranking, "ranked_first": ranked}
 
     def _put_in_force(self, settings: Settings, repos: Mapping[str, Repository]) -> None:
+        at_work = {session.intent.repo for session in self._authority.tables.roster}
+        busy = [repo for name, repo in self._shop.repos.items() if name in at_work]
+        self._checkouts.keep([*repos.values(), *busy])
         self._shop.settings, self._shop.repos = settings, repos
         self._shop.forget_paths()
         self._settler.configure(repos)

@@ -30,6 +30,7 @@ from supervisor.world.config.discover import socket_path
 from supervisor.world.config.models import Settings
 from supervisor.world.early_signals import EarlySignals
 from supervisor.world.failpoint import failpoint
+from supervisor.world.git.checkouts import Checkouts
 from supervisor.world.git.turns import install_programs
 from supervisor.world.journal.journal import Journal
 from supervisor.world.systemd.attached import Attached
@@ -59,6 +60,7 @@ async def supervise(
     ground = await _ground(settings, attached or Attached(), watch, recover=recover)
     plan: Plan = UntilIdle(patience) if until_idle else Serve()
     async with AsyncExitStack() as stack:
+        stack.callback(ground.checkouts.keep, ())
         stack.callback(ground.journal.close)
         signalled = await stack.enter_async_context(anyio.create_task_group())
         sessions = await stack.enter_async_context(anyio.create_task_group())
@@ -88,6 +90,8 @@ async def _ground(settings: Settings, attached: Attached, watch: JournalWatch, *
     state_dir = settings.supervisor.state_dir
     lock = claim(settings, attached)  # first: it may be another one's
     repos = await open_repositories(settings)
+    checkouts = Checkouts()
+    checkouts.hold(repos.values())
     install_programs(state_dir / "hooks")
     footing = await find_footing(settings)
     if recover:
@@ -97,7 +101,7 @@ async def _ground(settings: Settings, attached: Attached, watch: JournalWatch, *
         log.warning("journal.recovered", told=journal.recovery.sentence())
     failpoint("supervisor.journal_open")
     try:
-        return Ground(settings, repos, footing, attached, journal, journal.load())
+        return Ground(settings, repos, checkouts, footing, attached, journal, journal.load())
     except BaseException:
         journal.close()
         raise

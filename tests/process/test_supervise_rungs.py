@@ -40,7 +40,7 @@ def test_the_rung_is_told_in_the_session_and_in_its_brief(site, rung):
 
     shown = site.ask("session", "show", "a")
     assert (shown["rung"], shown["outcome"]) == (rung, "finished")
-    assert f"rung         {rung}" in site.run("session", "show", "a").stdout
+    assert f"processes    {rung}" in site.run("session", "show", "a").stdout
     assert "- what you start ends with this session: each" in Path(shown["brief"]).read_text()
 
 
