@@ -114,3 +114,54 @@ def test_a_git_that_was_reaped_does_not_keep_the_worker_from_its_end(root, ignor
     ignored.close()
 
     assert ignored.pid == 0
+
+
+def test_nothing_is_remembered_of_the_folders_below_an_ignored_one(root, ignored):
+    (root / ".gitignore").write_text("node_modules/\n")
+
+    assert all(ignored.covers(b"node_modules/p%d/lib/index.js" % number) for number in range(500))
+
+    assert len(ignored._rules) <= 3
+    assert len(ignored._answers) == 1
+
+
+def test_a_rule_file_in_an_ignored_folder_counts_once_the_folder_is_ignored_no_more(
+    root, ignored, monkeypatch
+):
+    monkeypatch.setattr("workers.guard.ignored._FRESH", 0.0)
+    (root / ".gitignore").write_text("out/\n")
+    (root / "out").mkdir()
+    (root / "out/.gitignore").write_text("*.log\n")
+    assert ignored.covers(b"out/a.txt")
+
+    (root / ".gitignore").write_text("other/ # and longer\n")
+
+    assert not ignored.covers(b"out/a.txt")
+    assert ignored.covers(b"out/a.log")
+
+
+def test_a_tracked_file_below_an_ignored_folder_is_not_ignored_and_its_neighbours_are(root, ignored):
+    (root / ".gitignore").write_text("out/\n")
+    (root / "out/deep").mkdir(parents=True)
+    (root / "out/deep/kept").touch()
+    subprocess.run(["git", "add", "-f", "out/deep/kept"], cwd=root, check=True, timeout=60)
+
+    assert not ignored.covers(b"out/deep/kept")
+    assert ignored.covers(b"out/other/name") == (b"out/other/name" in _gits(root, [b"out/other/name"]))
+    assert ignored.covers(b"out/name") == (b"out/name" in _gits(root, [b"out/name"]))
+
+
+def test_what_is_remembered_has_its_bounds_and_stays_right_beyond_them(root, ignored, monkeypatch):
+    monkeypatch.setattr("workers.guard.ignored._WATCHED", 10)
+    monkeypatch.setattr("workers.guard.ignored._REMEMBERED", 10)
+    (root / ".gitignore").write_text("*.log\n")
+    for number in range(100):
+        folder = root / f"d{number}"
+        folder.mkdir()
+        (folder / ".gitignore").write_text(f"{number}.o\n" if number % 20 == 0 else "")
+
+    for number in range(100):
+        assert ignored.covers(b"d%d/x.log" % number)
+        assert ignored.covers(b"d%d/%d.o" % (number, number)) == (number % 20 == 0)
+
+    assert len(ignored._answers) <= 10

@@ -15,7 +15,8 @@ from workers.guard.regular import open_regular
 
 _PATIENCE = 5.0  # seconds that git has for an answer; after that the path counts as not ignored
 _FRESH = 0.2  # seconds for which the rule files are taken to be as they were
-_REMEMBERED = 50_000  # answers
+_REMEMBERED = 10_000  # answers
+_WATCHED = 4_000  # rule files, there or not
 _NEAR = 64  # folders whose rules are kept together: writes come folder by folder
 
 Signature = tuple[int, int, int]
@@ -57,14 +58,17 @@ class Ignored:
 
         A file that is tracked all the same is not ignored, nor is a folder that holds one.
         """
-        if not self._may_match(path):
-            return False
-        at = path.find(b"/")
-        while at >= 0:
-            if self._answer(path[: at + 1]):
-                return True
-            at = path.find(b"/", at + 1)
-        return self._answer(path)
+        now = time.monotonic()
+        folder = path[: path.rfind(b"/") + 1]
+        near = self._near.get(folder)
+        if near is None or now >= near.until:
+            near = self._look(folder, now)
+        if near.is_ignored:
+            return True
+        for start, patterns in near.rules:
+            if patterns.may_match(path[start:]):
+                return self._answer(path)
+        return False
 
     def close(self) -> None:
         """End the process."""
@@ -76,33 +80,26 @@ class Ignored:
         os.close(self._pidfd)
         self.pid, self._received = 0, b""
 
-    def _may_match(self, path: bytes) -> bool:
-        """Tell whether one of the rule files that decide about a path could cover it."""
-        now = time.monotonic()
-        folder = path[: path.rfind(b"/") + 1]
-        near = self._near.get(folder)
-        if near is None or now >= near.until:
-            near = self._look(folder, now)
-        for start, patterns in near.rules:  # noqa: SIM110  - `any` costs each first write twice as much
-            if patterns.may_match(path[start:]):
-                return True
-        return False
-
     def _look(self, folder: bytes, now: float) -> _Near:
-        """Look at the rule files that decide about the names in a folder."""
+        """Look at the rule files that decide about the names in a folder, unless it is ignored with all below it."""
         if len(self._everywhere) == 1:
             self._everywhere.insert(0, self._users_own())
         found = [(0, self._fresh(rule_file, now)) for rule_file in self._everywhere]
-        start = 0  # of what a folder's own rules are about
-        while True:
+        start, is_ignored = 0, False  # start of what a folder's own rules are about
+        while not is_ignored:
             rule_file = self._git[1] + b"/" + folder[:start] + b".gitignore"
             found.append((start, self._fresh(rule_file, now)))
-            start = folder.find(b"/", start) + 1
-            if not start:
+            end = folder.find(b"/", start) + 1
+            if not end:
                 break
+            below = folder[:end]
+            is_ignored = any(file.patterns.may_match(below[at:]) for at, file in found) and self._answer(
+                below
+            )
+            start = end
         if len(self._near) >= _NEAR:
             self._near.clear()
-        near = self._near[folder] = _Near(found)
+        near = self._near[folder] = _Near(found, is_ignored=is_ignored)
         return near
 
     def _fresh(self, rule_file: bytes, now: float) -> _RuleFile:
@@ -118,8 +115,11 @@ class Ignored:
             self._give_up()  # it read the old rules
             self._answers.clear()
             self._near.clear()
-        elif len(self._rules) >= _REMEMBERED:
-            self._rules.clear()
+        elif len(self._rules) >= _WATCHED:
+            self._give_up()  # it would not be noticed that one is there now of those that are forgotten
+            self._answers.clear()
+            kept = {path: file for path, file in self._rules.items() if file.signature != _ABSENT}
+            self._rules = kept if len(kept) < _WATCHED // 2 else {}
         found = self._rules[rule_file] = _RuleFile(rule_file, signature, now)
         return found
 
@@ -242,14 +242,15 @@ class _RuleFile:
 
 
 class _Near:
-    """The rules for the names in one folder, each with where in a path begins what it is about.
+    """The rules for the names in one folder, each with where in a path begins what it is about; or all is ignored there.
 
     After `until` (monotonic clock) they may have changed.
     """
 
-    __slots__ = ("rules", "until")
+    __slots__ = ("is_ignored", "rules", "until")
 
-    def __init__(self, found: list[tuple[int, _RuleFile]]) -> None:
+    def __init__(self, found: list[tuple[int, _RuleFile]], *, is_ignored: bool) -> None:
+        self.is_ignored = is_ignored
         self.until = min(file.seen_at for _, file in found) + _FRESH
         self.rules = [(start, file.patterns) for start, file in found if not file.patterns.is_empty()]
 
