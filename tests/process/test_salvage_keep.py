@@ -358,13 +358,11 @@ async def test_no_work_is_lost_whatever_its_kind_and_the_checkout_stays_as_it_wa
 async def open_repository_of(checkout: Checkout):
     """Return the repository; a branch without a commit is opened from one that has some."""
     head = (checkout.root / ".git/HEAD").read_bytes()
-    index = (checkout.root / ".git/index").read_bytes()
     try:
         (checkout.root / ".git/HEAD").write_text("ref: refs/heads/main\n")
         return await open_repository(checkout.root)
     finally:
-        (checkout.root / ".git/HEAD").write_bytes(head)
-        (checkout.root / ".git/index").write_bytes(index)
+        (checkout.root / ".git/HEAD").write_bytes(head)  # and never the index: git goes by its time
 
 
 def behind_link(root: Path, path: str) -> bool:
