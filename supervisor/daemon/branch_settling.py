@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import anyio
@@ -13,17 +13,17 @@ from supervisor.core.decisions.tables import Tables
 from supervisor.core.moment import Moment
 from supervisor.core.sessions.integration import Hitch, Integrated, Unintegrated, branch_of
 from supervisor.core.sessions.outcome import Ending, Outcome
-from supervisor.core.sessions.remains import Landed, Remains
+from supervisor.core.sessions.remains import Remains
 from supervisor.core.sessions.roster import Session
 from supervisor.daemon.clearing import Clearing
 from supervisor.daemon.dead_locks import DeadLocks
 from supervisor.daemon.integration.integrator import Integrator
 from supervisor.daemon.integration.job import Job
 from supervisor.daemon.salvaging import Salvager
-from supervisor.daemon.touches import touch
+from supervisor.daemon.touches import named, touches
 from supervisor.daemon.worktrees import Worktrees
 from supervisor.world.failpoint import failpoint
-from supervisor.world.git.history import Commit, commits_since
+from supervisor.world.git.history import DATED_WITHIN, Commit, commits_since
 from supervisor.world.git.integrate.combine import merge_base
 from supervisor.world.git.integrate.move import integrated_as
 from supervisor.world.git.repository import HEADS, Repository
@@ -42,7 +42,6 @@ from supervisor.world.threads import in_thread
 
 log = structlog.get_logger("leasehold")
 
-_SLACK = 2.0  # seconds: git dates commits in whole seconds
 _UNFINISHED = "only what a session finishes is integrated"
 
 Judge = Callable[[Remains], Ending]
@@ -111,17 +110,17 @@ class BranchSettler:
         target = await resolve(repo, HEADS + session.intent.target)
         if target is not None:
             self._landed(
-                session, await commits_since(repo, began - _SLACK, ref=HEADS + session.intent.target)
+                session, await commits_since(repo, began - DATED_WITHIN, ref=HEADS + session.intent.target)
             )
         others = await others_of(repo, session.id, tip.commit, target)
         stray = ", ".join(name for name in dict.fromkeys((tip.stray, *others)) if name)
         remains = Remains(stray=stray, lock=lock)
         if (mark := await integrated_as(repo, session.id)) is not None:
-            own = await commits_since(repo, began - _SLACK, ref=mark)
+            own = await commits_since(repo, began - DATED_WITHIN, ref=mark)
             remains = replace(
                 remains,
                 integration=Integrated(session.intent.target, mark),
-                commits=_landed(commit for commit in own if commit.session == session.id),
+                commits=named(commit for commit in own if commit.session == session.id),
             )
         elif target is not None:
             remains = await self._in_two(session, repo, remains, tip.commit, target)
@@ -133,9 +132,9 @@ class BranchSettler:
         self, session: Session, repo: Repository, remains: Remains, tip: str | None, target: str
     ) -> Remains:
         """Add what the session had integrated while it ran, and what is on its branch alone."""
-        landed = await commits_since(repo, session.intent.created.wall - _SLACK, ref=target)
-        interim = _landed(commit for commit in landed if commit.session == session.id)
-        ahead = _landed(await commits_since(repo, target, ref=tip)) if tip is not None else ()
+        landed = await commits_since(repo, session.intent.created.wall - DATED_WITHIN, ref=target)
+        interim = named(commit for commit in landed if commit.session == session.id)
+        ahead = named(await commits_since(repo, target, ref=tip)) if tip is not None else ()
         remains = replace(remains, interim=interim, commits=ahead)
         if interim and not ahead:
             return replace(remains, integration=Integrated(session.intent.target, interim[-1].sha))
@@ -150,25 +149,14 @@ class BranchSettler:
         branch, target = branch_of(session.id), session.intent.target
         if judge(remains).outcome is not Outcome.FINISHED:
             return replace(remains, integration=Unintegrated(Hitch.UNFINISHED, branch, target, _UNFINISHED))
-        job = Job(
-            session=session.id,
-            task=session.key,
-            title=session.intent.task.title,
-            name=session.intent.repo,
-            repo=repo,
-            branch=branch,
-            target=target,
-            tip=found.tip,
-            holder=session.id,
-            since=self._now().wall,
-        )
+        job = Job.of(session.intent, repo, found.tip, session.id, self._now().wall)
         result = await self._integrator.integrate(job)
         remains = replace(remains, integration=result)
         if isinstance(result, Integrated) and result.base:
             commits = await commits_since(repo, result.base, ref=result.commit)
             self._landed(session, commits)
             again = () if remains.interim else remains.commits  # it had all of them already
-            return replace(remains, commits=_landed(commits) or again)
+            return replace(remains, commits=named(commits) or again)
         return remains
 
     async def _tidy(self, session: Session, repo: Repository, found: _Found) -> Remains:
@@ -202,9 +190,8 @@ class BranchSettler:
             kept = Unintegrated(Hitch.UNFINISHED, earlier, session.intent.target, _UNFINISHED)
         return replace(remains, integration=replace(kept, branch=earlier))
 
-    def _landed(self, session: Session, commits: Iterable[Commit]) -> None:
-        newest_last = reversed(tuple(commits))
-        landed(self._tables, session.intent.repo, map(touch, newest_last), self._now())
+    def _landed(self, session: Session, commits: Sequence[Commit]) -> None:
+        landed(self._tables, session.intent.repo, touches(commits), self._now())
 
 
 async def _unresolved(repo: Repository, remains: Remains, found: _Found, old: str) -> Remains:
@@ -222,9 +209,3 @@ async def _unresolved(repo: Repository, remains: Remains, found: _Found, old: st
         return remains
     why = f"{kept.why}, as before"
     return replace(remains, integration=replace(kept, hitch=Hitch.UNRESOLVED, why=why))
-
-
-def _landed(commits: Iterable[Commit]) -> tuple[Landed, ...]:
-    """Return commits as endings name them, oldest first."""
-    found = tuple(Landed(c.sha, c.subject, c.at_wall, c.paths) for c in commits)
-    return found[::-1]

@@ -18,7 +18,7 @@ from supervisor.core.moment import Moment
 from supervisor.core.sessions.exit_record import NEVER_RAN, ExitRecord
 from supervisor.core.sessions.lifecycle import Settling
 from supervisor.core.sessions.outcome import Ending, Outcome, judge, judge_lost
-from supervisor.core.sessions.remains import Landed, Remains
+from supervisor.core.sessions.remains import Remains
 from supervisor.core.sessions.roster import Session
 from supervisor.core.sessions.salvage import Salvage, Unsalvaged
 from supervisor.core.sessions.verdicts import Told
@@ -26,10 +26,10 @@ from supervisor.daemon.authority import Authority
 from supervisor.daemon.branch_settling import BranchSettler
 from supervisor.daemon.dead_locks import DeadLocks
 from supervisor.daemon.salvaging import Rescued, Salvager
-from supervisor.daemon.touches import touch
+from supervisor.daemon.touches import named, touches
 from supervisor.daemon.worktrees import Worktrees
 from supervisor.world.git.facts import DirtyFile, dirty, fingerprint
-from supervisor.world.git.history import commits_since
+from supervisor.world.git.history import DATED_WITHIN, commits_since
 from supervisor.world.git.loose import loose, name_loose
 from supervisor.world.git.repository import HEADS, Repository
 from supervisor.world.git.run import GitError
@@ -43,7 +43,6 @@ from supervisor.world.threads import in_thread
 log = structlog.get_logger("leasehold")
 
 _AT_ONCE = 8  # sessions; when a whole fleet ends, more gits at a time would only fight for the machine
-_SLACK = 2.0  # seconds: git dates commits in whole seconds
 
 
 class Settler:
@@ -152,7 +151,7 @@ class Settler:
         if repo is None:
             return Remains()
         try:
-            commits = await commits_since(repo, session.intent.created.wall - _SLACK)
+            commits = await commits_since(repo, session.intent.created.wall - DATED_WITHIN)
             # where nobody had a branch to begin with, commits belong on HEAD
             apart = await loose(repo) if repo.branch is not None else None
             unnamed = apart.commits if apart is not None else frozenset()
@@ -168,11 +167,8 @@ class Settler:
             log.warning("git.failed", session=session.id, why=str(error))
             return Remains(unread=str(error))
         commits = tuple(commit for commit in commits if commit.sha not in unnamed)
-        landed(self._tables, session.intent.repo, map(touch, reversed(commits)), self._now())
-        own = [commit for commit in commits if commit.session == session.id]
-        return Remains(
-            tuple(Landed(c.sha, c.subject, c.at_wall, c.paths) for c in reversed(own)), stray=stray
-        )
+        landed(self._tables, session.intent.repo, touches(commits), self._now())
+        return Remains(named(commit for commit in commits if commit.session == session.id), stray=stray)
 
     async def _keep(self, session: Session, remains: Remains, outcome: Outcome) -> Remains:
         """Add what the session left uncommitted, and the salvage that has it by now."""
@@ -263,4 +259,4 @@ async def remember_history(authority: Authority, repos: Mapping[str, Repository]
         except GitError as error:
             log.warning("git.failed", repo=name, why=str(error))
             continue
-        landed(authority.tables, name, map(touch, reversed(commits)), authority.now())
+        landed(authority.tables, name, touches(commits), authority.now())

@@ -8,7 +8,8 @@ from typing import Any
 
 import anyio
 
-from supervisor.core.sessions.integration import Hitch, Integrated, Unintegrated
+from supervisor.core.sessions.integration import Hitch, Integrated, Unintegrated, branch_of
+from supervisor.core.sessions.roster import Intent
 from supervisor.world.git.history import SESSION_TRAILER, TASK_TRAILER
 from supervisor.world.git.repository import Repository
 
@@ -51,6 +52,22 @@ class Job:
     patience: float | None = None
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     over: anyio.Event = field(default_factory=anyio.Event)
+
+    @classmethod
+    def of(cls, intent: Intent, repo: Repository, tip: str, holder: str, since: float) -> Job:
+        """Return that the branch of a session is to come into its target, for an intent that has one."""
+        return cls(
+            session=intent.session,
+            task=intent.task.key,
+            title=intent.task.title,
+            name=intent.repo,
+            repo=repo,
+            branch=branch_of(intent.session),
+            target=intent.target,
+            tip=tip,
+            holder=holder,
+            since=since,
+        )
 
     def limit(self, policy: float) -> float:
         """Return for how long it waits, in seconds, where `policy` is what is usual."""

@@ -15,7 +15,7 @@ from supervisor.daemon.authority import Authority
 from supervisor.daemon.integration.integrator import Integrator
 from supervisor.daemon.integration.job import Job
 from supervisor.daemon.integration.refusal import refusal
-from supervisor.daemon.touches import touch
+from supervisor.daemon.touches import touches
 from supervisor.daemon.worktrees import Worktrees
 from supervisor.world.control.errors import Code, RpcError
 from supervisor.world.git.history import commits_since
@@ -54,7 +54,7 @@ class LivingIntegration:
         shas = [commit.sha for commit in reversed(commits)]
         if shas:
             now, name = self.authority.now(), session.intent.repo
-            landed(self.authority.tables, name, map(touch, reversed(commits)), now)
+            landed(self.authority.tables, name, touches(commits), now)
             data = {**result.as_json(), "commits": shas, "by": f"session {session.id}"}
             self.authority.do([Note("session.integrated", session.id, session.key, data)])
         why = await follow(tree, branch, tip, result.commit)
@@ -70,20 +70,8 @@ class LivingIntegration:
         self, session: Session, repo: Repository, tip: str, patience: float | None
     ) -> Integrated | Unintegrated:
         had = {lease.token for lease in self.authority.tables.broker.held(session.id)}
-        job = Job(
-            session=session.id,
-            task=session.key,
-            title=session.intent.task.title,
-            name=session.intent.repo,
-            repo=repo,
-            branch=branch_of(session.id),
-            target=session.intent.target,
-            tip=tip,
-            holder=session.id,
-            since=self.authority.now().wall,
-            living=True,
-            patience=patience,
-        )
+        job = Job.of(session.intent, repo, tip, session.id, self.authority.now().wall)
+        job.living, job.patience = True, patience
         try:
             return await self.integrator.integrate(job)
         finally:

@@ -15,7 +15,7 @@ from supervisor.daemon.integration.integrator import Integrator
 from supervisor.daemon.integration.job import Job
 from supervisor.daemon.integration.living import LivingIntegration
 from supervisor.daemon.spawn import Spawn
-from supervisor.daemon.touches import touch
+from supervisor.daemon.touches import touches
 from supervisor.daemon.verbs.answers import living, who
 from supervisor.daemon.verbs.named import recorded
 from supervisor.daemon.workshop import Workshop
@@ -152,18 +152,7 @@ class IntegrationVerbs:
                 why = f"there is no branch {branch}; its commits are integrated, or were never made"
                 later.refuse(RpcError(Code.NOT_FOUND, why))
                 return
-            job = Job(
-                session=intent.session,
-                task=intent.task.key,
-                title=intent.task.title,
-                name=intent.repo,
-                repo=repo,
-                branch=branch,
-                target=intent.target,
-                tip=tip,
-                holder=holder,
-                since=authority.now().wall,
-            )
+            job = Job.of(intent, repo, tip, holder, authority.now().wall)
             result = await self._integrator.integrate(job)
             if isinstance(result, Integrated):
                 await self._landed(intent, repo, job, result, by)
@@ -183,7 +172,7 @@ class IntegrationVerbs:
         authority = self._authority
         commits = await commits_since(repo, result.base, ref=result.commit)
         await drop_branch(repo, job.branch, job.tip)
-        landed(authority.tables, job.name, map(touch, reversed(commits)), authority.now())
+        landed(authority.tables, job.name, touches(commits), authority.now())
         shas = [commit.sha for commit in reversed(commits)]
         authority.do(
             orders.integrated(

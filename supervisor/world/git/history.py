@@ -11,6 +11,7 @@ from supervisor.world.git.run import git
 
 SESSION_TRAILER = "Leasehold-Session"
 TASK_TRAILER = "Leasehold-Task"
+DATED_WITHIN = 2.0  # seconds around the moment of a commit: git dates it in whole ones
 
 
 @dataclass(frozen=True, slots=True)

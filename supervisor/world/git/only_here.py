@@ -10,6 +10,7 @@ from pathlib import Path
 
 from supervisor.core.sessions.salvage import listed
 from supervisor.world.git.facts import DirtyFile
+from supervisor.world.git.history import DATED_WITHIN
 from supervisor.world.git.repository import Repository
 from supervisor.world.git.run import GitError, git
 from supervisor.world.git.salvage.index import ask
@@ -18,7 +19,6 @@ from supervisor.world.threads import in_thread
 
 _RULES = ".gitignore"
 _SHOWN = 240  # characters of a warning
-_SLACK = 2.0  # seconds: git dates commits in whole seconds
 
 
 async def only_here(tree: Repository, files: tuple[DirtyFile, ...], since: float) -> tuple[str, ...]:
@@ -54,7 +54,7 @@ async def _unpublished(tree: Repository, since: float) -> tuple[str, ...]:
         try:
             found = await git(
                 place,
-                *("rev-list", "--max-count=1", f"--since=@{int(since - _SLACK)} +0000"),
+                *("rev-list", "--max-count=1", f"--since=@{int(since - DATED_WITHIN)} +0000"),
                 *("--all", "HEAD", "--not", "--remotes"),
                 extra_env=own,
             )
