@@ -7,6 +7,7 @@ from itertools import islice
 
 from supervisor.core.sessions.masking import Masks
 from supervisor.core.sessions.reading import Heard, Reading
+from supervisor.core.sessions.visible import visible
 
 _LONGEST = 1 << 20  # bytes of a line that are kept in mind
 _MARKS = {
@@ -64,6 +65,7 @@ class Pretty:
 
 def _shown(event: Heard) -> str:
     lines = event.kind in {"message", "result"}
-    text = event.text.rstrip() if lines else " ".join(event.text.split())
+    text = visible(event.text)
+    text = text.rstrip() if lines else " ".join(text.split())
     mark = _MARKS.get(event.kind, f"{event.kind}: ")
     return mark + text if text else ""

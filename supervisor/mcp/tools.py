@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from mcp.server.mcpserver.exceptions import ToolError
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from supervisor.mcp import told
 from supervisor.mcp.asking import Supervisor
@@ -20,8 +20,15 @@ from supervisor.world.git.run import GitError
 MOST_WAIT = 600.0  # seconds
 _SLACK = 30.0  # seconds that an answer may take beyond the wait it contains
 
+
+def _listed(value: object) -> object:
+    """Take one path for a list of one, as models often write it."""
+    return [value] if isinstance(value, str) else value
+
+
 Paths = Annotated[
     list[str],
+    BeforeValidator(_listed),
     Field(
         min_length=1,
         description="Files, folders/ or globs, relative to the top folder of the repository; or resource:NAME.",
@@ -54,7 +61,11 @@ class Tools:
 
     async def lease_release(
         self,
-        paths: Annotated[list[str], Field(description="What to give back; an empty list means all.")],
+        paths: Annotated[
+            list[str],
+            BeforeValidator(_listed),
+            Field(description="What to give back; an empty list means all."),
+        ],
     ) -> str:
         """Give files back that you have committed and no longer need, so that others can go on."""
         count = (await self._ask("lease.release", paths=paths))["released"]

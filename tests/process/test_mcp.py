@@ -122,8 +122,8 @@ async def test_the_tools_of_a_session_ask_for_files_and_say_who_holds_what(site)
         _, who = await use(theirs, "lease_who", path="src/x.txt")
         _, own = await use(mine, "lease_who", path="src/x.txt")
         _, running = await use(mine, "who_is_running")
-        assert await use(mine, "lease_release", paths=["src/x.txt"]) == (False, "1 lease given back.")
-        assert (await use(theirs, "lease_acquire", paths=["src/x.txt"]))[0] is False
+        assert await use(mine, "lease_release", paths="src/x.txt") == (False, "1 lease given back.")
+        assert (await use(theirs, "lease_acquire", paths='["src/x.txt"]'))[0] is False
 
     assert {tool.name for tool in listed.tools} == {
         *("lease_acquire", "lease_release", "lease_who", "task_show", "task_done", "task_block"),

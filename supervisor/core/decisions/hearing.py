@@ -15,6 +15,7 @@ from supervisor.core.sessions.hooks import Hooks
 from supervisor.core.sessions.lifecycle import Run, Stop, Wanted
 from supervisor.core.sessions.reading import Reading
 from supervisor.core.sessions.roster import Session
+from supervisor.core.sessions.visible import visible
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class Mark:
         """Return where a reading is now."""
         tokens = (reading.tokens_in or 0) + (reading.tokens_out or 0)
         return cls(
-            model=reading.model,
+            model=visible(reading.model),
             tokens=tokens,
             cost_usd=reading.cost_usd or 0.0,
             answered=reading.answered(),

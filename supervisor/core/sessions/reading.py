@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from supervisor.core.sessions.visible import visible
+
 TEXT_LIMIT = 4096  # characters kept of a text
 FILES_LIMIT = 256  # names kept of the files it touched
 EVENTS_LIMIT = 64  # events kept of the latest
@@ -160,24 +162,25 @@ class Reading:
         return bool(worked or (self.turns and self.message and self.error is None))
 
     def as_json(self) -> dict[str, Any]:
-        """Return the facts by name; what the harness did not tell is `None`, an error is left out where there is none."""
+        """Return the facts by name, texts as they may be shown; what the harness did not tell is `None`, an error is left out where there is none."""
         found: dict[str, Any] = {
-            "model": self.model or None,
-            "native_session": self.native_session or None,
+            "model": visible(self.model) or None,
+            "native_session": visible(self.native_session) or None,
             "turns": self.turns,
             "tool_calls": self.tool_calls,
             "tokens_in": self.tokens_in,
             "tokens_out": self.tokens_out,
             "tokens_cached": self.tokens_cached,
             "cost_usd": None if self.cost_usd is None else round(self.cost_usd, 6),
-            "files": list(self.files),
-            "message": self.message,
-            "result": self.result,
+            "files": [visible(path) for path in self.files],
+            "message": visible(self.message),
+            "result": visible(self.result),
             "final": self.final,
             "lines": self.lines,
         }
         if self.error is not None:
-            found["error"] = {"kind": self.error.value, "text": self.error_text, "retry_at": self.retry_at}
+            words = visible(self.error_text)
+            found["error"] = {"kind": self.error.value, "text": words, "retry_at": self.retry_at}
         extra = {"files_more": self.files_more, "odd": self.odd, "long": self.long, "missed": self.missed}
         return found | {name: count for name, count in extra.items() if count}
 

@@ -14,6 +14,7 @@ from supervisor.core.sessions.exit_record import ExitRecord
 from supervisor.core.sessions.last_words import telling_line
 from supervisor.core.sessions.masking import Masks
 from supervisor.core.sessions.reading import Reading, Verdict, VerdictKind
+from supervisor.core.sessions.visible import visible
 
 # Troubles of the account or its server: the task is not at fault, and any other would fare alike.
 HELD_UP = frozenset({VerdictKind.RATE_LIMITED, VerdictKind.AUTH, VerdictKind.UNREACHABLE})
@@ -64,10 +65,12 @@ class Told:
         return found
 
     def masked(self, masks: Masks) -> Told:
-        """Return the same with the verdict's words without secrets."""
+        """Return the same with the verdict's words as they may be shown, without secrets."""
         if self.verdict is None:
             return self
-        return replace(self, verdict=replace(self.verdict, sentence=masks.text(self.verdict.sentence)))
+        return replace(
+            self, verdict=replace(self.verdict, sentence=masks.text(visible(self.verdict.sentence)))
+        )
 
 
 def is_question(line: str) -> bool:

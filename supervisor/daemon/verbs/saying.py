@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import unicodedata
 from typing import Any
 
 from supervisor.core.decisions import saying
 from supervisor.core.sessions.said import LONGEST, Kind, Said
+from supervisor.core.sessions.visible import visible
 from supervisor.daemon.authority import Authority
 from supervisor.daemon.fleet import Workers
 from supervisor.daemon.verbs.answers import answered_once_durable, living, not_found, who
@@ -110,10 +110,7 @@ def _given(text: str, what: str) -> str:
 
 
 def _bounded(text: str) -> str:
-    # It comes to a terminal, and into an argument of the next session's program: no NUL, no escape sequences.
-    text = "".join(
-        char for char in text if char in "\n\t" or unicodedata.category(char) not in {"Cc", "Cs"}
-    ).strip()
+    text = visible(text).strip()  # it comes to a terminal, and into an argument of the next session's program
     if len(text) > LONGEST:
         raise RpcError(
             Code.PARAMS,
