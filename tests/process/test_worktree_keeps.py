@@ -290,3 +290,49 @@ def test_no_work_is_lost_where_a_named_pipe_makes_git_wait(site):
 
     assert salvaged(site, event, "left.txt") == "left\n"
     assert site.git("worktree", "list").count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("work", "said"),
+    [
+        ('pathlib.Path(helper, "left.txt").write_text("left\\n")', "uncommitted changes"),
+        (
+            'git("-C", helper, "checkout", "-q", "--detach"); git("-C", helper, "commit", "-q", "--allow-empty", "-m", "Loose")',
+            "commits on no branch",
+        ),
+    ],
+)
+def test_no_work_is_lost_in_a_work_tree_that_the_session_made_inside_its_own(site, work, said):
+    site.write(".gitignore", ".helpers/\n")
+    site.git("add", "-A")
+    site.git("commit", "-qm", "Rules")
+
+    event = ended(
+        site,
+        f"""
+    helper = ".helpers/one"
+    git("worktree", "add", "-q", "-b", "helper", helper)
+    {work}
+    """,
+    )
+
+    assert (tree(event) / ".helpers/one").is_dir()
+    assert f".helpers/one, a work tree inside it, has {said}" in event["data"]["sentence"]
+
+
+def test_a_work_tree_inside_that_has_nothing_of_its_own_goes_with_it(site):
+    site.write(".gitignore", ".helpers/\n")
+    site.git("add", "-A")
+    site.git("commit", "-qm", "Rules")
+
+    event = ended(
+        site,
+        """
+    git("worktree", "add", "-q", "-b", "helper", ".helpers/one")
+    git("-C", ".helpers/one", "commit", "-q", "--allow-empty", "-m", "On its branch")
+    """,
+    )
+
+    assert "tree" not in event["data"]["evidence"]
+    assert "other commits kept on branch helper" in event["data"]["sentence"]
+    assert site.git("log", "-1", "--format=%s", "helper").strip() == "On its branch"

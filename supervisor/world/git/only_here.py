@@ -27,7 +27,11 @@ async def only_here(tree: Repository, files: tuple[DirtyFile, ...], since: float
     Raises:
         GitError: git cannot read the work tree.
     """
-    return (*await _unpublished(tree, since), *await _concealed(tree, files, since))
+    return (
+        *await _inner_trees(tree),
+        *await _unpublished(tree, since),
+        *await _concealed(tree, files, since),
+    )
 
 
 def unlooked(warnings: list[str]) -> tuple[str, ...]:
@@ -39,6 +43,36 @@ def unlooked(warnings: list[str]) -> tuple[str, ...]:
 
 def _shortened(line: str) -> str:
     return line if len(line) <= _SHOWN else f"{line[: _SHOWN // 2]} … {line[-_SHOWN // 2 :]}"
+
+
+# --- work trees inside it ---------------------------------------------------------------------------
+
+
+async def _inner_trees(tree: Repository) -> tuple[str, ...]:
+    """Say which linked work trees below this one have something of their own; git may ignore their folder."""
+    told = []
+    for root in await in_thread(_linked_below, tree):
+        name = root.relative_to(tree.root)
+        try:
+            if await git(root, "status", "--porcelain", "--ignore-submodules=none"):
+                told.append(f"{name}, a work tree inside it, has uncommitted changes")
+            elif not await git(root, "for-each-ref", "--count=1", "--contains", "HEAD"):
+                told.append(f"{name}, a work tree inside it, has commits on no branch")
+        except GitError as error:
+            told.append(f"{name}, a work tree inside it, cannot be read: {error}")
+    return tuple(told)
+
+
+def _linked_below(tree: Repository) -> list[Path]:
+    found = []
+    for link in sorted((tree.common_dir / "worktrees").glob("*/gitdir")):
+        try:
+            root = Path(link.read_text(encoding="utf-8", errors="surrogateescape").strip()).parent
+        except OSError:
+            continue
+        if root != tree.root and root.is_relative_to(tree.root) and (root / ".git").is_file():
+            found.append(root)
+    return found
 
 
 # --- commits of repositories below it -------------------------------------------------------------
