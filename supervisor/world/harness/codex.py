@@ -54,6 +54,9 @@ class Codex(Direct):
         if start.mcp:
             argv += ["-c", f"mcp_servers.leasehold.command={json.dumps(start.mcp[0])}"]
             argv += ["-c", f"mcp_servers.leasehold.args={json.dumps(list(start.mcp[1:]))}"]
+            # Else its first turn may come before the tools.
+            argv += ["-c", "mcp_servers.leasehold.required=true"]
+            argv += ["-c", "mcp_servers.leasehold.startup_timeout_sec=60"]
             argv += ["-c", f"mcp_servers.leasehold.env_vars={json.dumps(list(SESSION_VARIABLES))}"]
         argv += start.model_words()
         argv += start.args
