@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -80,21 +81,34 @@ def line(event: dict[str, Any]) -> str:
     if "lines" in data:
         told = "; ".join(data["lines"])
     if told is None:
-        brief = {name: _brief(value) for name, value in data.items()}
+        mine = event.get("session")  # who holds what is granted to a session is told by its id already
+        brief = {
+            name: _brief(name, value)
+            for name, value in data.items()
+            if not (name == "holder" and mine and value == mine)
+        }
         told = " ".join(f"{name}={value}" for name, value in brief.items() if value)
     return f"{clock(event['at'])}  {event['kind']:<24} {who}{gap}{told}".rstrip()
 
 
-def _brief(value: object) -> str:
+_INSTANTS = frozenset({"at", "due", "until", "next"})  # names of Unix times; others are durations or counts
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+def _brief(name: str, value: object) -> str:
     """Return a value as it fits into a line: of lists the first few words, of objects nothing."""
     match value:
         case None | "" | dict():
             return ""
+        case float() if name in _INSTANTS:
+            return clock(value)
         case float():
             return f"{value:.3f}".rstrip("0").rstrip(".")
         case list():
-            words = [str(word) for word in value if not isinstance(word, dict | list)]
+            words = [_brief(name, word) for word in value if not isinstance(word, dict | list)]
             return ",".join(words[:3]) + (",…" if len(words) > 3 else "")
+        case str() if _COMMIT.fullmatch(value):
+            return value[:10]
         case _:
             return str(value)
 

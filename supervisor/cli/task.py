@@ -65,6 +65,11 @@ def add(ctx: click.Context, /, document: Any, as_json: bool, **fields: Any) -> N
     with client(ctx) as supervisor:
         found = supervisor.call("task.add", task=data, **place())
     _changed(found, as_json=as_json)
+    if not found["repo"]:
+        click.echo(
+            f"leasehold: {found['id']} is of no repository, so it runs in none; --repo NAME makes it of one",
+            err=True,
+        )
 
 
 @task.command("list")

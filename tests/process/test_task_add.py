@@ -50,10 +50,12 @@ def test_a_task_that_is_added_in_one_of_several_repositories_is_of_that_one(site
     add(other / "src", "Inside", "--id", "inside", "--path", "src/a.txt")
     add(other, "Elsewhere", "--id", "elsewhere", "--repo", "site", "--path", "a.txt")
     nowhere = add(tmp_path, "Nowhere", "--path", "a.txt", code=1)
+    none = add(tmp_path, "Of none", "--id", "none")
 
     assert site.ask("task", "show", "inside")["repo"] == "other"
     assert site.ask("task", "show", "elsewhere")["repo"] == "site"
     assert '"a.txt" is a path, but of no repository; name the repository (site, other)' in nowhere.stderr
+    assert "none is of no repository, so it runs in none; --repo NAME makes it of one" in none.stderr
     assert site.run("task", "priority", "inside", "high").returncode == 0
     assert site.ask("task", "show", "inside")["priority"] == 30
     assert "urgent, high" in site.run("task", "priority", "inside", "soon", code=2).stderr

@@ -9,7 +9,7 @@ from supervisor.cli.event_kinds import KindType
 from supervisor.cli.events import line
 from supervisor.cli.facts import held_by
 from supervisor.cli.main import leasehold
-from supervisor.cli.show import collisions
+from supervisor.cli.show import clock, collisions
 
 
 @pytest.mark.parametrize(
@@ -34,6 +34,16 @@ def test_an_event_of_no_session_starts_in_the_same_column_as_others() -> None:
     of_one = line({"at": 0.0, "kind": "session.exited", "session": "5cc9795f", "data": {"code": 0}})
 
     assert alone.index("pid=7") == of_one.index("5cc9795f")
+
+
+def test_an_event_tells_instants_as_times_commits_in_short_and_a_holder_once() -> None:
+    sha = "0123456789" * 4
+    data = {"due": 86400.0 * 400, "lateness": 0.5, "sha": sha, "commits": [sha], "holder": "5cc9795f"}
+    told = line({"at": 0.0, "kind": "x.y", "session": "5cc9795f", "data": data})
+
+    assert f"due={clock(86400.0 * 400)} lateness=0.5 sha=0123456789 commits=0123456789" in told
+    assert "holder" not in told
+    assert "holder=operator" in line({"at": 0.0, "kind": "x.y", "data": {"holder": "operator"}})
 
 
 @pytest.mark.parametrize(
