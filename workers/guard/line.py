@@ -7,10 +7,10 @@ new one, so whatever is asked here must be harmless to ask twice.
 from __future__ import annotations
 
 import json
-import os
 import select
 import socket
 
+from workers.session.address import connect
 from workers.session.clock import FOREVER, boottime
 
 TYPE_CHECKING = False
@@ -107,7 +107,7 @@ class Line:
     def _connect(self) -> None:
         line = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
         try:
-            _reach(line, self.path)
+            connect(line, self.path)
         except OSError:
             line.close()
             self._again_at = boottime() + _AGAIN
@@ -213,15 +213,3 @@ class Line:
         self._loop.forget(self._socket.fileno())
         self._socket.close()
         self._socket = None
-
-
-def _reach(line: socket.socket, path: str) -> None:
-    """Connect by way of the folder's descriptor, because an address has room for 107 bytes only."""
-    if len(os.fsencode(path)) < 108:
-        line.connect(path)
-        return
-    folder = os.open(os.path.dirname(path), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        line.connect(f"/proc/self/fd/{folder}/{os.path.basename(path)}")
-    finally:
-        os.close(folder)

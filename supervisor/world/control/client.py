@@ -10,13 +10,14 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, Self
 
+from workers.session.address import connect
+
 _WHY = {
     FileNotFoundError: "none is running there",
     ConnectionRefusedError: "its supervisor is gone",
     NotADirectoryError: "a part of the path is not a directory",
 }
 _CHUNK = 1 << 16
-_ADDRESS = 108  # bytes of a unix address, its end included; paths may be longer
 
 
 class Refused(Exception):  # noqa: N818  - an answer of the supervisor, not a fault of the program
@@ -143,7 +144,7 @@ class Client:
             sock = socket.socket(socket.AF_UNIX)
             sock.settimeout(self._timeout)
             try:
-                _connect(sock, self._path)
+                connect(sock, self._path)
             except OSError as error:
                 sock.close()
                 raise self._unreachable(error) from error
@@ -223,15 +224,3 @@ def _who_may(path: str) -> str:
     if found.st_mode & 0o020:
         return f"{owner} and members of the group {group} may (`usermod -aG {group} NAME` makes one)"
     return f"{owner} may"
-
-
-def _connect(sock: socket.socket, path: str) -> None:
-    if len(os.fsencode(path)) < _ADDRESS:
-        sock.connect(path)
-        return
-    directory, name = os.path.split(path)
-    fd = os.open(directory or ".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        sock.connect(f"/proc/self/fd/{fd}/{name}")  # the same socket under a name that fits
-    finally:
-        os.close(fd)

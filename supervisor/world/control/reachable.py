@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-ADDRESS = 108  # bytes of sun_path with its NUL: unix(7)
+from workers.session.address import ROOM
 
 
 @contextlib.contextmanager
@@ -17,7 +17,7 @@ def reachable(path: Path) -> Iterator[str]:
     Raises:
         OSError: its folder cannot be opened.
     """
-    if len(os.fsencode(path)) < ADDRESS:
+    if len(os.fsencode(path)) < ROOM:
         yield str(path)
         return
     directory = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)

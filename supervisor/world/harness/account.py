@@ -24,9 +24,8 @@ def as_it_is(user: Path, known: Iterable[Path]) -> dict[str, Any]:
     """Return how the home of an account is now, as JSON has it: the names in it, and the state of `known` files and folders below it."""
     looked = [str(each) for each in known if each.is_relative_to(user) and each.name not in _RESTLESS]
     stamps = {path: stamp for each in looked for path, stamp in _stamps(Path(each))}
-    names = (
-        [] if (user / ".git").exists() else _names(user)
-    )  # in a home that is a checkout new names are work
+    # In a home that is a checkout new names are work.
+    names = [] if (user / ".git").exists() else _names(user)
     return {"home": str(user), "known": looked, "names": names, "stamps": stamps}
 
 

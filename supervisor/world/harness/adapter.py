@@ -84,9 +84,8 @@ class Adapter(Protocol):
     package: str  # as in "npm:@openai/codex" or "pypi:gptme"
     tested: str  # the version that this adapter was tried with
     stop: str  # the signal that ends it kindly, as in "TERM"
-    can: frozenset[
-        str
-    ]  # of "hooks", "mcp", "resume", "usage", "cost", "preset_id", "max_turns", "moves" (its sessions go on in another folder)
+    # Of "hooks", "mcp", "resume", "usage", "cost", "preset_id", "max_turns", "moves" (its sessions go on in another folder).
+    can: frozenset[str]
 
     def version(self, program: tuple[str, ...]) -> list[str]:
         """Return the command that prints the version."""

@@ -4,29 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from workers.session.manager import PRIVATE
+
 # What systemd gives to one process and no other, and what would make git or Python behave for another place.
-_PRIVATE = frozenset(
-    {
-        "NOTIFY_SOCKET",
-        "WATCHDOG_USEC",
-        "WATCHDOG_PID",
-        "LISTEN_PID",
-        "LISTEN_FDS",
-        "LISTEN_FDNAMES",
-        "INVOCATION_ID",
-        "JOURNAL_STREAM",
-        "MAINPID",
-        "CREDENTIALS_DIRECTORY",
-        "GIT_DIR",
-        "GIT_WORK_TREE",
-        "GIT_INDEX_FILE",
-        "GIT_OBJECT_DIRECTORY",
-        "GIT_CONFIG_PARAMETERS",
-        "VIRTUAL_ENV_PROMPT",
-        "PWD",  # where the supervisor was started; some programs believe it rather than the kernel
-        "OLDPWD",
-    }
-)
+_PRIVATE = PRIVATE | {
+    "CREDENTIALS_DIRECTORY",
+    "GIT_DIR",
+    "GIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_CONFIG_PARAMETERS",
+    "VIRTUAL_ENV_PROMPT",
+    "PWD",  # where the supervisor was started; some programs believe it rather than the kernel
+    "OLDPWD",
+}
 
 
 def session_base(environ: Mapping[str, str]) -> dict[str, str]:
