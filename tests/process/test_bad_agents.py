@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import textwrap
 from pathlib import Path
@@ -151,6 +152,29 @@ def test_an_agent_with_a_home_of_its_own_writes_nothing_into_the_accounts(agent,
     assert sorted(home.rglob("*")) == before
     (folder,) = (site.root / ".leasehold/state/sessions").iterdir()
     assert (folder / "home/.claude.json").read_text() == "mine"
+
+
+def test_a_template_is_found_from_any_folder_and_what_it_seems_to_get_wrong_is_told(site, tmp_path):
+    site.write("own.md", "{title}\n\n{boddy}\n")
+    site.task("a", expects="nothing")
+    site.configure(
+        "import sys; open('.leasehold/told', 'w').write(sys.stdin.read())", harness={"brief": "own.md"}
+    )
+    wrong = f"{site.root}/own.md: no section {{boddy}}; did you mean {{body}}?"
+
+    assert wrong in site.run("check").stderr
+    config = str(site.root / ".leasehold/config.toml")
+    done = subprocess.run(
+        site.command("-c", config, "run", "--until-idle"),
+        cwd=tmp_path,
+        env=site.environ,
+        text=True,
+        capture_output=True,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("harness.brief_odd") == 1
+    assert (site.root / ".leasehold/told").read_text() == "# Do a\n\n{boddy}\n"
 
 
 def test_a_task_with_long_notes_runs_on_an_agent_that_takes_its_brief_as_an_argument(site):

@@ -64,9 +64,11 @@ def test_settings_cannot_be_changed_in_place(write: Write) -> None:
 
 
 def test_paths_are_absolute_from_the_folder_of_the_file(write: Write, tmp_path: Path) -> None:
-    path = write(GOOD + '[sources.tasks]\nkind = "markdown"\npath = "sub/../tasks"\n')
+    path = write(GOOD + 'brief = "brief.md"\n[sources.tasks]\nkind = "markdown"\npath = "sub/../tasks"\n')
 
     settings = load(path, {})
+
+    assert settings.harness["agent"].brief == tmp_path / "brief.md"
 
     assert settings.repos["app"].path == tmp_path
     assert settings.sources["tasks"].path == tmp_path / "tasks"

@@ -35,6 +35,9 @@ def complete(data: dict[str, Any], config: Path, environ: Mapping[str, str]) -> 
     for table in (*tables(data, "repos").values(), *tables(data, "sources").values()):
         if isinstance(table.get("path"), str):
             table["path"] = absolute(table["path"], base, environ)
+    for table in tables(data, "harness").values():
+        if isinstance(table.get("brief"), str):
+            table["brief"] = absolute(table["brief"], base, environ)
     repos = tables(data, "repos")
     for table in repos.values():
         if isinstance(table.get("confine_writable"), list):
