@@ -144,6 +144,23 @@ def test_a_lease_that_was_taken_back_before_its_answer_came_is_asked_for_again(
     assert not world.rights.cover(b"a")
 
 
+def test_a_file_is_the_sessions_own_work_unless_another_had_the_time_to_make_it(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workers.guard.guard.boottime", lambda: 100.0)
+    (tmp_path / "there").touch()
+    for name in ("new", "there", "late", "anothers"):
+        world.write(tmp_path / name)
+    (tmp_path / "anothers").touch()
+    at = {"new": 100.0, "there": 100.0, "late": 160.0, "anothers": 160.0}
+
+    for token, (files, answered) in enumerate(world.claims.asked, start=7):
+        answered(Leased(token, at[files[0].decode()]))
+
+    made = [name for name in at if world.rights.is_made(name.encode())]
+    assert made == ["new", "late"]
+
+
 def test_a_refusal_is_told(world: World, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     world.write(tmp_path / "a")
 

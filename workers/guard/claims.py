@@ -24,7 +24,7 @@ class Claim:
     files was not there when the call was held.
     """
 
-    __slots__ = ("files", "folders", "git", "inodes", "makes", "newest", "places")
+    __slots__ = ("asked_at", "files", "folders", "git", "inodes", "makes", "newest", "places")
 
     def __init__(self, git: str = "") -> None:
         self.files: list[bytes] = []
@@ -34,6 +34,7 @@ class Claim:
         self.git = git
         self.makes = False
         self.newest = 0  # the highest token that the session had when it asked
+        self.asked_at = 0.0  # CLOCK_BOOTTIME
 
     def is_one_file(self) -> bool:
         """Tell whether it is no more than the write of one file."""

@@ -15,6 +15,7 @@ from workers.guard.gitplace import folders_of
 from workers.guard.memory import GoneError, Memory, UnreadableError
 from workers.guard.turns import Turns
 from workers.guard.whisper import whisper
+from workers.session.clock import boottime
 from workers.session.proc import leader
 
 TYPE_CHECKING = False
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from workers.session.loop import Loop
 
 _AT_ONCE = 64  # calls that are served before the loop looks at anything else
+_MOMENT = 0.01  # seconds in which nobody had time to write a file and give its lease up
 
 
 class Guard:
@@ -175,6 +177,7 @@ class Guard:
 
     def _ask(self, call: Held, claim: Claim) -> None:
         claim.newest = self._rights.newest
+        claim.asked_at = boottime()
         wait = self._rules.git_wait if claim.git == CHANGES else self._rules.wait
         if claim.git:
             self._turns.ask()
@@ -280,7 +283,9 @@ class Guard:
             self._ask(call, claim)  # what was granted has been taken back before the answer came
             return
         (path,) = claim.files
-        is_born = claim.makes and lease.token > claim.newest and self._fleeting.is_absent(path)
+        is_born = claim.makes and lease.token > claim.newest
+        if is_born and lease.granted_at > claim.asked_at + _MOMENT:
+            is_born = self._fleeting.is_absent(path)  # whoever had the lease before may have made the file
         self._listener.let_pass(call)  # the next one is not looked at before this one is noted
         self._rights.add_file(path, lease.token, lease.granted_at)
         if is_born:
