@@ -35,6 +35,14 @@ def test_the_usual_brief_begins_with_the_task_and_leaves_no_hole_for_what_there_
     assert text.endswith("\n")
 
 
+def test_how_leases_are_enforced_is_one_word_and_what_it_means() -> None:
+    of_a_repo = replace(brief().task, repo="app")
+
+    assert "- leases are enforced by: hooks\n" in render(replace(brief(), task=of_a_repo))
+    told = render(replace(brief(), task=of_a_repo, level="kernel: a foreign write fails"))
+    assert "- leases are enforced by: kernel (a foreign write fails)\n" in told
+
+
 def test_a_text_that_begins_with_its_title_does_not_say_it_twice() -> None:
     text = render(brief("# Fix {body} {x}\n\nDo it."))
 

@@ -160,7 +160,8 @@ def _session_lines(brief: Brief) -> list[str]:
                 f"- you hold no paths yet: a path that nobody holds becomes yours when you {when} it"
             )
     if task.repo:
-        lines.append(f"- leases are enforced by: {brief.level}")
+        name, _, told = brief.level.partition(": ")
+        lines.append(f"- leases are enforced by: {name}" + (f" ({told})" if told else ""))
     if brief.rung:
         lines.append(f"- what you start ends with this session: {brief.rung}")
     return lines
