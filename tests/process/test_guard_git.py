@@ -306,3 +306,30 @@ def test_a_sweep_over_more_files_than_can_be_named_gives_the_checkout_back_and_k
     assert ended["data"]["outcome"] == "finished"
     assert (site.root / "after.txt").exists()
     assert record(site, "second")["guard"]["turns_missed"] == 0
+
+
+def test_a_sweep_that_is_killed_while_it_waits_for_its_turn_leaves_the_session_no_more_than_it_had(site):
+    site.configure(AGENT, guard={"git_wait": "5m", "wait": "5m"}, retry={"attempts": 1})
+    site.write(
+        ".git/hooks/pre-commit", "#!/bin/sh\necho > .leasehold/held; read -r _ < .leasehold/killed\n"
+    ).chmod(0o755)
+    pipes(site, "held", "waits", "killed", "ended", "written", "over")
+    script(site, "first", "git commit -q --allow-empty -m Empty; exit 75")
+    script(
+        site,
+        "second",
+        "await held; git checkout -q HEAD & await waits; kill -9 $!; wait; meet killed; await ended; "
+        "echo x > new.txt; meet written; await over; exit 75",
+    )
+    site.start()
+    site.wait_for("lease.waiting", session=site.wait_for("session.running", task="second")["session"])
+    (site.root / ".leasehold/waits").write_text("\n")
+    site.wait_for("session.ended", task="first")
+    site.until(lambda: not scopes(site))  # what the dead one was granted has been given back
+    (site.root / ".leasehold/ended").write_text("\n")
+    (site.root / ".leasehold/written").read_text()
+
+    assert scopes(site) == {"new.txt"}  # it was asked for
+
+    (site.root / ".leasehold/over").write_text("\n")
+    site.wait_for("session.ended", task="second")

@@ -174,3 +174,16 @@ def test_paths_that_do_not_fit_into_one_line_are_not_named() -> None:
     claims.give_back([7], ["ü".encode() * 100] * 2_000, lambda _verdict: None)
 
     assert [params["written"] for params in asked] == [["a", "\U0010ffff"], None]
+
+
+def test_a_git_that_was_killed_while_it_waited_has_no_turn_and_what_it_was_granted_is_given_back() -> None:
+    loop, claims, rights = Loop(), Claims(), Rights("r", "s1")
+    turns = Turns(loop, rights, claims)  # type: ignore[arg-type]
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    turns.ask()
+
+    assert not turns.begin(gone.pid, [TURN], rights.newest)
+
+    assert claims.back == [[7]]
+    assert not turns.includes(gone.pid)

@@ -300,7 +300,9 @@ class Guard:
         match verdict:
             case Granted():
                 if claim.git:
-                    self._turns.begin(leader(call.task), verdict.leases, claim.newest)
+                    if not self._turns.begin(leader(call.task), verdict.leases, claim.newest):
+                        self._listener.let_pass(call)  # nobody waits for it any more
+                        return
                     self._fleeting.kept()
                 for notice in verdict.notices:
                     self._tell(call, notice)

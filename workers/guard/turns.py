@@ -60,10 +60,11 @@ class Turns:
         self._asking -= 1
         self._look()
 
-    def begin(self, process: int, leases: list[object], newest: int) -> None:
+    def begin(self, process: int, leases: list[object], newest: int) -> bool:
         """Give a git process its turn, under leases that end with it unless the session had them before.
 
         `newest` is the highest token that it had when it asked: a list with the new ones may have come since.
+        Return whether there is a turn: a process that was killed while it waited has none.
         """
         self._asking -= 1
         self._tokens += [token_of(lease) for lease in leases if is_newer(lease, newest)]
@@ -71,10 +72,11 @@ class Turns:
             try:
                 pidfd = os.pidfd_open(process)
             except OSError:
-                self._look()  # it is gone already, and its turn over
-                return
+                self._look()
+                return False
             self._owners[process] = pidfd
             self._loop.watch(pidfd, select.POLLIN, lambda _mask: self._ended(process))
+        return True
 
     def wrote(self, path: bytes) -> None:
         """Remember a file that was written during a turn."""
