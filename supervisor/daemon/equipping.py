@@ -29,6 +29,7 @@ from supervisor.world.harness.registry import AdapterError
 from supervisor.world.harness.replaced import stamps
 from supervisor.world.launch.launcher import LaunchError
 from supervisor.world.launch.spec import HOME
+from supervisor.world.launch.tail import head_of
 from supervisor.world.mcp_command import mcp_command
 
 # Only the package itself is looked up in its folder, so that nothing beside it can stand in for the standard library.
@@ -173,16 +174,14 @@ def _native(adapter: Adapter, before: Path, place: Path) -> str:
         return ""
     reading = Reading()
     try:
-        name, given, _program, earlier = (before / HOME / WHICH).read_text().split("\n")[:4]
+        name, given, _program, earlier = head_of(before / HOME / WHICH, _HEAD).decode().split("\n")[:4]
         if name != adapter.name or ("moves" not in adapter.can and json.loads(earlier) != str(place)):
             return ""
         if "preset_id" in adapter.can:
             return given  # some tell their id only in their last event
-        with (before / "out.log").open("rb") as file:
-            head = file.read(_HEAD)
-    except (OSError, ValueError):
+    except (ValueError, RecursionError):
         return ""
-    for line in head.splitlines():
+    for line in head_of(before / "out.log", _HEAD).splitlines():
         adapter.hear(line, reading)
         if reading.native_session:
             return reading.native_session

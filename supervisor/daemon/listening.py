@@ -43,7 +43,7 @@ from supervisor.world.harness.registry import COMMAND, AdapterError
 from supervisor.world.harness.replaced import replaced
 from supervisor.world.launch.environment import session_base
 from supervisor.world.launch.spec import HOME
-from supervisor.world.launch.tail import PIECE, Tail, end_of, last_line
+from supervisor.world.launch.tail import PIECE, Tail, end_of, head_of, last_line
 
 log = structlog.get_logger("leasehold")
 
@@ -53,6 +53,7 @@ _BACKLOG = 1 << 25  # bytes of a log that is first looked at
 _BLIND = 5.0  # seconds between two looks where the kernel cannot tell of writes
 _WRITTEN = Mask.MODIFY | Mask.ONESHOT | Mask.DONT_FOLLOW
 _OF_THE_SERVER = frozenset({VerdictKind.UNREACHABLE, VerdictKind.AUTH})
+_RECORD = 1 << 20  # bytes of what was written down of its start
 _ERRORS = 1 << 14  # bytes of the end of an error log that an adapter is given
 _FILES_KEPT = 64  # names of touched files that an ending carries
 
@@ -285,18 +286,12 @@ class Listener:
 
     def _replaced(self, session: Session) -> str:
         """Return the file of its program that is another one than at its start."""
-        try:
-            lines = (self._places.folder(session.id) / HOME / WHICH).read_text().splitlines()
-        except (OSError, ValueError):
-            return ""
+        lines = head_of(self._places.folder(session.id) / HOME / WHICH, _RECORD).splitlines()
         return replaced(lines[2]) if len(lines) > 2 else ""
 
     def _account(self, session: Session) -> list[str]:
         """Return what became another one in the home of its account since its start."""
-        try:
-            return changed_since((self._places.folder(session.id) / HOME / ACCOUNT).read_text())
-        except (OSError, ValueError):
-            return []
+        return changed_since(head_of(self._places.folder(session.id) / HOME / ACCOUNT, _RECORD))
 
     def _located(self, heard: _Hearing, verdict: Verdict | None) -> Verdict | None:
         """Name the model server in a verdict about it, where the configuration does."""

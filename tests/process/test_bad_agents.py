@@ -120,6 +120,22 @@ def test_an_agent_that_writes_into_the_accounts_home_is_named_with_the_files_and
     assert ended["evidence"]["heard"]["account"] == ["~/.claude/.credentials.json", "~/.fake-agent"]
 
 
+def test_an_agent_that_puts_pipes_and_nonsense_where_its_start_was_written_down_holds_nobody_up(agent):
+    ended = agent(
+        """
+        init(); turn(); commit(); done()
+        home = os.path.join(os.path.dirname(os.environ["LEASEHOLD_NOTICE"]), "home")
+        for name in ("account", "harness"):
+            os.unlink(os.path.join(home, name))
+            os.mkfifo(os.path.join(home, name))
+        """
+    )
+
+    assert ended["outcome"] == "finished"
+    assert ended["evidence"]["code"] == 0
+    assert "account" not in ended["evidence"]["heard"]
+
+
 def test_a_command_that_sets_up_git_for_the_whole_account_is_named(site):
     Path(site.environ["HOME"]).mkdir(exist_ok=True)
     site.task("a", "a.txt", expects="nothing")

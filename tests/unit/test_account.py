@@ -51,5 +51,15 @@ def test_a_home_that_is_not_there_and_a_record_that_is_none_tell_nothing(tmp_pat
         "{}",
         "[1]",
         '{"home": 7, "known": [], "names": [], "stamps": []}',
+        '{"home": "/a", "known": [], "names": [], "stamps": {"/elsewhere": "x"}}',
+        '{"home": "/a", "known": ["/a/\\u0000"], "names": [[]], "stamps": {}}',
+        "[" * 100_000,
     ):
         assert changed(record) == []
+
+
+def test_the_first_name_in_an_empty_home_is_new(tmp_path: Path) -> None:
+    before = then(tmp_path)
+    (tmp_path / ".agent").mkdir()
+
+    assert changed(before) == ["~/.agent"]

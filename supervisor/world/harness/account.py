@@ -25,25 +25,35 @@ def as_it_is(user: Path, known: Iterable[Path]) -> dict[str, Any]:
     looked = [str(each) for each in known if each.is_relative_to(user) and each.name not in _RESTLESS]
     stamps = {path: stamp for each in looked for path, stamp in _stamps(Path(each))}
     # In a home that is a checkout new names are work.
-    names = [] if (user / ".git").exists() else _names(user)
+    names = None if (user / ".git").exists() else _names(user)
     return {"home": str(user), "known": looked, "names": names, "stamps": stamps}
 
 
-def changed(before: str) -> list[str]:
-    """Return what is another one now than in the JSON text of `as_it_is`, as paths below `~`; nothing where it is no such text."""
+def changed(before: bytes | str) -> list[str]:
+    """Return what is another one now than in the JSON text of `as_it_is`, as paths below `~`; nothing where it is no such text.
+
+    The session may have written the text itself, whatever it says.
+    """
     try:
         then = json.loads(before)
         user = Path(then["home"])
         now = as_it_is(user, map(Path, then["known"]))
-        names, stamps = set(then["names"]), dict(then["stamps"])
-    except (ValueError, KeyError, TypeError):
+        stamps = dict(then["stamps"])
+        paths = stamps.keys() | now["stamps"].keys()
+        other = {
+            f"~/{Path(path).relative_to(user)}"
+            for path in paths
+            if stamps.get(path) != now["stamps"].get(path)
+        }
+        return sorted(other | _fresh(then["names"], now["names"]))
+    except (ValueError, KeyError, TypeError, RecursionError):
         return []
-    fresh = {str(user / name) for name in now["names"]} if names and len(now["names"]) < _NAMES else set()
-    fresh -= {str(user / name) for name in names}
-    other = {
-        path for path in stamps.keys() | now["stamps"].keys() if stamps.get(path) != now["stamps"].get(path)
-    }
-    return sorted(f"~/{Path(path).relative_to(user)}" for path in fresh | other)
+
+
+def _fresh(before: list[str] | None, after: list[str] | None) -> set[str]:
+    if before is None or after is None or len(after) >= _NAMES:
+        return set()
+    return {f"~/{name}" for name in set(after) - set(before)}
 
 
 def _names(folder: Path) -> list[str]:

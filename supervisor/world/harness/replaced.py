@@ -18,7 +18,7 @@ def replaced(line: bytes | str) -> str:
     """Return the first file of such a line that is another one now, or gone; "" where all are the same or it is no such line."""
     try:
         known = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return ""
     if not isinstance(known, dict):
         return ""

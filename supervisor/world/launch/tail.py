@@ -124,17 +124,25 @@ def last_line(path: Path) -> str:
 
 def end_of(path: Path, most: int = 4096) -> str:
     """Return the last `most` bytes of a log as text, "" if there is none or it is not a plain file."""
+    return _part(path, most, at_end=True).decode("utf-8", "replace")
+
+
+def head_of(path: Path, most: int) -> bytes:
+    """Return the first `most` bytes of a file, none if there is none or it is not a plain file of ours: a session may write there."""
+    return _part(path, most, at_end=False)
+
+
+def _part(path: Path, most: int, *, at_end: bool) -> bytes:
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
-        return ""
+        return b""
     try:
         status = os.fstat(fd)
         if not stat.S_ISREG(status.st_mode):
-            return ""
-        end = os.pread(fd, most, max(0, status.st_size - most))
+            return b""
+        return os.pread(fd, most, max(0, status.st_size - most) if at_end else 0)
     except OSError:
-        return ""
+        return b""
     finally:
         os.close(fd)
-    return end.decode("utf-8", "replace")
