@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
+
 from supervisor.core.sessions.reading import Reading, Verdict
 from supervisor.world.harness import claude_events
 from supervisor.world.harness.adapter import Direct, Prepared, Start
 from supervisor.world.harness.failures import judge
 from supervisor.world.harness.homes import own_home
 from supervisor.world.harness.lines import as_json
-from supervisor.world.harness.quoting import shell
 
 QUIET = {
     "IS_SANDBOX": "1",  # as root it refuses to work without questions otherwise
@@ -63,7 +64,7 @@ class Claude(Direct):
 def _hooks(start: Start) -> dict[str, object]:
     def one(phase: str, matcher: str = "") -> list[dict[str, object]]:
         # A hook that crashes lets the edit through unless it is told otherwise; the gate refuses it later anyway.
-        hook = {"type": "command", "command": shell((*start.hook, "claude", phase)), "timeout": 30}
+        hook = {"type": "command", "command": shlex.join((*start.hook, "claude", phase)), "timeout": 30}
         if phase == "before":
             hook["onFailure"] = "block"
         return [{"matcher": matcher, "hooks": [hook]} if matcher else {"hooks": [hook]}]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,6 @@ from supervisor.world.harness.adapter import SESSION_VARIABLES, Direct, Prepared
 from supervisor.world.harness.failures import fail, judge, retries
 from supervisor.world.harness.homes import own_home
 from supervisor.world.harness.lines import event, items, number, table, text
-from supervisor.world.harness.quoting import shell
 
 _SETTINGS = (
     "check_for_update_on_startup=false",
@@ -114,7 +114,7 @@ def _hooks(start: Start) -> list[str]:
         ("PostToolUse", "after", "apply_patch|Bash"),
         ("Stop", "stop", ""),
     ):
-        command = json.dumps(shell((*start.hook, "codex", phase)))
+        command = json.dumps(shlex.join((*start.hook, "codex", phase)))
         given = f"matcher={json.dumps(matcher)}, " if matcher else ""
         entry = f'[{{{given}hooks=[{{type="command", command={command}, timeout=30}}]}}]'
         argv += ["-c", f"hooks.{name}={entry}"]

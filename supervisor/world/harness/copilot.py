@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,6 @@ from supervisor.world.harness.lines import (
     table,
     text,
 )
-from supervisor.world.harness.quoting import shell
 
 _HOME = ".copilot"
 _EDITS = frozenset({"edit", "create", "write", "str_replace_editor", "apply_patch"})
@@ -110,7 +110,7 @@ class Copilot(Direct):
 
 def _hooks(start: Start) -> dict[str, object]:
     def one(phase: str) -> list[dict[str, object]]:
-        return [{"type": "command", "bash": shell((*start.hook, "copilot", phase)), "timeoutSec": 30}]
+        return [{"type": "command", "bash": shlex.join((*start.hook, "copilot", phase)), "timeoutSec": 30}]
 
     if not start.hook:
         return {"version": 1, "hooks": {}}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,6 @@ from supervisor.world.harness.failures import fail, judge, kind_of
 from supervisor.world.harness.homes import own_home, remembered
 from supervisor.world.harness.lines import about, as_json, call_ends, edit_begins, event, number, table, text
 from supervisor.world.harness.plugins import GIT_WITH_HOOKS
-from supervisor.world.harness.quoting import shell
 
 _SETTINGS = ".gemini/settings.json"
 _KEPT = (
@@ -131,7 +131,7 @@ def _hook(start: Start, phase: str) -> list[dict[str, object]]:
     command = {
         "type": "command",
         "name": "leasehold",
-        "command": shell((*start.hook, "gemini", phase)),
+        "command": shlex.join((*start.hook, "gemini", phase)),
         "timeout": 30000,
     }
     return [{"matcher": "replace|write_file", "hooks": [command]}]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,11 @@ from supervisor.world.harness.adapter import Direct, Prepared, Start
 from supervisor.world.harness.failures import judge
 from supervisor.world.harness.homes import own_home
 from supervisor.world.harness.lines import as_json
-from supervisor.world.harness.quoting import shell
 
 _SETTINGS = "qwen-settings.json"
 _MAX_TURNS = 53
-_WAITS = re.compile(
-    r"\[qwen-code\] (Waiting for API capacity)\.* attempt (\d+), retry in (\d+)s"
-)  # said of 429 and 529
+# Said of 429 and 529.
+_WAITS = re.compile(r"\[qwen-code\] (Waiting for API capacity)\.* attempt (\d+), retry in (\d+)s")
 
 
 class Qwen(Direct):
@@ -95,5 +94,5 @@ def _settings(start: Start) -> dict[str, object]:
 
 
 def _hook(start: Start, phase: str, matcher: str) -> list[dict[str, object]]:
-    command = {"type": "command", "command": shell((*start.hook, "qwen", phase)), "timeout": 30000}
+    command = {"type": "command", "command": shlex.join((*start.hook, "qwen", phase)), "timeout": 30000}
     return [{"matcher": matcher, "hooks": [command]} if matcher else {"hooks": [command]}]

@@ -164,11 +164,8 @@ class Bus(asyncio.Protocol):
                     self._take(message)
             else:
                 self._authenticate(data)
-        except (
-            ValueError,
-            KeyError,
-            IndexError,
-        ) as error:  # AuthenticationError and SizeLimitError are ValueErrors
+        except (ValueError, KeyError, IndexError) as error:
+            # AuthenticationError and SizeLimitError are ValueErrors.
             self._fail(BusError(f"{self.address} does not speak as a bus does: {error}"))
             self.close()
 
