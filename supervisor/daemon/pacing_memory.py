@@ -24,7 +24,7 @@ from supervisor.core.decisions.holders import OPERATOR
 from supervisor.core.decisions.tables import SlotRequest, Tables
 from supervisor.core.leases.lease import Lease
 from supervisor.core.moment import Moment
-from supervisor.core.pacing import retry
+from supervisor.core.pacing import flow
 from supervisor.core.pacing.rest import Rest
 from supervisor.core.sessions.carried import Carried, carried, take_up
 from supervisor.core.sessions.roster import Session
@@ -37,7 +37,7 @@ JOURNAL = "journal"  # who pauses the supervisor while nothing can be written; t
 
 _Key = tuple[str, str]
 _ADMISSIONS: dict[str, type[Paused | Draining]] = {"paused": Paused, "draining": Draining}
-_NOTHING = retry.Flowing()
+_NOTHING = flow.Flowing()
 
 
 class Clock(Protocol):
@@ -108,9 +108,9 @@ class PacingMemory:
         """Let another session try where the canary is on nobody's list any more; after adoption."""
         tables, now = self._tables, self._now().wall
 
-        def settled(lane: retry.Lane) -> retry.Lane:
-            if isinstance(lane, retry.Probing) and lane.session not in tables.roster:
-                return retry.Paused(lane.since, now, lane.failures)
+        def settled(lane: flow.Lane) -> flow.Lane:
+            if isinstance(lane, flow.Probing) and lane.session not in tables.roster:
+                return flow.Paused(lane.since, now, lane.failures)
             return lane
 
         tables.lane_state = {name: settled(lane) for name, lane in tables.lane_state.items()}
@@ -169,7 +169,7 @@ class PacingMemory:
                 name = "paused" if isinstance(value, Paused) else "draining"
                 return {"state": name, **asdict(value)}
             case "lane" | "all_lanes":
-                return {"state": retry.lane_name(value), **asdict(value)}
+                return {"state": flow.lane_name(value), **asdict(value)}
             case "clock":
                 return {"boot": boot_id(), "offset": value}
             case "collisions":
@@ -191,10 +191,10 @@ class PacingMemory:
                 tables.admission = _ADMISSIONS[of](**fields)
             case "lane":
                 fields, of = _untagged(value)
-                tables.lane_state[name] = msgspec.convert(fields, retry.LANES[of])
+                tables.lane_state[name] = msgspec.convert(fields, flow.LANES[of])
             case "all_lanes":
                 fields, of = _untagged(value)
-                tables.all_lanes = msgspec.convert(fields, retry.LANES[of])
+                tables.all_lanes = msgspec.convert(fields, flow.LANES[of])
             case "harness":
                 rest = msgspec.convert(value, Rest)
                 # Whoever starts the supervisor again may have mended the harness: one try shows it.

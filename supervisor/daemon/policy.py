@@ -24,7 +24,8 @@ from supervisor.core.decisions.policy import (
 from supervisor.core.history.quota import Quota
 from supervisor.core.leases.scope import parse_scopes
 from supervisor.core.pacing.cadence import Cron, Every
-from supervisor.core.pacing.retry import Intensity, RetryPolicy
+from supervisor.core.pacing.flow import Intensity
+from supervisor.core.pacing.retry import RetryPolicy
 from supervisor.core.pacing.schedule import Misfire, Overlap, Schedule
 from supervisor.core.sessions.allowance import Allowance
 from supervisor.core.sessions.budget import Budget

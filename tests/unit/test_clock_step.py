@@ -11,8 +11,9 @@ from supervisor.core.decisions.clock_step import step
 from supervisor.core.history.quota import Quota
 from supervisor.core.moment import Moment
 from supervisor.core.pacing.cadence import Every
+from supervisor.core.pacing.flow import Flowing, Held, Intensity, Paused, Probing
 from supervisor.core.pacing.rest import Rest
-from supervisor.core.pacing.retry import Flowing, Held, Intensity, Paused, Probing, RetryPolicy
+from supervisor.core.pacing.retry import RetryPolicy
 from supervisor.core.pacing.schedule import Fire, Memory, Misfire, Overlap, Schedule, Skip, due
 from supervisor.daemon.steady_clock import SteadyClock
 

@@ -183,7 +183,7 @@ def program_files(folder: str) -> list[Path]:
 
 def kinds() -> Iterator[str]:
     """Yield the kind of every event that is made anywhere; parts that vary stand for all their values."""
-    from supervisor.core.pacing.retry import Notice
+    from supervisor.core.pacing.flow import Notice
 
     for path in program_files("supervisor"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

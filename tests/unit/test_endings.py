@@ -7,7 +7,7 @@ import pytest
 from supervisor.core.decisions.admission import Closing
 from supervisor.core.decisions.policy import Harness
 from supervisor.core.decisions.selection import Fit, explain
-from supervisor.core.pacing import retry
+from supervisor.core.pacing import flow, retry
 from supervisor.core.sessions.budget import Budget
 from supervisor.core.sessions.exit_record import ExitRecord
 from supervisor.core.sessions.lifecycle import Kill, Run, Settled, Stop, Wanted, WorkerLost
@@ -170,7 +170,7 @@ def test_a_broken_harness_does_not_hold_up_tasks_of_another(new_house, work):
 
 
 def test_a_lane_that_keeps_failing_pauses_once_and_a_canary_opens_it(new_house, work):
-    house = new_house(max_sessions=1, intensity=retry.Intensity(600.0, 2))
+    house = new_house(max_sessions=1, intensity=flow.Intensity(600.0, 2))
     house.offer(*(work(f"t{n}", f"f{n}", lane="ci") for n in range(4)), work("z-other", "o", lane="docs"))
     house.fill()
     for key in ("t0", "t1"):

@@ -10,8 +10,9 @@ from supervisor.core.decisions.policy import Harness, Planned
 from supervisor.core.decisions.standstill import standstill
 from supervisor.core.decisions.tables import SlotRequest
 from supervisor.core.pacing.cadence import Every
+from supervisor.core.pacing.flow import Flowing, Intensity, Paused
 from supervisor.core.pacing.rest import Rest, Trouble, asked_for, held_up, not_started
-from supervisor.core.pacing.retry import Flowing, Intensity, Paused, RetryPolicy
+from supervisor.core.pacing.retry import RetryPolicy
 from supervisor.core.pacing.schedule import Misfire, Overlap, Schedule
 from supervisor.core.sessions.budget import Budget
 from supervisor.core.sessions.exit_record import ExitRecord

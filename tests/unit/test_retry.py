@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from supervisor.core.pacing.retry import (
+from supervisor.core.pacing.flow import (
     Ended,
     Flowing,
     Held,
@@ -14,18 +14,20 @@ from supervisor.core.pacing.retry import (
     LaneEvent,
     MustWait,
     Notice,
-    Park,
     Paused,
     Probing,
     Resume,
-    RetryPolicy,
     Started,
+    admit,
+    step,
+)
+from supervisor.core.pacing.retry import (
+    Park,
+    RetryPolicy,
     TryAgain,
     Weight,
-    admit,
     after_failure,
     backoff,
-    step,
     unit_hash,
     weigh,
 )

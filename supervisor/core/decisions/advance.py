@@ -18,7 +18,7 @@ from supervisor.core.history.recent import Touch
 from supervisor.core.leases.lease import Woken
 from supervisor.core.leases.scope import file_scope
 from supervisor.core.moment import Moment
-from supervisor.core.pacing import retry
+from supervisor.core.pacing import flow, retry
 from supervisor.core.sessions import lifecycle
 from supervisor.core.sessions.integration import Hitch
 from supervisor.core.sessions.outcome import Ending, Outcome
@@ -321,15 +321,15 @@ def _standing_sentence(track: Track) -> str:
 
 def _lane_after(tables: Tables, session: Session, ending: Ending, now: Moment) -> list[Effect]:
     lane = session.intent.lane
-    state, notice = retry.step(
-        tables.lane_state.get(lane, retry.Flowing()),
-        retry.Ended(session.id, ending.outcome),
+    state, notice = flow.step(
+        tables.lane_state.get(lane, flow.Flowing()),
+        flow.Ended(session.id, ending.outcome),
         tables.policy.intensity,
         now.wall,
     )
     tables.lane_state[lane] = state
     if notice is None:
         return []
-    waits = retry.admit(lane, state, now.wall)
+    waits = flow.admit(lane, state, now.wall)
     data = {"lane": lane, "why": waits.why if waits else ""}
     return [Note(f"lane.{notice.value}", data=data)]

@@ -13,7 +13,7 @@ from supervisor.core.decisions.standstill import unreported
 from supervisor.core.decisions.tables import SlotRequest, Tables
 from supervisor.core.leases.lease import Granted
 from supervisor.core.moment import Moment
-from supervisor.core.pacing import retry
+from supervisor.core.pacing import flow
 from supervisor.core.sessions.budget import Budget
 from supervisor.core.sessions.lifecycle import Life, Starting
 from supervisor.core.sessions.roster import Intent, Session
@@ -91,8 +91,8 @@ def assign(
     tables.remember_lane(task.lane)
     tables.starts.add(fit.harness, now.wall)
     if task.lane in tables.lane_state:
-        state, _ = retry.step(
-            tables.lane_state[task.lane], retry.Started(session_id), tables.policy.intensity, now.wall
+        state, _ = flow.step(
+            tables.lane_state[task.lane], flow.Started(session_id), tables.policy.intensity, now.wall
         )
         tables.lane_state[task.lane] = state
     data = {

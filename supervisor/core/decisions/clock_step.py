@@ -11,7 +11,7 @@ from typing import assert_never
 
 from supervisor.core.decisions.effects import Effect, Note, SaveTask
 from supervisor.core.decisions.tables import Tables
-from supervisor.core.pacing import retry
+from supervisor.core.pacing import flow
 from supervisor.core.tasks.standing import Cooling
 
 
@@ -35,13 +35,13 @@ def step(tables: Tables, seconds: float) -> list[Effect]:
     return effects
 
 
-def _moved(lane: retry.Lane, seconds: float) -> retry.Lane:
+def _moved(lane: flow.Lane, seconds: float) -> flow.Lane:
     match lane:
-        case retry.Flowing(failures):
-            return retry.Flowing(tuple(at + seconds for at in failures))
-        case retry.Paused(since, until, failures):
-            return retry.Paused(since + seconds, until + seconds, failures)
-        case retry.Probing() | retry.Held():
+        case flow.Flowing(failures):
+            return flow.Flowing(tuple(at + seconds for at in failures))
+        case flow.Paused(since, until, failures):
+            return flow.Paused(since + seconds, until + seconds, failures)
+        case flow.Probing() | flow.Held():
             return replace(lane, since=lane.since + seconds)
         case _:
             assert_never(lane)

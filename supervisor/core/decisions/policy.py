@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from supervisor.core.history.quota import Quota
 from supervisor.core.leases.scope import Scope
-from supervisor.core.pacing.retry import Intensity, RetryPolicy
+from supervisor.core.pacing.flow import Intensity
+from supervisor.core.pacing.retry import RetryPolicy
 from supervisor.core.pacing.schedule import Schedule
 from supervisor.core.sessions.allowance import Allowance
 from supervisor.core.sessions.budget import Budget

@@ -18,7 +18,7 @@ from supervisor.core.duration import format_duration
 from supervisor.core.history import plateau
 from supervisor.core.leases.lease import Conflict, Lease
 from supervisor.core.moment import Moment
-from supervisor.core.pacing import retry
+from supervisor.core.pacing import flow
 from supervisor.core.tasks.backlog import Work
 from supervisor.core.tasks.standing import Assigned, Cancelled, Cooling, Done, Held, Parked, Ready
 from supervisor.core.tasks.task import Stage
@@ -93,7 +93,7 @@ class _Pass:
     tables: Tables
     now: Moment
     harness_of: dict[str | None, tuple[str, ...] | Skip] = field(default_factory=dict)
-    lane_of: dict[str, retry.MustWait | None] = field(default_factory=dict)
+    lane_of: dict[str, flow.MustWait | None] = field(default_factory=dict)
     reread: set[str] = field(default_factory=set)
     conflicts: dict[int, Conflict | None] = field(default_factory=dict)
     told: dict[int, str] = field(default_factory=dict)  # by token: many tasks wait for one lease
@@ -303,10 +303,10 @@ def harness_full(tables: Tables, name: str, now: Moment) -> Skip | None:
     return None
 
 
-def _lane(walk: _Pass, lane: str) -> retry.MustWait | None:
+def _lane(walk: _Pass, lane: str) -> flow.MustWait | None:
     if lane not in walk.lane_of:
         state = walk.tables.lane_state.get(lane)
-        walk.lane_of[lane] = retry.admit(lane, state, walk.now.wall) if state else None
+        walk.lane_of[lane] = flow.admit(lane, state, walk.now.wall) if state else None
     return walk.lane_of[lane]
 
 

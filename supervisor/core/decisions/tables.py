@@ -15,8 +15,8 @@ from supervisor.core.history.quota import Starts
 from supervisor.core.history.recent import Recent
 from supervisor.core.leases.broker import Broker
 from supervisor.core.leases.lease import Lease, Want
+from supervisor.core.pacing.flow import Flowing, Lane
 from supervisor.core.pacing.rest import Rest
-from supervisor.core.pacing.retry import Flowing, Lane
 from supervisor.core.sessions.roster import Roster
 from supervisor.core.tasks.backlog import Backlog
 

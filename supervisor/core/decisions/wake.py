@@ -13,7 +13,7 @@ from supervisor.core.decisions.holders import describe
 from supervisor.core.decisions.tables import Tables
 from supervisor.core.leases.lease import Lease, TimedOut, Want
 from supervisor.core.moment import Moment
-from supervisor.core.pacing import retry
+from supervisor.core.pacing import flow
 from supervisor.core.sessions.lifecycle import Paused, Running, Stop, Wanted
 from supervisor.core.sessions.roster import Session
 from supervisor.core.tasks.standing import Ready
@@ -82,7 +82,7 @@ def next_wake(tables: Tables, now: Moment) -> float | None:
     wall += [
         state.until
         for state in (*tables.lane_state.values(), tables.all_lanes)
-        if isinstance(state, retry.Paused) and state.until > now.wall
+        if isinstance(state, flow.Paused) and state.until > now.wall
     ]
     for name in tables.policy.harnesses:
         exhausted = tables.starts.exhausted(name, tables.policy.quotas, now.wall)

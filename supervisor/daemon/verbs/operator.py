@@ -10,7 +10,7 @@ from supervisor.core.decisions.admission import Admission, Closing, Draining, Op
 from supervisor.core.decisions.assign import launch
 from supervisor.core.decisions.effects import Effect, Launch, Note
 from supervisor.core.decisions.tables import Tables
-from supervisor.core.pacing import retry
+from supervisor.core.pacing import flow
 from supervisor.core.sessions.lifecycle import Ended, Running
 from supervisor.core.sessions.roster import Session
 from supervisor.daemon.authority import Authority
@@ -113,7 +113,7 @@ class OperatorVerbs:
         """Start nothing new, or nothing of one lane."""
         authority, now = self._authority, self._authority.now()
         if params.lane is not None:
-            return self._lane(params.lane, retry.Hold(who(caller), params.why))
+            return self._lane(params.lane, flow.Hold(who(caller), params.why))
         self._admit(Paused(who(caller), params.why, now.wall), caller)
         return answered_once_durable(authority, {"admission": admission_name(authority.tables.admission)})
 
@@ -128,7 +128,7 @@ class OperatorVerbs:
                 raise not_found(
                     "lane", params.lane, f"there are: {', '.join(sorted(filter(None, known))) or 'none'}"
                 )
-            return self._lane(params.lane, retry.Resume(who(caller)))
+            return self._lane(params.lane, flow.Resume(who(caller)))
         self._admit(Open(), caller)
         return answered_once_durable(authority, {"admission": admission_name(authority.tables.admission)})
 
@@ -172,11 +172,11 @@ class OperatorVerbs:
         authority.tick()
         return answered_once_durable(authority, {"harness": name, "rested": effects is not None})
 
-    def _lane(self, lane: str, event: retry.Hold | retry.Resume) -> object:
+    def _lane(self, lane: str, event: flow.Hold | flow.Resume) -> object:
         authority, now = self._authority, self._authority.now()
         tables = authority.tables
-        state, notice = retry.step(
-            tables.lane_state.get(lane, retry.Flowing()), event, tables.policy.intensity, now.wall
+        state, notice = flow.step(
+            tables.lane_state.get(lane, flow.Flowing()), event, tables.policy.intensity, now.wall
         )
         tables.lane_state[lane] = state
         effects: list[Effect] = []
@@ -184,7 +184,7 @@ class OperatorVerbs:
             effects.append(Note(f"lane.{notice.value}", data={"lane": lane, "by": event.by}))
         authority.do(effects)
         authority.tick()
-        return answered_once_durable(authority, {"lane": lane, "state": retry.lane_name(state)})
+        return answered_once_durable(authority, {"lane": lane, "state": flow.lane_name(state)})
 
     def _done_later(
         self, order: Callable[[str], Awaitable[dict[str, Any]]]

@@ -21,7 +21,7 @@ from supervisor.core.decisions.selection import (
 from supervisor.core.decisions.standstill import standstill
 from supervisor.core.decisions.tables import Tables
 from supervisor.core.moment import Moment
-from supervisor.core.pacing import retry
+from supervisor.core.pacing import flow
 from supervisor.core.tasks.standing import standing_name
 from supervisor.daemon.accounts import quotas_json
 from supervisor.daemon.authority import Authority
@@ -123,9 +123,9 @@ class ReadingVerbs:
             ],
             "plateau_warning": warning.as_json() if warning else None,
             "lanes_paused": {
-                lane: retry.lane_name(state)
+                lane: flow.lane_name(state)
                 for lane, state in tables.lane_state.items()
-                if not isinstance(state, retry.Flowing)
+                if not isinstance(state, flow.Flowing)
             },
             "lanes_told": _lanes_told(tables, now),
             "harnesses_told": resting.told(tables, now.wall),
@@ -269,6 +269,6 @@ def _lanes_told(tables: Tables, now: Moment) -> list[str]:
     together = intensity.verdict(tables, now)
     found = [together.why] if together else []
     for lane, state in tables.lane_state.items():
-        if (waits := retry.admit(lane, state, now.wall)) is not None:
+        if (waits := flow.admit(lane, state, now.wall)) is not None:
             found.append(waits.why)
     return found
