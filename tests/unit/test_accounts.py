@@ -256,6 +256,18 @@ def test_a_reload_forgets_harnesses_that_are_gone_and_rests_those_that_join_an_a
     assert all(rest.until > shared.now.wall for rest in shared.tables.resting.values())
 
 
+def test_several_quotas_of_one_account_are_one_account_in_whatever_order_they_stand(new_house, work):
+    weekly = Quota("weekly", 100, 604_800.0, ("opus",), account=True)
+    for quotas in ((weekly, ACCOUNT), (ACCOUNT, weekly)):
+        house = new_house(harnesses=TWO, quotas=quotas, retry=RETRY)
+        house.offer(work("a", "a", harness="opus"))
+        house.fill()
+        house.end("a", 1, verdict=limited(house.now.wall + 500))
+
+        assert set(house.tables.resting) == {"opus", "haiku"}
+        assert house.notes("harness.resting")[0].data["account"] == "anthropic"
+
+
 def test_a_harness_without_an_account_rests_alone(new_house, work):
     every = Quota("plan", 100, 3600.0, ("opus", "haiku"))
     house = new_house(harnesses=TWO, quotas=(every,), retry=RETRY)

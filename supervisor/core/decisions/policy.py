@@ -180,8 +180,12 @@ class Policy:
         return integration.way if integration is not None else Way.REBASE
 
     def account(self, harness: str) -> tuple[str, tuple[str, ...]]:
-        """Return the account that a harness runs on, and all harnesses that share it; it alone where none is named."""
-        for quota in self.quotas:
-            if quota.account and harness in quota.harnesses:
-                return quota.name, quota.harnesses
-        return harness, (harness,)
+        """Return the account that a harness runs on, and all harnesses that share it; it alone where none is named.
+
+        Several quotas may be about one account: one for each window, say. Whoever shares one of them shares the account.
+        """
+        shared = [quota for quota in self.quotas if quota.account and harness in quota.harnesses]
+        if not shared:
+            return harness, (harness,)
+        names = dict.fromkeys(name for quota in shared for name in quota.harnesses)
+        return max(shared, key=lambda quota: len(quota.harnesses)).name, tuple(names)
