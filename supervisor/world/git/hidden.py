@@ -19,19 +19,10 @@ async def hidden(tree: Repository) -> tuple[str, ...]:
         GitError: the index cannot be read.
         OSError: there is no room for a temporary file.
     """
-    flagged: dict[str, str] = {}
-    for line in os.fsdecode(await ask(tree, "ls-files", "-v", "-z")).split("\0"):
-        letter, _, path = line.partition(" ")
-        if letter.islower() or letter == "S":
-            flagged[path] = letter
+    flagged = await in_thread(_flagged, tree, await ask(tree, "ls-files", "-v", "-z"))
     if not flagged:
         return ()
-    entries: list[tuple[str, Entry]] = []
-    for line in os.fsdecode(await ask(tree, "ls-files", "--stage", "-z")).split("\0"):
-        fields, _, path = line.partition("\t")
-        if path in flagged:
-            mode, oid, _ = fields.split(" ")
-            entries.append((path, Entry(mode, oid)))
+    entries = await in_thread(_entries, await ask(tree, "ls-files", "--stage", "-z"), flagged)
     with temporary_index(tree) as index:
         await index.set(entries)
         try:
@@ -40,12 +31,30 @@ async def hidden(tree: Repository) -> tuple[str, ...]:
             if error.status != 1:  # some are not as the index has them
                 raise
         changed = os.fsdecode(await index.run("diff-files", "--name-only", "-z")).split("\0")
-    return await in_thread(
-        lambda: tuple(
-            path for path in changed if path and (flagged[path] not in "Ss" or _is_there(tree, path))
-        )
-    )
+    return tuple(path for path in changed if path)
 
 
-def _is_there(tree: Repository, path: str) -> bool:
-    return os.path.lexists(tree.root / path)
+def _flagged(tree: Repository, listed: bytes) -> set[str]:
+    """Return the flagged paths in the output of `git ls-files -v -z`; those not checked out only if they are there."""
+    found = set()
+    for line in listed.split(b"\0"):
+        if not line or line.startswith(b"H"):
+            continue
+        letter, path = os.fsdecode(line).split(" ", 1)
+        if letter in "Ss":
+            if os.path.lexists(tree.root / path):
+                found.add(path)
+        elif letter.islower():
+            found.add(path)
+    return found
+
+
+def _entries(staged: bytes, wanted: set[str]) -> list[tuple[str, Entry]]:
+    """Return the wanted paths in the output of `git ls-files --stage -z`."""
+    found = []
+    for line in staged.split(b"\0"):
+        fields, _, path = os.fsdecode(line).partition("\t")
+        if path in wanted:
+            mode, oid, _ = fields.split(" ")
+            found.append((path, Entry(mode, oid)))
+    return found

@@ -80,8 +80,7 @@ def _linked_below(tree: Repository) -> list[Path]:
 
 async def _unpublished(tree: Repository, since: float) -> tuple[str, ...]:
     """Say which submodules have commits of this session that are in no other repository, as far as one can see."""
-    index = os.fsdecode(await ask(tree, "ls-files", "--stage", "-z")).split("\0")
-    links = [line.partition("\t")[2] for line in index if line.startswith(GITLINK)]
+    links = await in_thread(_links, await ask(tree, "ls-files", "--stage", "-z"))
     told = []
     for name, place in await in_thread(_repositories, tree, links):
         own = {"GIT_DIR": str(place), "GIT_WORK_TREE": str(place)}
@@ -98,6 +97,12 @@ async def _unpublished(tree: Repository, since: float) -> tuple[str, ...]:
         if found.strip():
             told.append(f"{name} has commits that no remote has")
     return tuple(told)
+
+
+def _links(staged: bytes) -> list[str]:
+    """Return the paths of submodules in the output of `git ls-files --stage -z`."""
+    lines = (line for line in staged.split(b"\0") if line.startswith(GITLINK.encode()))
+    return [os.fsdecode(line).partition("\t")[2] for line in lines]
 
 
 def _repositories(tree: Repository, links: list[str]) -> list[tuple[str, Path]]:
