@@ -20,7 +20,7 @@ class Stage:
         self.house = house
         self.standing = ""
         self.signals: list[str] = []
-        monkeypatch.setattr(insisting, "standstill", lambda _pid: self.standing)
+        monkeypatch.setattr(insisting, "why_stopped", lambda _pid: self.standing)
         monkeypatch.setattr(insisting, "_signal", self.signal)
         Insistence(cast("Any", self), lambda _session: WORKER)
 

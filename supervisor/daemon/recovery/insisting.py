@@ -19,7 +19,7 @@ from supervisor.core.sessions.lifecycle import Ended, Paused, ProcessId, Run, Se
 from supervisor.core.sessions.roster import Session
 from supervisor.daemon.authority import Authority
 from supervisor.world.processes import open_pidfd
-from supervisor.world.standstill import standstill
+from supervisor.world.stopped import why_stopped
 
 log = structlog.get_logger("leasehold")
 
@@ -81,7 +81,7 @@ class Insistence:
         assert worker is not None  # noqa: S101  - else nothing would be due
         watch = self._watches.get(session.id) or _Watch(now, now)
         pause = _PAUSES[min(watch.looks, len(_PAUSES) - 1)]
-        how = standstill(worker.pid)
+        how = why_stopped(worker.pid)
         self._watches[session.id] = _Watch(watch.since, now + pause, watch.looks + 1, watch.stood + bool(how))
         if not how:
             return []

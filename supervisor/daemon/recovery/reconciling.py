@@ -36,7 +36,7 @@ from supervisor.world.launch.launcher import Cleared, Launcher, LaunchError
 from supervisor.world.launch.rung import Rung
 from supervisor.world.launch.tail import last_line
 from supervisor.world.processes import open_pidfd
-from supervisor.world.standstill import standstill
+from supervisor.world.stopped import why_stopped
 
 log = structlog.get_logger("leasehold")
 
@@ -83,7 +83,7 @@ class Reconciler:
         if worker is None:
             return self.unknown().get(session_id, "")
         self._workers.news.read(session_id, worker)
-        return standstill(worker.pid)
+        return why_stopped(worker.pid)
 
     def inherit(self, session: Session, *, begun: bool) -> None:
         """Take over a session of an earlier supervisor; at once, if its worker lives."""

@@ -23,7 +23,7 @@ def who(caller: Caller) -> str:
     return f"session {caller.session}" if isinstance(caller, SessionCaller) else "operator"
 
 
-def living(authority: Authority, caller: Caller) -> Session:
+def asking(authority: Authority, caller: Caller) -> Session:
     """Return the session that asks.
 
     Raises:

@@ -20,7 +20,7 @@ from supervisor.world.control.later import Later
 from supervisor.world.control.methods import Method
 from supervisor.world.journal.journal import Journal
 from supervisor.world.processes import describe
-from supervisor.world.standstill import standstill
+from supervisor.world.stopped import why_stopped
 
 # Seconds beyond the grace: a tree is swept in 10, and a worker that stands still is killed sooner.
 _PATIENCE = 30.0
@@ -102,7 +102,7 @@ class EndingVerbs:
         if worker is None:
             why = self._situation.unknown().get(session.id, "its worker is on its way")
         else:
-            how = standstill(worker.pid) or f"it is {describe(worker.pid)}"
+            how = why_stopped(worker.pid) or f"it is {describe(worker.pid)}"
             why = f"its worker, pid {worker.pid}, does not act: {how}"
         told = f"session {session.id} is still {session.state_name} after {format_duration(limit)}: {why}"
         later.refuse(RpcError(Code.TRY_LATER, f"{told}; what was asked still holds"))

@@ -20,7 +20,7 @@ from supervisor.daemon.authority import Authority
 from supervisor.daemon.dead_locks import free_at_turn, is_locked
 from supervisor.daemon.spawn import Spawn
 from supervisor.daemon.verbs.after_sweep import give_back_a_sweep, over_all
-from supervisor.daemon.verbs.answers import answered_once_decided, lease_error, living
+from supervisor.daemon.verbs.answers import answered_once_decided, asking, lease_error
 from supervisor.daemon.workshop import Workshop
 from supervisor.world import clock
 from supervisor.world.control.caller import Caller
@@ -105,7 +105,7 @@ class GuardVerbs:
 
     def write(self, caller: Caller, params: GuardWrite) -> object:
         """Grant one file in few words where no more are needed, else answer as `claim` does."""
-        session = living(self._authority, caller)
+        session = asking(self._authority, caller)
         repo = self._shop.repos.get(session.intent.repo)
         path = decode_path(params.path)
         lease = self._first_write(session, repo, path)
@@ -118,7 +118,7 @@ class GuardVerbs:
 
     def claim(self, caller: Caller, params: GuardClaim) -> object:
         """Grant, refuse, or answer when the wait is over."""
-        session = living(self._authority, caller)
+        session = asking(self._authority, caller)
         repo = self._shop.repos.get(session.intent.repo)
         if len(params.files) == 1 and not (params.folders or params.places or params.inodes or params.git):
             lease = self._first_write(session, repo, decode_path(params.files[0]))
@@ -203,7 +203,7 @@ class GuardVerbs:
     def give_back(self, caller: Caller, params: GiveBack) -> object:
         """End the leases of a git command at once; answer with those on files that it wrote and left dirty."""
         authority = self._authority
-        session = living(self._authority, caller)
+        session = asking(self._authority, caller)
         refusal = claims.recovering(authority.tables)
         if refusal is not None and session.id in authority.tables.wait_for_reports:
             raise lease_error(refusal)  # what its worker reports is what it has left

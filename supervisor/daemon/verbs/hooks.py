@@ -15,7 +15,7 @@ from supervisor.core.sessions.roster import Session
 from supervisor.daemon.authority import Authority
 from supervisor.daemon.probation import Probation
 from supervisor.daemon.spawn import Spawn
-from supervisor.daemon.verbs.answers import living
+from supervisor.daemon.verbs.answers import asking
 from supervisor.daemon.verbs.guard import GuardClaim, GuardVerbs
 from supervisor.daemon.verbs.leases import LeaseVerbs
 from supervisor.daemon.workshop import Workshop
@@ -64,7 +64,7 @@ class HookVerbs:
 
     def edit(self, caller: Caller, params: HookEdit) -> object:
         """Grant, refuse, or answer when the wait is over; what is told is only noted."""
-        session = living(self._authority, caller)
+        session = asking(self._authority, caller)
         self._hear_first(session, params)
         repo = self._shop.repos.get(session.intent.repo)
         if repo is None or params.phase == "start":

@@ -16,7 +16,7 @@ from supervisor.daemon.integration.job import Job
 from supervisor.daemon.integration.living import LivingIntegration
 from supervisor.daemon.spawn import Spawn
 from supervisor.daemon.touches import touches
-from supervisor.daemon.verbs.answers import living, who
+from supervisor.daemon.verbs.answers import asking, who
 from supervisor.daemon.verbs.named import recorded
 from supervisor.daemon.workshop import Workshop
 from supervisor.world.control.caller import Caller, SessionCaller
@@ -69,7 +69,7 @@ class IntegrationVerbs:
         A session whose integration is held already is tried again at once.
         """
         if isinstance(caller, SessionCaller):
-            return self._own(living(self._authority, caller), params)
+            return self._own(asking(self._authority, caller), params)
         roster = self._authority.tables.roster
         session = roster.get(params.session) or roster.of_task(params.session)
         if session is not None:

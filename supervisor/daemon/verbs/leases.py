@@ -21,8 +21,8 @@ from supervisor.daemon.spawn import Spawn
 from supervisor.daemon.verbs.answers import (
     answered_once_decided,
     answered_once_durable,
+    asking,
     lease_error,
-    living,
     not_found,
 )
 from supervisor.daemon.workshop import Workshop
@@ -213,7 +213,7 @@ class LeaseVerbs:
 
     def check(self, caller: Caller, params: GateCheck) -> object:
         """Judge the movement of branches, once it is known who holds what after a restart."""
-        living(self._authority, caller)
+        asking(self._authority, caller)
         if not self._authority.tables.wait_for_reports:
             return self._judge(caller, params)
         later = Later()
@@ -233,7 +233,7 @@ class LeaseVerbs:
     def _judge(self, caller: Caller, params: GateCheck) -> object:
         """Return that the branches may move; a refusal carries the lines that git shows."""
         authority = self._authority
-        session = living(self._authority, caller)
+        session = asking(self._authority, caller)
         updates = [
             gate.Update(update.ref, update.old, update.new, tuple(map(decode_path, update.paths)))
             for update in params.updates
@@ -269,7 +269,7 @@ class LeaseVerbs:
     def _repo(self, caller: Caller, repo: str, cwd: str) -> str:
         """Return the repository that paths are in: the session's, the named one, or the one around `cwd`."""
         if isinstance(caller, SessionCaller):
-            return living(self._authority, caller).intent.repo
+            return asking(self._authority, caller).intent.repo
         if repo:
             if repo not in self._shop.repos:
                 raise not_found("repository", repo, f"there are: {', '.join(self._shop.repos) or 'none'}")

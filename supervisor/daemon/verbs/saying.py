@@ -9,7 +9,7 @@ from supervisor.core.sessions.said import LONGEST, Kind, Said
 from supervisor.core.sessions.visible import visible
 from supervisor.daemon.authority import Authority
 from supervisor.daemon.fleet import Workers
-from supervisor.daemon.verbs.answers import answered_once_durable, living, not_found, who
+from supervisor.daemon.verbs.answers import answered_once_durable, asking, not_found, who
 from supervisor.world.control.caller import Caller, SessionCaller
 from supervisor.world.control.errors import Code, RpcError
 from supervisor.world.control.methods import Method, Params, Who
@@ -79,7 +79,7 @@ class SayingVerbs:
         authority = self._authority
         key, session = params.key, None
         if isinstance(caller, SessionCaller):
-            own = living(authority, caller)
+            own = asking(authority, caller)
             if key not in {"", own.key}:
                 raise RpcError(Code.DENIED, "a session may write notes on its own task only", {"task": key})
             key, session = own.key, own.id
@@ -92,7 +92,7 @@ class SayingVerbs:
 
     def _say(self, caller: Caller, kind: Kind, text: str, again_in: float | None) -> object:
         authority = self._authority
-        session = living(authority, caller)
+        session = asking(authority, caller)
         text = self._workers.listener.masks(session).text(_bounded(text))
         said = Said(kind, text, authority.now().wall, again_in)
         authority.do(saying.say(session, said))

@@ -14,7 +14,7 @@ from typing import Any
 from supervisor.core.sessions.lifecycle import ProcessId
 from supervisor.world.control.access import peer_credentials
 from supervisor.world.control.reachable import reachable
-from supervisor.world.standstill import standstill
+from supervisor.world.stopped import why_stopped
 
 Message = Mapping[str, Any]
 Answered = Callable[[Message], None]
@@ -124,7 +124,7 @@ class WorkerLink(asyncio.Protocol):
         answered = self._answers.get(number)  # it stays: what the worker does after all is to be known
         if answered is None:
             return
-        how = standstill(self._worker.pid)
+        how = why_stopped(self._worker.pid)
         error = f"its worker, pid {self._worker.pid}, did not answer within {ANSWER_WITHIN:g} s{': ' * bool(how)}{how}"
         answered({"ok": False, "try_later": True, "error": error})
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from supervisor.world.cgroups.hierarchy import CgroupError, look
 
 
-def standstill(pid: int) -> str:
+def why_stopped(pid: int) -> str:
     """Return why a process cannot act: stopped by a signal, by a debugger, or frozen; empty when it can, or is gone."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_bytes()
