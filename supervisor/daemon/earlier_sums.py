@@ -11,7 +11,7 @@ from supervisor.core.sessions.reading import Reading
 from supervisor.world.harness.adapter import Adapter
 from supervisor.world.harness.lines import as_json
 from supervisor.world.launch.spec import HOME
-from supervisor.world.launch.tail import end_of
+from supervisor.world.launch.tail import end_of, head_of
 
 EARLIER = "earlier"  # in a session's home
 _TAIL = 1 << 18  # bytes of output in which the agent's last event is
@@ -32,8 +32,8 @@ def sums_before(adapter: Adapter, earlier: Path) -> dict[str, bytes]:
 def sums_of(folder: Path) -> dict[str, Any] | None:
     """Return what had been counted before a session, as its adapter had it; `None` where nothing is known."""
     try:
-        found = json.loads((folder / HOME / EARLIER).read_bytes())["sums"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        found = json.loads(head_of(folder / HOME / EARLIER, _TAIL))["sums"]
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
     sound = isinstance(found, dict) and all(
         type(value) in {int, float} and math.isfinite(value) and value >= 0 for value in found.values()

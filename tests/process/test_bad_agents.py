@@ -128,6 +128,11 @@ def test_an_agent_that_puts_pipes_and_nonsense_where_its_start_was_written_down_
         for name in ("account", "harness"):
             os.unlink(os.path.join(home, name))
             os.mkfifo(os.path.join(home, name))
+        for name in ("spec.json", "spec.json.new"):
+            path = os.path.join(home, os.pardir, name)
+            if os.path.exists(path):
+                os.unlink(path)
+            os.mkfifo(path)
         """
     )
 

@@ -7,6 +7,9 @@ import json
 import os
 from pathlib import Path
 
+from supervisor.world.launch.tail import head_of
+
+_MOST = 1 << 26  # bytes of a specification
 SPECS = ("spec.json", "spec.json.withdrawn")
 
 
@@ -19,8 +22,8 @@ def forget_secrets(folder: Path) -> None:
     for name in SPECS:
         path = folder / name
         try:
-            content = json.loads(path.read_bytes())
-        except (FileNotFoundError, ValueError):
+            content = json.loads(head_of(path, _MOST))
+        except (ValueError, RecursionError):
             continue
         if not isinstance(content, dict):
             continue
@@ -33,7 +36,9 @@ def forget_secrets(folder: Path) -> None:
 def _replace(path: Path, text: str) -> None:
     new = path.with_name(f"{path.name}.new")
     try:
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(
+            new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, 0o600
+        )
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
         new.replace(path)
