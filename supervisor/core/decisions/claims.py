@@ -121,7 +121,10 @@ def give_back(
         if token not in declared and (lease := broker.lease(token)) and lease.holder == session.id
     ]
     wants = [Want(scope, Mode.EXCLUSIVE) for scope in written]
-    others = {lease.token for lease in broker.held(session.id)} - {lease.token for lease in found}
+    held = (
+        broker.held(session.id) if wants else ()
+    )  # a storm gives back portion by portion, and wants nothing
+    others = {lease.token for lease in held} - {lease.token for lease in found}
     covering, results = broker.exchange(session.id, [lease.scope for lease in found], wants, now.mono)
     kept = tuple(lease for lease in covering if lease.token not in others)
     return kept, [*woken(tables, results), *fill(tables, now)]
