@@ -70,7 +70,7 @@ def _summary(settings: Settings, host: HostReport) -> dict[str, list[str]]:
             for name, repository in host.repositories.items()
         ],
         "harness": [
-            f"{name}: {first_program(harness)[0]}, budget {format_duration(harness.budget)}"
+            f"{name}: {first_program(harness)[0]}{f' ({harness.model})' if harness.model else ''}, budget {format_duration(harness.budget)}"
             for name, harness in settings.harness.items()
         ],
         "sources": [

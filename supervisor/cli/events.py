@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,15 +12,22 @@ import click
 from supervisor.cli.connect import client
 from supervisor.cli.event_kinds import KindType
 from supervisor.cli.offline import ask_or_read
-from supervisor.cli.show import clock, json_option
+from supervisor.cli.show import DURATION, clock, json_option
 
 if TYPE_CHECKING:
     from supervisor.world.journal.reader import Reader
+
+_MOST = 10_000  # events of a time that are fetched where nobody says how many
 
 
 @click.command()
 @click.option("-f", "--follow", is_flag=True, help="Go on with what happens from now.")
 @click.option("-n", "--limit", default=100, show_default=True, help="How many of the past.")
+@click.option(
+    "--since",
+    type=DURATION,
+    help="Only what happened within this time, for instance 24h; without -n the newest 10000 of it.",
+)
 @click.option("--after", type=int, metavar="SEQ", help="Only those after this number, oldest first.")
 @click.option(
     "--kind",
@@ -36,6 +44,7 @@ def events(
     ctx: click.Context,
     follow: bool,  # noqa: FBT001
     limit: int,
+    since: float | None,
     after: int | None,
     wanted: tuple[tuple[str, ...], ...],
     session: str | None,
@@ -47,6 +56,9 @@ def events(
     With --json: one JSON document; with --json --follow one object a line.
     """
     kinds = tuple(kind for group in wanted for kind in group)
+    began = 0.0 if since is None else time.time() - since
+    if since is not None and ctx.get_parameter_source("limit") is click.core.ParameterSource.DEFAULT:
+        limit = _MOST
     asked = {
         "limit": limit,
         "after": after,
@@ -56,6 +68,7 @@ def events(
     }
     if not follow:
         found = ask_or_read(ctx, "events", lambda reader: _past(reader, asked), **asked)
+        found["events"] = [event for event in found["events"] if event["at"] >= began]
         if as_json:
             click.echo(json.dumps(found, ensure_ascii=False))
             return
@@ -63,12 +76,13 @@ def events(
             click.echo(line(event))
         if not found["events"]:
             click.echo(
-                "no event matches" if kinds or session or task else "nothing has happened yet", err=True
+                "no event matches" if kinds or session or task or since else "nothing has happened yet",
+                err=True,
             )
         return
     with client(ctx, timeout=None) as supervisor:
         for event in supervisor.stream("events", **asked, follow=True):
-            if _wanted(event, kinds, session, task):
+            if event["at"] >= began and _wanted(event, kinds, session, task):
                 click.echo(json.dumps(event, ensure_ascii=False) if as_json else line(event))
 
 

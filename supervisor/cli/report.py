@@ -34,7 +34,9 @@ def report(ctx: click.Context, since: float | None, as_json: bool) -> None:  # n
     table(
         ("harness", *columns, "grades by tier"),
         [(row["harness"], *_cells(row, columns), row["told"]) for row in found["by_harness"]],
-        "no session has ended yet",
+        "no session has ended yet"
+        if since is None
+        else f"no session that started within {span(since)} has ended",
     )
     for name in ("model", "tier", "repo", "lane", "schedule"):
         rows = found[f"by_{name}"]

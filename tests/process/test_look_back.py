@@ -36,6 +36,23 @@ def test_ended_sessions_are_listed_and_shown_with_their_leases_token_and_log(sit
     assert site.run("session", "logs", "one").stdout == "hello from one\n"
 
 
+def test_what_happened_may_be_asked_for_by_how_long_ago_it_was(site):
+    site.task("one", "src/a.txt")
+    site.configure(COMMIT)
+    site.until_idle()
+
+    everything = site.ask("events", "-n", "1000")["events"]
+    lately = site.ask("events", "--since", "1h")["events"]
+    one = site.ask("events", "--since", "1h", "-n", "1")["events"]
+    just_now = site.run("events", "--since", "1ms")
+    report = site.run("report", "--since", "1ms")
+
+    assert lately == everything
+    assert one == everything[-1:]
+    assert (just_now.stdout, "no event matches" in just_now.stderr) == ("", True)
+    assert "no session that started within" in report.stdout
+
+
 def test_an_order_to_a_session_that_is_over_says_how_it_ended(site):
     site.task("one", "src/a.txt")
     site.configure(COMMIT)
