@@ -137,3 +137,12 @@ def test_how_long_a_commit_waits_for_a_supervisor_can_be_set_for_a_harness(site)
     site.end(again)
 
     assert "code 128" in output(site, "only")
+
+
+def test_a_session_that_takes_its_own_pipes_away_goes_on(unguarded):
+    gone = 'rm "$LEASEHOLD_GATE"/1; touch "$LEASEHOLD_GATE"/1.taken; echo "1 a b refs/heads/x" > "$LEASEHOLD_GATE"/ask; '
+    script(unguarded, "only", gone + ALONE + "git commit -q --allow-empty -m on")
+
+    unguarded.until_idle()
+
+    assert unguarded.git("log", "--format=%s", "-1").strip() == "on"

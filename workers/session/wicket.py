@@ -73,6 +73,17 @@ class Wicket:
         # For reading too: so it opens at once, and its end never comes.
         return os.open(self._folder + b"/" + name, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
 
+    def _anew(self, name: bytes) -> int:
+        """Open the pipe that a hook has open, and put another one there for whoever takes the name next."""
+        answer = self._open(name)
+        try:
+            os.unlink(self._folder + b"/" + name)
+            os.mkfifo(self._folder + b"/" + name, 0o600)
+        except OSError:
+            os.close(answer)
+            raise
+        return answer
+
     def _asked(self, _mask: int) -> None:
         *lines, self._received = (self._received + os.read(self._ask, 65536)).split(b"\n")
         for line in lines:
@@ -83,10 +94,10 @@ class Wicket:
     def _judge(self, name: bytes, old: bytes, new: bytes, ref: bytes) -> None:
         from workers.guard.refs import Move
 
-        answer = self._open(name)
-        # The hook has this pipe open. Whoever takes the name next finds another one.
-        os.unlink(self._folder + b"/" + name)
-        os.mkfifo(self._folder + b"/" + name, 0o600)
+        try:
+            answer = self._anew(name)
+        except OSError:
+            return  # the session took the pipe away: nobody is there to be answered
 
         def judged(lines: list[str]) -> None:
             said = "".join(f"leasehold: {line}\n" for line in lines).encode(errors="replace")[:_LONGEST]
