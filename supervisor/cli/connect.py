@@ -18,7 +18,12 @@ def client(ctx: click.Context, timeout: float | None = 60.0) -> Client:
     Raises:
         click.ClickException: no configuration says where a supervisor would be.
     """
-    config = ctx.find_root().obj.get("config")
+    known = ctx.find_root().obj
+    known["supervisor"] = found = _client(known.get("config"), timeout)
+    return found
+
+
+def _client(config: str | None, timeout: float | None) -> Client:
     token = os.environ.get("LEASEHOLD_TOKEN")
     socket = os.environ.get("LEASEHOLD_SOCKET")
     if socket and not config:

@@ -116,15 +116,16 @@ def leasehold(ctx: click.Context, config: str | None) -> None:
     Exit codes: 0 done, 1 refused or failed (the reason is on stderr), 2 usage, 3 supervisor not
     reachable, 75 try later.
     """
-    ctx.obj = {"config": config}
+    ctx.ensure_object(dict)["config"] = config
 
 
 def main(argv: list[str] | None = None) -> Any:
     """Run the command line; end the process with the exit code of the contract."""
     from supervisor.world.control.client import Refused, Unreachable
 
+    known: dict[str, Any] = {}
     try:
-        leasehold.main(args=argv, prog_name="leasehold", standalone_mode=False)
+        leasehold.main(args=argv, prog_name="leasehold", standalone_mode=False, obj=known)
     except click.exceptions.Exit as ending:
         sys.exit(ending.exit_code)
     except click.ClickException as error:
@@ -138,6 +139,11 @@ def main(argv: list[str] | None = None) -> Any:
     except Unreachable as error:
         click.echo(f"leasehold: {error}; {_way_out(error)}", err=True)
         sys.exit(3)
+    except KeyError as error:
+        if "supervisor" not in known:
+            raise
+        _say_other_version(known["supervisor"], error)
+        sys.exit(1)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
@@ -157,6 +163,21 @@ def _way_out(error: Any) -> str:
         return str(error.way_out)
     command = start_of(error.path, os.environ)
     return f"`{command}` starts it" if command else str(error.way_out)
+
+
+def _say_other_version(supervisor: Any, error: KeyError) -> None:
+    """Name what an answer lacked: a supervisor that started before an upgrade answers as it was then."""
+    from supervisor.world.control.client import Refused, Unreachable
+
+    try:
+        running = supervisor.call("status")["version"]
+    except (Refused, Unreachable, KeyError):
+        running = "another version"
+    click.echo(
+        f"leasehold: the answer of the supervisor ({running}) has no {error}, which this command ({__version__}) shows: "
+        "it started before an upgrade; restart it (sessions go on)",
+        err=True,
+    )
 
 
 def _say_refusal(error: Any) -> None:

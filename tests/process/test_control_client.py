@@ -209,3 +209,24 @@ def test_importing_the_client_imports_nothing_but_the_standard_library() -> None
     )
 
     assert bare.stdout == clean.stdout
+
+
+@pytest.mark.asyncio
+async def test_a_verb_says_in_one_line_that_the_supervisor_is_from_before_an_upgrade(path: Path) -> None:
+    def ask() -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "supervisor.cli.main", "status"]
+        environ = os.environ | {"LEASEHOLD_SOCKET": str(path)}
+        return subprocess.run(
+            command, env=environ, capture_output=True, text=True, check=False, timeout=BOUND
+        )
+
+    async with serving(path, [Method("status", Params, lambda *_: {"version": "0.0.9"}, Who.ANYONE)]):
+        said = await asyncio.wait_for(asyncio.to_thread(ask), BOUND)
+
+    assert said.returncode == 1
+    assert said.stdout == ""
+    assert said.stderr.startswith(
+        "leasehold: the answer of the supervisor (0.0.9) has no 'slots', which this command ("
+    )
+    assert said.stderr.endswith("it started before an upgrade; restart it (sessions go on)\n")
+    assert said.stderr.count("\n") == 1
