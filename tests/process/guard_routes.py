@@ -227,7 +227,7 @@ ROUTES = [
     ),
     Route(
         "chroot in a mount namespace",
-        'mkdir ../mnt; p=$(pwd); unshare -Urm sh -c \'mount --rbind / ../mnt && chroot ../mnt sh -c "echo x > $0/held.txt"\' "$p"',
+        'mkdir ../mnt; p=$(pwd); unshare -Urm sh -c \'mount --rbind / ../mnt && PATH=$PATH:/usr/sbin:/sbin chroot ../mnt sh -c "echo x > $0/held.txt"\' "$p"',
         "unshare",
     ),
     Route("link to /proc/self/cwd", "ln -s /proc/self/cwd ../link; echo x > ../link/held.txt"),

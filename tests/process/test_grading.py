@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.process.cgroups import needs_cgroup
+
 pytestmark = pytest.mark.process
 
 WORKS = """
@@ -92,6 +94,7 @@ def test_a_grader_has_the_last_word_on_the_work_unless_it_has_none(site, grader,
         assert (shown["by"], shown["why"]) == ("command", why)
 
 
+@needs_cgroup  # its session was started in one, so nothing else can tell that it is gone
 def test_a_journal_of_the_second_schema_opens_and_its_sessions_have_no_grade(site):
     """The file was written by a supervisor of that schema, which was killed while a session ran."""
     site.configure(WORKS, supervisor={"pool": False})

@@ -40,7 +40,7 @@ if how == "full":
     except OSError:
         pass
 else:
-    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+    subprocess.run(["mount", "-o", "remount,ro", "tmpfs", str(disk)], check=True)
 
 async def salvage():
     repo = await open_repository(root)
