@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import select
 import socket
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.process.children.session import Session
+from tests.process.children.session import PATIENCE, Session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -311,6 +312,7 @@ def test_an_event_that_happens_while_a_long_greeting_is_sent_comes_after_it(sess
     client = session.connect()
     assert client.call("hold", leases=leases)["ok"] is True
     slow = session.connect()
+    assert select.select([slow], [], [], PATIENCE)[0], "its greeting has not begun"
 
     client.call("pause")
 
