@@ -143,7 +143,7 @@ def test_a_session_says_in_its_brief_and_its_record_that_it_is_confined(site, co
     shown = site.ask("session", "show", "only")
     assert shown["confined"] is True
     assert shown["evidence"]["confined"] is True
-    assert ", confined" in site.run("session", "show", "only").stdout
+    assert "; confined" in site.run("session", "show", "only").stdout
     assert (tmp_path / "cache/x").read_text() == "x\n"
     brief = Path(shown["brief"]).read_text()
     rule = next(line for line in brief.splitlines() if line.startswith("- you are confined"))
@@ -249,6 +249,6 @@ def test_without_landlock_a_reload_that_confines_is_refused_and_the_old_configur
 
     assert "configuration kept as it was (generation 1): repos.site.confine is true, but" in done.stderr
     assert "Traceback" not in done.stderr
-    assert site.events("supervisor.reload_refused")
+    site.wait_for("supervisor.reload_refused")
     script(site, "only", "echo ran; echo x > new; git add new; git commit -qm New")
     assert site.wait_for("session.ended", task="only")["data"]["outcome"] == "finished"
