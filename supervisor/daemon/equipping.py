@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
 import sys
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -77,56 +78,60 @@ def equip(
         user = Path(env.get("HOME") or "/")
         files = {ACCOUNT: as_json(as_it_is(user, [user / name for name in GIT]))}
         return Equipment(Prepared(harness.command, files=files), adapter.stop)
-    try:
-        return _equipped(adapter, session, harness, folder, env, last, root)
-    except LaunchError:
-        raise
-    except Exception as error:  # another package's adapter may raise anything; it must not end the supervisor
-        raise LaunchError(f'adapter "{adapter.name}" failed: {type(error).__name__}: {error}') from error
-
-
-def _equipped(
-    adapter: Adapter,
-    session: Session,
-    harness: HarnessSettings,
-    folder: Path,
-    env: Mapping[str, str],
-    last: LastRun | None,
-    root: Path | None,
-) -> Equipment:
     earlier = last.goes_on if last is not None and harness.resume else ""
     before = folder.parent / earlier
     home = folder / HOME
     place = root or (home if harness.home == "own" else Path(env.get("HOME") or "/"))
-    resume = _native(adapter, before, place) if earlier else ""
-    start = Start(
-        program=_program(adapter, harness, env),
-        session=session.id,
-        native=str(uuid.uuid4()),
-        home=home,
-        user=Path(env.get("HOME") or "/"),
-        model=session.intent.model,
-        resume=resume,
-        before=before / HOME if resume else None,
-        own=harness.home == "own",
-        hook=hook_command() if harness.hooks and "hooks" in adapter.can and session.intent.repo else (),
-        mcp=(mcp_command() or ()) if harness.mcp and "mcp" in adapter.can else (),
-        args=harness.args,
-        env=env,
-    )
-    prepared = adapter.prepare(start)
-    which = f"{adapter.name}\n{resume or start.native}\n".encode() + stamps(start.program) + _line(place)
-    files = {**prepared.files, WHICH: which, ACCOUNT: as_json(_account(adapter, start, prepared))}
-    if resume:
-        files |= sums_before(adapter, before)
-    for name, theirs in prepared.over.items():
-        files[name] = laid_over(files[name], theirs)
+    with _answering_for(adapter):
+        resume = _native(adapter, before, place) if earlier else ""
+        start = Start(
+            program=_program(adapter, harness, env),
+            session=session.id,
+            native=str(uuid.uuid4()),
+            home=home,
+            user=Path(env.get("HOME") or "/"),
+            model=session.intent.model,
+            resume=resume,
+            before=before / HOME if resume else None,
+            own=harness.home == "own",
+            hook=hook_command() if harness.hooks and "hooks" in adapter.can and session.intent.repo else (),
+            mcp=(mcp_command() or ()) if harness.mcp and "mcp" in adapter.can else (),
+            args=harness.args,
+            env=env,
+        )
+        prepared = adapter.prepare(start)
+        files = _files(adapter, start, prepared, place)
+        if resume:
+            files |= sums_before(adapter, before)
+        links = _links(adapter, prepared, folder.parent.parent)
     return Equipment(
-        Prepared(prepared.argv, prepared.env, files, _links(adapter, prepared, folder.parent.parent)),
+        Prepared(prepared.argv, prepared.env, files, links),
         adapter.stop,
         earlier if resume else "",
         Hooks.AWAITED if start.hook else Hooks.NONE,
     )
+
+
+@contextlib.contextmanager
+def _answering_for(adapter: Adapter) -> Iterator[None]:
+    """Make one refusal of whatever another package's adapter raises; it must not end the supervisor."""
+    try:
+        yield
+    except LaunchError:
+        raise
+    except Exception as error:
+        raise LaunchError(f'adapter "{adapter.name}" failed: {type(error).__name__}: {error}') from error
+
+
+def _files(adapter: Adapter, start: Start, prepared: Prepared, place: Path) -> dict[str, bytes]:
+    """Return what is written into the session's home: the adapter's files, and what the next session must know."""
+    which = (
+        f"{adapter.name}\n{start.resume or start.native}\n".encode() + stamps(start.program) + _line(place)
+    )
+    files = {**prepared.files, WHICH: which, ACCOUNT: as_json(_account(adapter, start, prepared))}
+    for name, theirs in prepared.over.items():
+        files[name] = laid_over(files[name], theirs)
+    return files
 
 
 def _links(adapter: Adapter, prepared: Prepared, state: Path) -> dict[str, Path]:

@@ -7,11 +7,7 @@ import signal
 import subprocess
 import sys
 
-WAIT = """
-    import signal
-    print("up", flush=True)
-    signal.pause()
-"""
+from tests.process.children.agents import WAIT
 
 
 def waiting(site, **settings):

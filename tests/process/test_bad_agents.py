@@ -31,6 +31,15 @@ def agent(site):
     return run
 
 
+def command(site, script, code=0):
+    """Run one session of a harness that is just a command, and return how it ended."""
+    site.task("a", "a.txt", expects="nothing")
+    site.configure(script, retry={"attempts": 1})
+    site.until_idle(code=code)
+    (ended,) = site.events("session.ended")
+    return ended["data"]
+
+
 def test_an_agent_that_is_not_installed_is_named_with_the_package_to_install(site):
     site.environ["PATH"] = f"{Path(sys.executable).parent}:/usr/bin:/bin"
     site.task("a", "a.txt", harness="fake")
@@ -72,16 +81,13 @@ def test_an_agent_that_says_on_standard_error_alone_what_became_of_its_account_i
 
 
 def test_a_command_that_fails_is_named_with_its_words_secrets_masked(site):
-    site.task("a", "a.txt")
     words = "Error: disk quota exceeded, key sk-" + "a1B2" * 6
-    site.configure(
-        f"import sys; sys.stderr.write({words!r} + '\\n    at trace\\n'); sys.exit(3)", retry={"attempts": 1}
+    ended = command(
+        site, f"import sys; sys.stderr.write({words!r} + '\\n    at trace\\n'); sys.exit(3)", code=1
     )
-    site.until_idle(code=1)
-    (ended,) = site.events("session.ended")
 
-    assert ended["data"]["outcome"] == "failed"
-    assert 'its last words were "Error: disk quota exceeded, key [masked]"' in ended["data"]["sentence"]
+    assert ended["outcome"] == "failed"
+    assert 'its last words were "Error: disk quota exceeded, key [masked]"' in ended["sentence"]
 
 
 def test_an_agent_that_updates_itself_goes_on_and_its_ending_names_the_program(agent, site):
@@ -143,12 +149,9 @@ def test_an_agent_that_puts_pipes_and_nonsense_where_its_start_was_written_down_
 
 def test_a_command_that_sets_up_git_for_the_whole_account_is_named(site):
     Path(site.environ["HOME"]).mkdir(exist_ok=True)
-    site.task("a", "a.txt", expects="nothing")
-    site.configure("import os; open(os.path.expanduser('~/.gitconfig'), 'w').close()", retry={"attempts": 1})
-    site.until_idle()
-    (ended,) = site.events("session.ended")
+    ended = command(site, "import os; open(os.path.expanduser('~/.gitconfig'), 'w').close()")
 
-    assert "changed in the account's home meanwhile: ~/.gitconfig" in ended["data"]["sentence"]
+    assert "changed in the account's home meanwhile: ~/.gitconfig" in ended["sentence"]
 
 
 def test_an_agent_with_a_home_of_its_own_writes_nothing_into_the_accounts(agent, site):

@@ -16,7 +16,8 @@ import psutil
 import pytest
 
 from tests.process.cgroups import needs_cgroup
-from tests.process.left import WAIT, ending, folder, holding, killed, sessions, waiting
+from tests.process.children.agents import WAIT
+from tests.process.left import ending, folder, holding, killed, sessions, waiting
 
 pytestmark = pytest.mark.process
 

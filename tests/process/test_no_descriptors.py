@@ -10,13 +10,9 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.process
+from tests.process.children.agents import WAIT
 
-WAIT = """
-    import signal
-    print("up", flush=True)
-    signal.pause()
-"""
+pytestmark = pytest.mark.process
 
 
 def limit_to(process, spare: int) -> tuple[int, int]:

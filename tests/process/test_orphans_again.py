@@ -7,15 +7,12 @@ import subprocess
 
 import pytest
 
+from tests.process.children.agents import WAIT
+
 pytestmark = pytest.mark.process
 
 FAIL = """
     raise SystemExit(1)
-"""
-WAIT = """
-    import signal
-    print("up", flush=True)
-    signal.pause()
 """
 
 

@@ -11,13 +11,10 @@ from pathlib import Path
 import pytest
 
 from supervisor.world.journal import Journal, PacingRow
+from tests.process.children.agents import WAIT
 
 pytestmark = pytest.mark.process
 
-WAIT = """
-    import signal
-    signal.pause()
-"""
 FAIL = "raise SystemExit(1)\n"
 
 

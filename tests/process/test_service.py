@@ -17,14 +17,11 @@ from typing import Any
 
 import pytest
 
+from tests.process.children.agents import WAIT
+
 pytestmark = pytest.mark.process
 
 LIMIT = 60.0  # seconds
-WAIT = """
-    import signal
-    print("up", flush=True)
-    signal.pause()
-"""
 # Descriptors go to 3 and up, and the variables name the process that will be the supervisor.
 START = """
 import fcntl, json, os, sys

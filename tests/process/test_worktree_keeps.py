@@ -207,6 +207,12 @@ def test_what_the_session_stashed_is_kept_as_its_salvage_too(site):
     assert site.git("stash", "list").count("\n") == 1
 
 
+def commit_rule(site, rule: str) -> None:
+    site.write(".gitignore", f"{rule}\n")
+    site.git("add", "-A")
+    site.git("commit", "-qm", "Rules")
+
+
 def site_ref(name: str) -> str:
     return f"refs/leasehold/salvage/{name}"
 
@@ -225,9 +231,7 @@ def test_what_only_rules_of_the_sessions_own_hide_keeps_the_work_tree(site):
 
 
 def test_what_committed_rules_hide_and_caches_that_hide_themselves_keep_no_work_tree(site):
-    site.write(".gitignore", "build/\n")
-    site.git("add", "-A")
-    site.git("commit", "-qm", "Rules")
+    commit_rule(site, "build/")
 
     event = ended(
         site,
@@ -303,9 +307,7 @@ def test_no_work_is_lost_where_a_named_pipe_makes_git_wait(site):
     ],
 )
 def test_no_work_is_lost_in_a_work_tree_that_the_session_made_inside_its_own(site, work, said):
-    site.write(".gitignore", ".helpers/\n")
-    site.git("add", "-A")
-    site.git("commit", "-qm", "Rules")
+    commit_rule(site, ".helpers/")
 
     event = ended(
         site,
@@ -321,9 +323,7 @@ def test_no_work_is_lost_in_a_work_tree_that_the_session_made_inside_its_own(sit
 
 
 def test_a_work_tree_inside_that_has_nothing_of_its_own_goes_with_it(site):
-    site.write(".gitignore", ".helpers/\n")
-    site.git("add", "-A")
-    site.git("commit", "-qm", "Rules")
+    commit_rule(site, ".helpers/")
 
     event = ended(
         site,

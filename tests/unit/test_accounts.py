@@ -36,6 +36,20 @@ def shared(new_house, work):
     return house
 
 
+@pytest.fixture
+def running(new_house, work):
+    """Return what makes a house in which the session of task a runs."""
+
+    def run(**changes):
+        house = new_house(**changes)
+        house.offer(work("a", "a"))
+        house.fill()
+        house.started("a")
+        return house
+
+    return run
+
+
 def limited(at: float | None = None) -> Verdict:
     return Verdict(VerdictKind.RATE_LIMITED, "429 rate_limit_error", at)
 
@@ -320,12 +334,9 @@ def test_used_up_tokens_end_every_session_of_the_account_and_let_none_start_befo
     ],
 )
 def test_a_session_that_used_its_allowance_is_warned_and_then_ended_as_over_its_budget(
-    new_house, work, allowance, told
+    running, allowance, told
 ):
-    house = new_house(harnesses={"sh": Harness("sh", BUDGET, allowance=allowance)})
-    house.offer(work("a", "a"))
-    house.fill()
-    house.started("a")
+    house = running(harnesses={"sh": Harness("sh", BUDGET, allowance=allowance)})
     marks = [Mark(turns=n, tokens=n * 100, cost_usd=n * 0.1) for n in (0, 7, 8, 9, 10)]
 
     for before, after in pairwise(marks):
@@ -338,23 +349,17 @@ def test_a_session_that_used_its_allowance_is_warned_and_then_ended_as_over_its_
     assert house.tables.backlog.track("a").last.outcome is Outcome.TIMED_OUT
 
 
-def test_an_agent_that_tells_what_it_used_with_its_last_word_is_not_ended_by_that(new_house, work):
-    house = new_house(harnesses={"sh": Harness("sh", BUDGET, allowance=Allowance(tokens=10))})
-    house.offer(work("a", "a"))
-    house.fill()
-    house.started("a")
+def test_an_agent_that_tells_what_it_used_with_its_last_word_is_not_ended_by_that(running):
+    house = running(harnesses={"sh": Harness("sh", BUDGET, allowance=Allowance(tokens=10))})
     house.session("a").heard = Reading(final=True)
     house.take(hearing.heard(house.tables, house.session("a"), Mark(), Mark(tokens=1000), house.now))
 
     assert isinstance(house.session("a").life.wish, Run)
 
 
-def test_cost_is_limited_like_tokens(new_house, work):
+def test_cost_is_limited_like_tokens(running):
     quota = Quota("daily", None, 86_400.0, ("sh",), cost_usd=2.0)
-    house = new_house(quotas=(quota,))
-    house.offer(work("a", "a"))
-    house.fill()
-    house.started("a")
+    house = running(quotas=(quota,))
     house.take(hearing.heard(house.tables, house.session("a"), Mark(), Mark(cost_usd=2.5), house.now))
 
     assert "2.50 of 2.00 USD within 1d" in house.session("a").life.wish.why
@@ -370,12 +375,9 @@ def test_a_session_that_tells_nothing_of_its_use_is_counted_as_unknown_and_not_a
     assert starts.untold_of(quota, 1101.0) == 0
 
 
-def test_a_session_whose_model_never_answered_used_nothing_that_it_had_to_tell(new_house, work):
+def test_a_session_whose_model_never_answered_used_nothing_that_it_had_to_tell(running):
     quota = Quota("plan", None, 86_400.0, ("sh",), tokens=10)
-    house = new_house(quotas=(quota,))
-    house.offer(work("a", "a"))
-    house.fill()
-    house.started("a")
+    house = running(quotas=(quota,))
     session = house.session("a")
     refused, silent = Reading(), Reading()
     refused.fail(VerdictKind.RATE_LIMITED, "429")

@@ -25,8 +25,6 @@ _ENDS = {
     "error_max_budget_usd": VerdictKind.BUDGET,
     "error_max_structured_output_retries": VerdictKind.ERROR,
 }
-
-
 _BY_RUN = (
     "input_tokens",
     "output_tokens",

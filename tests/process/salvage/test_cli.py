@@ -16,6 +16,7 @@ from supervisor.world.git.repository import open_repository
 from supervisor.world.git.salvage.clean import clean
 from supervisor.world.git.salvage.keep import keep
 from supervisor.world.git.salvage.message import Label
+from tests.process.children.agents import WAIT
 
 pytestmark = pytest.mark.process
 
@@ -259,13 +260,6 @@ def test_drop_deletes_what_is_named_or_what_has_landed_and_nothing_else(text):
     assert left == ["s2"]
     assert text.ask("salvage", "list") == {"salvages": []}
     assert text.run("salvage", "drop", code=2).stderr.endswith("or say --landed\n")
-
-
-WAIT = """
-    import signal
-    print("up", flush=True)
-    signal.pause()
-"""
 
 
 def test_under_a_supervisor_the_paths_are_leased_first(text):

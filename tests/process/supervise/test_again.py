@@ -9,13 +9,23 @@ import time
 
 import pytest
 
+from tests.process.children.agents import WAIT
+
 pytestmark = pytest.mark.process
 
-WAIT = """
-    import signal
-    print("up", flush=True)
-    signal.pause()
-"""
+
+def start_anew_unheard(site, first, running):
+    """Kill the first supervisor and start another, to which the worker of the running session does not report yet."""
+    first.kill()
+    first.wait()
+    os.kill(running["data"]["worker_pid"], signal.SIGSTOP)
+    site.start()
+
+
+def scopes_of(site, running):
+    """Return the scopes that the running session holds."""
+    leases = site.ask("lease", "list")["leases"]
+    return {lease["scope"] for lease in leases if lease["holder"] == running["session"]}
 
 
 def test_a_session_whose_worker_socket_vanished_can_still_be_stopped(site):
@@ -58,10 +68,7 @@ def test_a_worker_that_dies_before_it_reports_holds_nobody_up(site):
     site.configure(WAIT, supervisor={"max_sessions": 1})
     first = site.start()
     running = site.wait_for("session.running")
-    first.kill()
-    first.wait()
-    os.kill(running["data"]["worker_pid"], signal.SIGSTOP)
-    site.start()
+    start_anew_unheard(site, first, running)
 
     os.kill(running["data"]["worker_pid"], signal.SIGKILL)
 
@@ -135,24 +142,12 @@ def test_promise_4_what_a_session_took_later_is_still_its_own_though_its_worker_
     first = site.start()
     running = site.wait_for("session.running")
     site.until(lambda: (site.root / "more.txt").exists() and (site.root / "more.txt").read_text() != "")
-    first.kill()
-    first.wait()
-    os.kill(running["data"]["worker_pid"], signal.SIGSTOP)
-    site.start()
+    start_anew_unheard(site, first, running)
     site.wait_for("worktree.orphans")
 
     os.kill(running["data"]["worker_pid"], signal.SIGCONT)
 
-    site.until(
-        lambda: (
-            {"a.txt", "more.txt"}
-            <= {
-                lease["scope"]
-                for lease in site.ask("lease", "list")["leases"]
-                if lease["holder"] == running["session"]
-            }
-        )
-    )
+    site.until(lambda: {"a.txt", "more.txt"} <= scopes_of(site, running))
     assert (site.root / "more.txt").read_text() == "half done"
 
 
@@ -173,10 +168,7 @@ def test_a_session_with_thousands_of_uncommitted_files_is_adopted_with_all_of_th
     first = site.start()
     running = site.wait_for("session.running")
     (site.root / ".leasehold/up").read_text()
-    first.kill()
-    first.wait()
-    os.kill(running["data"]["worker_pid"], signal.SIGSTOP)
-    site.start()
+    start_anew_unheard(site, first, running)
     site.wait_for("worktree.orphans")  # it has not reported yet, and what it wrote seems to be nobody's
     began = time.monotonic()
 
@@ -184,12 +176,7 @@ def test_a_session_with_thousands_of_uncommitted_files_is_adopted_with_all_of_th
 
     site.until(lambda: not site.ask("status")["waiting_for_reports"])
     assert time.monotonic() - began < 10
-    held = {
-        lease["scope"]
-        for lease in site.ask("lease", "list")["leases"]
-        if lease["holder"] == running["session"]
-    }
-    assert held == {"a.txt", *(f"new-{number}.txt" for number in range(3_000))}
+    assert scopes_of(site, running) == {"a.txt", *(f"new-{number}.txt" for number in range(3_000))}
     assert not site.events("session.no_report")
 
 
@@ -215,10 +202,7 @@ def test_nothing_is_given_back_before_the_worker_has_reported_what_it_holds(site
     first = site.start()
     running = site.wait_for("session.running")
     (site.root / ".leasehold/up").read_text()
-    first.kill()
-    first.wait()
-    os.kill(running["data"]["worker_pid"], signal.SIGSTOP)
-    site.start()
+    start_anew_unheard(site, first, running)
 
     (site.root / ".leasehold/again").write_text("on")
     site.until(lambda: (site.root / "answer").exists() and (site.root / "answer").read_text() != "")

@@ -68,7 +68,7 @@ def test_no_work_is_lost_on_a_disk_that_takes_nothing(tmp_path, how, why):
 
     done = subprocess.run(
         ["unshare", "-rm", sys.executable, "-c", CHILD, str(disk), how],
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "GIT_CONFIG_NOSYSTEM": "1"},
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3]), "GIT_CONFIG_NOSYSTEM": "1"},
         capture_output=True,
         text=True,
         timeout=60,

@@ -12,13 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.process.children.agents import WAIT
+
 pytestmark = pytest.mark.process
 
-WAIT = """
-    import signal
-    print("up", flush=True)
-    signal.pause()
-"""
 COMMIT = """
     import os, pathlib, subprocess, sys
     sys.stdin.read()
