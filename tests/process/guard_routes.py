@@ -61,6 +61,12 @@ ROUTES = [
     Route("truncate", "truncate -s 0 held.txt"),
     Route("ln -sf", "ln -sf other.txt held.txt"),
     Route("ln then write", "ln held.txt alias.txt && echo x > alias.txt"),
+    Route(
+        "hard link to a descriptor",
+        _python(
+            'import ctypes, os; l = ctypes.CDLL(None, use_errno=True); r = l.linkat(os.open("held.txt", 0), b"", -100, b"alias.txt", 0x1000); print(os.strerror(ctypes.get_errno())); open("alias.txt" if r == 0 else "/dev/null", "w").write("x")'
+        ),
+    ),
     Route("through a symbolic link", "ln -s held.txt link.txt; echo x > link.txt"),
     Route("through a link chain", "ln -s held.txt a; ln -s a b; echo x > b"),
     Route("through a linked folder", 'ln -s "$PWD" dir; echo x > dir/held.txt'),
@@ -143,6 +149,7 @@ ROUTES = [
     ),
     # --- by hand, in a static program --------------------------------------------------------------
     Route("raw openat2", '"$RAW" openat2 held.txt', "cc"),
+    Route("raw openat2, folder as root", '"$RAW" "openat2 in root" /held.txt', "cc"),
     Route("raw creat", '"$RAW" "old creat" held.txt', "cc"),
     Route("raw i386 open (int 0x80)", '"$RAW" int80 held.txt', "cc"),
     Route("raw x32 openat", '"$RAW" x32 held.txt', "cc", end=End.CLOSED),
@@ -216,6 +223,22 @@ ROUTES = [
         "unshare -Urm "
         + _python(
             'import ctypes, os; d = ctypes.CDLL(None).syscall(428, -100, b".", 0o2000001); open("held.txt", "w", opener=lambda p, f: os.open(p, f, dir_fd=d)).write("x")'
+        ),
+        "unshare",
+    ),
+    Route(
+        "renamed over it in a detached mount",
+        "unshare -Urm "
+        + _python(
+            'import ctypes, os; d = ctypes.CDLL(None).syscall(428, -100, b".", 0o2000001); os.rename("other.txt", "held.txt", src_dir_fd=d, dst_dir_fd=d)'
+        ),
+        "unshare",
+    ),
+    Route(
+        "removed in a detached mount",
+        "unshare -Urm "
+        + _python(
+            'import ctypes, os; d = ctypes.CDLL(None).syscall(428, -100, b".", 0o2000001); os.unlink("held.txt", dir_fd=d)'
         ),
         "unshare",
     ),

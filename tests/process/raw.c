@@ -34,6 +34,14 @@ static long by_openat2(const char *path)
     return syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof how);
 }
 
+/* The folder that the path starts from is its root, for the leading slash too. */
+static long by_openat2_in_root(const char *path)
+{
+    struct open_how how = {.flags = LOSE, .resolve = RESOLVE_IN_ROOT};
+    int here = open(".", O_PATH | O_DIRECTORY);
+    return syscall(SYS_openat2, here, path, &how, sizeof how);
+}
+
 #ifdef __x86_64__
 /* A 32-bit call from a 64-bit program: the addresses of a static, not relocated program have 32 bits. */
 static long by_int80(const char *path)
@@ -117,7 +125,7 @@ static long unreadable(const char *path)
 int main(int argc, char **argv)
 {
     struct { const char *name; long (*open)(const char *); } ways[] = {
-        {"openat2", by_openat2}, {"io_uring", by_io_uring}, {"memfd", again_from_memory},
+        {"openat2", by_openat2}, {"openat2 in root", by_openat2_in_root}, {"io_uring", by_io_uring}, {"memfd", again_from_memory},
         {"fexecve", again_by_descriptor}, {"handle", by_handle}, {"unreadable", unreadable},
 #ifdef __x86_64__
         {"int80", by_int80}, {"x32", by_x32},

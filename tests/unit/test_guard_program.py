@@ -47,7 +47,7 @@ def program(native: int, *, hold_exec: bool = True, keep_dumpable: bool = True) 
 
 @pytest.mark.parametrize(("native", "arch"), PAIRS)
 def test_every_call_that_can_write_is_held(native: int, arch: int) -> None:
-    others = {"open", "openat", "open_by_handle_at", "prctl", "io_uring_setup", "seccomp"}
+    others = {"open", "openat", "open_by_handle_at", "prctl", "io_uring_setup", "acct", "seccomp"}
     always = set(NUMBERS[arch]) - others
 
     held = {name for name in always if run(program(native), arch, NUMBERS[arch][name]) == HOLD}
@@ -82,6 +82,11 @@ def test_a_file_handle_opens_for_reading_only(native: int, arch: int) -> None:
 
     assert run(program(native), arch, number, 3, 0x1000, os.O_RDONLY) == ALLOW
     assert run(program(native), arch, number, 3, 0x1000, os.O_RDWR) == ERRNO | errno.EPERM
+
+
+@pytest.mark.parametrize(("native", "arch"), PAIRS)
+def test_the_kernel_keeps_no_accounts_in_a_file_that_a_program_names(native: int, arch: int) -> None:
+    assert run(program(native), arch, NUMBERS[arch]["acct"], 0x1000) == ERRNO | errno.EPERM
 
 
 @pytest.mark.parametrize(("native", "arch"), PAIRS)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _AT_REMOVEDIR = 0x200
 _AT_SYMLINK_FOLLOW = 0x400
 _AT_EMPTY_PATH = 0x1000
+_RESOLVE_IN_ROOT = 0x10  # of openat2: the folder that a path starts from is its root
 _FEW_WORDS = 64  # of the arguments of a program that is not git
 _MOST_WORDS = 10_000
 _LONGEST_WORD = 2 * PATH_MAX  # bytes: an option and a path
@@ -96,13 +97,31 @@ class _Call:
         found = None if path is None else self._eyes.find(self._task, directory, path, follow=follow)
         return [] if found is None else [Target(found[0], deed, found[1])]
 
+    def target_within(self, path_at: int, directory: int, *, follow: bool) -> list[Target]:
+        """Return the same where the path cannot leave the folder that it starts from."""
+        path = self.memory.text(self.args[path_at])
+        found = None if path is None else self._eyes.find_within(self._task, directory, path, follow=follow)
+        return [] if found is None else [Target(found[0], WRITE, found[1])]
 
-def _opened(call: _Call, path_at: int, directory: int, flags: int) -> list[Target]:
+    def behind(self, descriptor: int, *, deed: str) -> list[Target]:
+        """Return the file that a descriptor leads to; nothing for one that has no name."""
+        path = self._eyes.behind(self._task, descriptor)
+        if path is None:
+            return []
+        try:
+            status = os.stat(b"/proc/%d/fd/%d" % (self._task, descriptor))
+        except OSError:
+            return []
+        return [Target(path, deed, status)] if status.st_nlink else []
+
+
+def _opened(call: _Call, path_at: int, directory: int, flags: int, *, within: bool = False) -> list[Target]:
     if not flags & WRITES or flags & os.O_PATH or flags & _TMPFILE:
         return []  # read only, or a file without a name: it gets one by linkat
     exclusive = flags & (os.O_CREAT | os.O_EXCL) == os.O_CREAT | os.O_EXCL
-    found = call.target(path_at, directory, follow=not (flags & os.O_NOFOLLOW or exclusive))
-    return _contents(found, made=bool(flags & os.O_CREAT))
+    follow = not (flags & os.O_NOFOLLOW or exclusive)
+    look = call.target_within if within else call.target
+    return _contents(look(path_at, directory, follow=follow), made=bool(flags & os.O_CREAT))
 
 
 def _open(call: _Call) -> list[Target]:
@@ -115,7 +134,10 @@ def _openat(call: _Call) -> list[Target]:
 
 def _openat2(call: _Call) -> list[Target]:
     flags = call.memory.word(call.args[2], 8)
-    return [] if flags is None else _opened(call, 1, signed(call.args[0]), flags)
+    if flags is None:
+        return []
+    resolve = call.memory.word(call.args[2] + 16, 8) or 0
+    return _opened(call, 1, signed(call.args[0]), flags, within=bool(resolve & _RESOLVE_IN_ROOT))
 
 
 def _creat(call: _Call) -> list[Target]:
@@ -137,6 +159,16 @@ def _contents(found: list[Target], *, made: bool) -> list[Target]:
     return found
 
 
+def _names(*found: list[Target]) -> list[Target]:
+    """Join targets of which a name is changed; a file whose name is not known is known by its inode."""
+    named = [target for targets in found for target in targets]
+    for target in named:
+        status = target.status
+        if target.path == UNPLACED and status is not None and stat.S_ISREG(status.st_mode):
+            target.inode = (status.st_dev, status.st_ino)
+    return named
+
+
 def _there(found: list[Target]) -> list[Target]:
     """Leave out what does not exist: the call will fail by itself, and no lease is wanted."""
     return [target for target in found if target.status is not None]
@@ -147,7 +179,7 @@ def _moved(old: list[Target], new: list[Target]) -> list[Target]:
         return []  # the kernel will refuse it
     if any(_is_folder(target) for target in (*old, *new)):
         return [Target(target.path, MOVE, target.status) for target in (*old, *new)]
-    return [*old, *new]
+    return _names(old, new)
 
 
 def _is_folder(target: Target) -> bool:
@@ -164,12 +196,12 @@ def _renameat(call: _Call) -> list[Target]:
 
 
 def _unlink(call: _Call) -> list[Target]:
-    return _there(call.target(0, follow=False))
+    return _names(_there(call.target(0, follow=False)))
 
 
 def _unlinkat(call: _Call) -> list[Target]:
     deed = PASS_BY if call.args[2] & _AT_REMOVEDIR else WRITE
-    return _there(call.target(1, signed(call.args[0]), follow=False, deed=deed))
+    return _names(_there(call.target(1, signed(call.args[0]), follow=False, deed=deed)))
 
 
 def _rmdir(call: _Call) -> list[Target]:
@@ -178,16 +210,16 @@ def _rmdir(call: _Call) -> list[Target]:
 
 def _link(call: _Call) -> list[Target]:
     # A second name of a file is a way to write to it, so nobody else may hold the first.
-    return call.target(0, follow=False, deed=PASS_BY) + call.target(1, follow=False)
+    return _names(call.target(0, follow=False, deed=PASS_BY), call.target(1, follow=False))
 
 
 def _linkat(call: _Call) -> list[Target]:
     new = call.target(3, signed(call.args[2]), follow=False)
     flags = call.args[4]
     if flags & _AT_EMPTY_PATH and call.memory.text(call.args[1]) == b"":
-        return new  # a file without a name gets its first
+        return _names(call.behind(signed(call.args[0]), deed=PASS_BY), new)
     follow = bool(flags & _AT_SYMLINK_FOLLOW)
-    return call.target(1, signed(call.args[0]), follow=follow, deed=PASS_BY) + new
+    return _names(call.target(1, signed(call.args[0]), follow=follow, deed=PASS_BY), new)
 
 
 def _symlink(call: _Call) -> list[Target]:

@@ -229,7 +229,10 @@ class Guard:
         name = os.path.basename(found[0]) if found is not None else b""
         if found is None or (name != b"git" and not name.startswith(b"git-")):
             return None
-        words = found[1] if name == b"git" else [b"git", name[4:], *found[1][1:]]
+        words = found[1] or [b"git"]
+        called = name if name != b"git" else os.path.basename(words[0])
+        if called.startswith(b"git-"):  # git's own folder has such names for each command
+            words = [b"git", called[4:], *words[1:]]
         command = CommandLine(words, self._rules.aliases)
         deed = command.deed()
         if deed == READS:

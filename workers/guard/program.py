@@ -113,6 +113,8 @@ def _table(program: _Program, arch: int, *, hold_exec: bool, keep_dumpable: bool
     _far(program, _IF_ANY_BIT, WRITES, "forbidden", f"{here} handle reads")
     program.jump("allow")
     program.label(other)
+    # Process accounting: from then on the kernel itself writes to the file that it names.
+    _far(program, _IF_EQUAL, numbers["acct"], "forbidden", f"{here} not acct")
     # io_uring opens files behind the filter's back; programs that find it absent do without.
     _far(program, _IF_EQUAL, numbers["io_uring_setup"], "absent", f"{here} not io_uring")
     if keep_dumpable:

@@ -115,6 +115,11 @@ class Eyes:
             os.close(at)
         return found or self._by_walking(task, start, path, follow=follow)
 
+    def find_within(self, task: int, directory: int, path: bytes, *, follow: bool) -> Found | None:
+        """Return the same where the folder that a path starts from is its root, for `/`, links and `..` too."""
+        start = _start(task, directory, b".")
+        return self._by_walking(task, start, path, follow=follow, root=start) if path else None
+
     def behind(self, task: int, descriptor: int) -> bytes | None:
         """Return the file that a descriptor of the task leads to."""
         try:
@@ -203,9 +208,11 @@ class Eyes:
         finally:
             os.close(fd)
 
-    def _by_walking(self, task: int, start: bytes, path: bytes, *, follow: bool) -> Found | None:
+    def _by_walking(
+        self, task: int, start: bytes, path: bytes, *, follow: bool, root: bytes = b""
+    ) -> Found | None:
         try:
-            step = Walk(task, start).go(path, follow=follow)
+            step = Walk(task, start, root).go(path, follow=follow)
         except OSError:
             return None
         if step is None:

@@ -24,14 +24,14 @@ class Walk:
 
     __slots__ = ("_links", "_root", "_task", "at")
 
-    def __init__(self, task: int, start: bytes) -> None:
-        """Stand in the folder `start`.
+    def __init__(self, task: int, start: bytes, root: bytes = b"") -> None:
+        """Stand in the folder `start`; `root` is the task's own unless given.
 
         Raises:
             OSError: it is not there.
         """
         self._task = task
-        self._root = b"/proc/%d/root" % task
+        self._root = root or b"/proc/%d/root" % task
         self._links = 0
         self.at = os.open(start, _PATH)
 
