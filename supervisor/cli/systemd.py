@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,7 +51,6 @@ def install(
     check fails the old version does too. What you want different belongs into drop-ins (`systemctl edit`), which stay.
     """
     from supervisor.world.systemd.install.apply import apply_install, is_active, version_of
-    from supervisor.world.systemd.install.errors import InstallError
     from supervisor.world.systemd.install.installed import Installation, look_at_installation
     from supervisor.world.systemd.install.plan import plan_install
     from supervisor.world.systemd.install.prepare import prepare, refuse_by_hand
@@ -59,7 +59,7 @@ def install(
     if user and run_as:
         raise click.UsageError("--run-as is for the system's service manager; your own runs as you")
     named = config or ctx.find_root().obj.get("config")
-    try:
+    with _told_in_one_line():
         site, environ, run = _site(user=user, dry_run=dry_run)
         before = look_at_installation(site)
         if isinstance(before, Installation):  # an upgrade: what is not said anew stays as it is
@@ -75,8 +75,6 @@ def install(
         plan = plan_install(site, prepared.wanted, running=running)
         if not dry_run:
             apply_install(plan, run)
-    except InstallError as error:
-        raise click.ClickException(str(error)) from error
     if as_json:
         print_json(_as_json(plan, dry_run=dry_run, against=prepared.against, notes=prepared.notes))
         return
@@ -100,30 +98,24 @@ def uninstall(user: bool, dry_run: bool, as_json: bool) -> None:  # noqa: FBT001
     State, logs, the configuration and the account stay. Sessions that on_stop leaves go on.
     """
     from supervisor.world.systemd.install.apply import apply_uninstall, living_sessions
-    from supervisor.world.systemd.install.errors import InstallError
-    from supervisor.world.systemd.install.files import installed_paths, left_over
-    from supervisor.world.systemd.install.obstacles import of_host
+    from supervisor.world.systemd.install.files import foreign_paths, installed_paths, left_over
     from supervisor.world.systemd.install.plan import plan_uninstall, timers_query
 
-    try:
+    with _told_in_one_line():
         site, _, run = _site(user=user, dry_run=dry_run)
         found = _found(site)
-        if not dry_run:
-            _refuse(of_host(site))
         query = timers_query(site)
         listed = "" if dry_run and not _has_systemctl() else run(query.argv, query.seconds).text
         timers = [line.split()[0] for line in listed.splitlines() if line.startswith("leasehold-launch@")]
         removal = plan_uninstall(site, found, timers)
         paths = [str(path) for path in installed_paths(site)]
-        drop_ins = [str(path) for path in left_over(map(Path, paths))]
+        others = [str(path) for path in (*foreign_paths(site), *left_over(map(Path, paths)))]
         sessions: tuple[str, ...] = ()
         if not dry_run:
             apply_uninstall(site, removal, run)
             sessions = living_sessions(site, run)
-    except InstallError as error:
-        raise click.ClickException(str(error)) from error
     commands = [shlex.join(step.argv) for step in (*removal.stop, *removal.after)]
-    stays = [str(found.state), str(found.config), *drop_ins]
+    stays = [str(found.state), str(found.config), *others]
     if not user:
         stays.append(f"account {found.account}")
     if as_json:
@@ -148,6 +140,18 @@ def uninstall(user: bool, dry_run: bool, as_json: bool) -> None:  # noqa: FBT001
         click.echo(f"still runs: {unit} (`leasehold run` or a new installation takes it over)")
 
 
+@contextlib.contextmanager
+def _told_in_one_line() -> Iterator[None]:
+    from supervisor.world.systemd.install.errors import InstallError
+
+    try:
+        yield
+    except InstallError as error:
+        raise click.ClickException(str(error)) from error
+    except OSError as error:
+        raise click.ClickException(f"{error.filename}: {error.strerror}") from error
+
+
 def _refuse(against: Iterable[str]) -> None:
     from supervisor.world.systemd.install.errors import InstallError
 
@@ -169,19 +173,23 @@ def _found(site: Site) -> Installation:
 
 def _site(*, user: bool, dry_run: bool) -> tuple[Site, dict[str, str], Runner]:
     from supervisor.world.systemd.install.errors import InstallError
+    from supervisor.world.systemd.install.obstacles import of_host
     from supervisor.world.systemd.install.runner import HostRunner
     from supervisor.world.systemd.install.site import system_site, user_site, with_runtime
 
     environ = dict(os.environ)
+    site = user_site(environ) if user else system_site()
+    if not dry_run:
+        _refuse(of_host(site))
     if not user:
-        return system_site(), environ, HostRunner(environ)
+        return site, environ, HostRunner(environ)
     try:
         environ = with_runtime(environ)
     except InstallError as error:
         if not dry_run:
             raise
         click.echo(f"would be refused: {error}", err=True)
-    return user_site(environ), environ, HostRunner(environ)
+    return site, environ, HostRunner(environ)
 
 
 def _config(site: Site, named: str | None, environ: dict[str, str]) -> Path:

@@ -53,8 +53,11 @@ class Account:
                     return folder
             except PermissionError:
                 return folder.parent  # closed to us, who ask; to the account as well, as far as we can see
-        readable = os.R_OK | (os.X_OK if path.is_dir() else 0)
-        return None if self.may(path, readable) else path
+        try:
+            readable = os.R_OK | (os.X_OK if path.is_dir() else 0)
+            return None if self.may(path, readable) else path
+        except PermissionError:
+            return path.parent
 
 
 def find_account(name: str) -> Account:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import shlex
 
+from supervisor.world.systemd.install.cut_short import mark_of
 from supervisor.world.systemd.install.errors import InstallError
-from supervisor.world.systemd.install.files import installed_paths, write_files
+from supervisor.world.systemd.install.files import Written, installed_paths, write_files
 from supervisor.world.systemd.install.plan import Plan, Removal, Step
 from supervisor.world.systemd.install.runner import Runner
 from supervisor.world.systemd.install.site import CHECK, SERVICE, SESSIONS, Site
@@ -22,16 +23,18 @@ def apply_install(plan: Plan, run: Runner) -> None:
         InstallError: before the check has passed the old files are back; afterwards the units are
             installed, and the message says what does not run.
     """
-    written = write_files(plan.changed)
+    written = write_files(plan.site, plan.changed)
     try:
         for step in plan.before:
             _must(step, run)
         if plan.changed:
             _pass_gate(plan, run)
-    except InstallError:
-        written.undo()
-        with contextlib.suppress(InstallError):  # the first reason is the one to tell
-            run(plan.site.systemctl("daemon-reload"), _ASK)
+    except InstallError as error:
+        if faults := _put_back(plan, written, run):
+            raise InstallError("\n".join((str(error), *faults))) from error
+        raise
+    except BaseException:  # interrupted: nothing that is unchecked stays for the next start
+        _put_back(plan, written, run)
         raise
     for step in plan.after:
         done = run(step.argv, step.seconds)
@@ -41,19 +44,23 @@ def apply_install(plan: Plan, run: Runner) -> None:
                 f"the units are installed, but `{shlex.join(step.argv)}` failed: {_line(said or done.text)}; "
                 f"`{shlex.join(plan.site.journalctl('-n', '30', '-u', SERVICE))}` says more"
             )
+    written.settle()
 
 
 def apply_uninstall(site: Site, removal: Removal, run: Runner) -> tuple[str, ...]:
     """Stop the service by its on_stop and take the files out; return the paths that went.
 
     Raises:
-        InstallError: the service cannot be stopped; then nothing is taken out.
+        InstallError: the service cannot be stopped, and then nothing is taken out; or a file cannot be removed.
     """
     for step in removal.stop:
         _must(step, run)
     gone = installed_paths(site)
-    for path in gone:
-        path.unlink(missing_ok=True)
+    for path in (mark_of(site), *gone):
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise InstallError(f"{path} cannot be removed: {error.strerror}") from error
     for step in removal.after:
         _must(step, run)
     return tuple(str(path) for path in gone)
@@ -80,6 +87,13 @@ def living_sessions(site: Site, run: Runner) -> tuple[str, ...]:
     return tuple(
         line.split()[0] for line in listed.text.splitlines() if line.startswith("leasehold-session@")
     )
+
+
+def _put_back(plan: Plan, written: Written, run: Runner) -> tuple[str, ...]:
+    faults = written.undo()
+    with contextlib.suppress(InstallError):  # the first reason is the one to tell
+        run(plan.site.systemctl("daemon-reload"), _ASK)
+    return faults
 
 
 def _must(step: Step, run: Runner) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from supervisor.world.systemd.install.cut_short import as_note, mark_of, replaced_before
 from supervisor.world.systemd.install.errors import InstallError
 from supervisor.world.systemd.install.render import render, templates
-from supervisor.world.systemd.install.site import Site
+from supervisor.world.systemd.install.site import SERVICE, Site
 from supervisor.world.systemd.install.values import Wanted, values
 
 _ELSEWHERE = {
@@ -17,6 +18,7 @@ _ELSEWHERE = {
     "sysusers.conf": "/etc/sysusers.d/leasehold.conf",
     "tmpfiles.conf": "/etc/tmpfiles.d/leasehold.conf",
 }
+_OURS = "Written by `leasehold systemd install`"  # in the first line of every template
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,8 @@ class UnitFile:
             return _read(self.path) == self.text
         except PermissionError:
             return True
+        except OSError:
+            return False
 
 
 def wanted_files(site: Site, wanted: Wanted) -> tuple[UnitFile, ...]:
@@ -51,41 +55,68 @@ def place_of(site: Site, template: str) -> Path:
 
 
 def installed_paths(site: Site) -> tuple[Path, ...]:
-    """Return those files of an installation that are there."""
-    return tuple(path for name in templates(site.name) if (path := place_of(site, name)).exists())
+    """Return those files of an installation that are there, the one last by which an installation is known."""
+    found = [path for path in _places(site) if _is_ours(path)]
+    return tuple(sorted(found, key=lambda path: path.name == SERVICE))
+
+
+def foreign_paths(site: Site) -> tuple[Path, ...]:
+    """Return what is in the place of a file of ours, and was not written by an installation."""
+    return tuple(path for path in _places(site) if os.path.lexists(path) and not _is_ours(path))
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """Files that were written, with what was there before."""
+    """Files that were written, with what was there before; `mark` is the note of that, until it is settled."""
 
-    before: tuple[tuple[Path, str | None], ...]
+    before: Mapping[Path, str | None]
+    mark: Path
 
-    def undo(self) -> None:
-        """Put back what was there."""
-        for path, text in reversed(self.before):
-            if text is None:
-                path.unlink(missing_ok=True)
-            else:
-                _write(path, text)
+    def undo(self) -> tuple[str, ...]:
+        """Put back what was there; return what could not be put back, which stays noted."""
+        faults = []
+        for path, text in reversed(tuple(self.before.items())):
+            try:
+                if _read(path) != text:
+                    _put(path, text)
+            except OSError as error:
+                faults.append(f"{path} cannot be put back: {error.strerror}")
+        if not faults:
+            self.settle()
+        return tuple(faults)
+
+    def settle(self) -> None:
+        """Forget what was there before."""
+        self.mark.unlink(missing_ok=True)
 
 
-def write_files(files: Iterable[UnitFile]) -> Written:
-    """Write files, each at once and whole.
+def write_files(site: Site, files: Iterable[UnitFile]) -> Written:
+    """Write files, each at once and whole, and note before the first what they replace.
+
+    What an installation before this one had replaced, and left at that, is what an undo puts back.
 
     Raises:
-        InstallError: one cannot be written; those before it are put back.
+        InstallError: one cannot be written; the others are put back.
     """
-    before: list[tuple[Path, str | None]] = []
+    files, mark = tuple(files), mark_of(site)
+    path = mark
+    try:
+        found: dict[Path, str | None] = {}
+        for path in (file.path for file in files):
+            found[path] = _read(path)
+        written = Written(found | replaced_before(site), mark)
+        if files:
+            path = mark
+            _write(mark, as_note(written.before))
+    except OSError as error:
+        raise InstallError(f"{path} cannot be written: {error.strerror}") from error
     for file in files:
         try:
-            was = _read(file.path)
             _write(file.path, file.text)
         except OSError as error:
-            Written(tuple(before)).undo()
-            raise InstallError(f"{file.path} cannot be written: {error.strerror}") from error
-        before.append((file.path, was))
-    return Written(tuple(before))
+            told = (f"{file.path} cannot be written: {error.strerror}", *written.undo())
+            raise InstallError("; ".join(told)) from error
+    return written
 
 
 def left_over(paths: Iterable[Path]) -> Iterator[Path]:
@@ -96,6 +127,18 @@ def left_over(paths: Iterable[Path]) -> Iterator[Path]:
             yield folder
 
 
+def _places(site: Site) -> list[Path]:
+    return [place_of(site, name) for name in templates(site.name)]
+
+
+def _is_ours(path: Path) -> bool:
+    try:
+        with path.open(encoding="utf-8", errors="replace") as file:
+            return _OURS in file.readline(200)
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+        return False
+
+
 def _read(path: Path) -> str | None:
     try:
         return path.read_text(encoding="utf-8", errors="replace")
@@ -103,11 +146,21 @@ def _read(path: Path) -> str | None:
         return None
 
 
+def _put(path: Path, text: str | None) -> None:
+    if text is None:
+        path.unlink(missing_ok=True)
+    else:
+        _write(path, text)
+
+
 def _write(path: Path, text: str) -> None:
     path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        draft.write_text(text, encoding="utf-8")
+        with draft.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
         draft.chmod(0o644)
         draft.replace(path)
     except OSError:

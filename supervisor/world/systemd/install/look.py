@@ -7,6 +7,7 @@ from pathlib import Path
 
 from supervisor.world.level import Finding
 from supervisor.world.systemd.install.apply import is_active, version_of
+from supervisor.world.systemd.install.cut_short import replaced_before
 from supervisor.world.systemd.install.errors import InstallError
 from supervisor.world.systemd.install.files import wanted_files
 from supervisor.world.systemd.install.installed import Foreign, Installation, look_at_installation
@@ -107,9 +108,13 @@ def _currency(
     try:
         prepared = prepare(site, installed.config, installed.account, environ, version)
         stale = [str(file.path) for file in wanted_files(site, prepared.wanted) if not file.current]
+        begun = replaced_before(site)
     except (InstallError, OSError) as error:
         first = str(error).splitlines()[0]
         return Finding(name, good=False, told=f"cannot be compared with the configuration: {first}")
+    if begun:
+        told = "an installation did not get to its end: what runs may be older than the units"
+        return Finding(name, good=False, told=told, way_out=f"{again} goes on with it")
     if stale:
         told = f"are not what version and configuration ask for now: {', '.join(stale)}"
         return Finding(name, good=False, told=told, way_out=f"{again} writes them anew; sessions go on")

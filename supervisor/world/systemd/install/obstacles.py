@@ -8,6 +8,7 @@ from pathlib import Path
 
 from supervisor.world.config.places import SYSTEM, folder_of
 from supervisor.world.systemd.install.account import OWN, Account, owner_of
+from supervisor.world.systemd.install.files import foreign_paths
 from supervisor.world.systemd.install.installed import Foreign, Installation
 from supervisor.world.systemd.install.site import Site
 from supervisor.world.systemd.install.values import Wanted
@@ -29,8 +30,6 @@ def of_host(site: Site, *, booted: Path = _BOOTED, uid: int | None = None) -> It
 def of_installed(found: Installation | Foreign | None, account: Account, config: Path) -> Iterator[str]:
     """Yield why what is installed already must not be replaced."""
     match found:
-        case Foreign(path):
-            yield f"{path} is there and was not written by `leasehold systemd install`; move it away"
         case Installation() if found.account != account.name:
             yield (
                 f"the units are installed for account {found.account} ({found.config}); "
@@ -43,6 +42,15 @@ def of_installed(found: Installation | Foreign | None, account: Account, config:
             )
         case _:
             pass
+
+
+def of_files(site: Site) -> Iterator[str]:
+    """Yield what is in the place of a file of ours and is somebody else's."""
+    for path in foreign_paths(site):
+        if path.is_symlink() and os.fspath(path.readlink()) == os.devnull:
+            yield f"{path} is a link to {os.devnull}: the unit is masked, and would not start; unmask it"
+        else:
+            yield f"{path} is there and was not written by `leasehold systemd install`; move it away"
 
 
 def of_account(site: Site, wanted: Wanted) -> Iterator[str]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from supervisor.world.systemd.install.files import UnitFile, wanted_files
+from supervisor.world.systemd.install.cut_short import replaced_before
+from supervisor.world.systemd.install.files import UnitFile, installed_paths, wanted_files
 from supervisor.world.systemd.install.installed import Installation
-from supervisor.world.systemd.install.site import CHECK, SERVICE, SOCKET, TIMERS, Site
+from supervisor.world.systemd.install.site import CHECK, SERVICE, SOCKET, TIMER, TIMERS, Site
 from supervisor.world.systemd.install.values import Wanted
 
 _QUICK = 60.0  # seconds for a command that only writes
@@ -39,9 +40,13 @@ class Plan:
 
 
 def plan_install(site: Site, wanted: Wanted, *, running: bool) -> Plan:
-    """Return what an installation does; `running` says whether the service runs now."""
-    files = wanted_files(site, wanted)
-    changed = tuple(file for file in files if not file.current)
+    """Return what an installation does; `running` says whether the service runs now.
+
+    Files that an earlier installation wrote without getting to its end count as changed: nothing has checked
+    them, and what runs is older.
+    """
+    files, begun = wanted_files(site, wanted), replaced_before(site)
+    changed = tuple(file for file in files if not file.current or file.path in begun)
     before = [Step(site.systemctl("daemon-reload"))]
     if not site.user:
         before = [
@@ -72,8 +77,12 @@ class Removal:
 def plan_uninstall(site: Site, installed: Installation, timers: Sequence[str]) -> Removal:
     """Return what taking the units out does; the service ends by its on_stop."""
     patience = installed.stop_seconds + _QUICK
+    there = {path.name for path in installed_paths(site)}
     stop = [Step(site.systemctl("disable", "--now", *timers))] if timers else []
-    stop.append(Step(site.systemctl("disable", "--now", SOCKET, SERVICE), patience))
+    if TIMER in there:  # by the template's name goes also what is enabled and not started
+        stop.append(Step(site.systemctl("disable", TIMER)))
+    units = [name for name in (SOCKET, SERVICE) if name in there]
+    stop.append(Step(site.systemctl("disable", "--now", *units), patience))
     return Removal(tuple(stop), (Step(site.systemctl("daemon-reload")),))
 
 

@@ -77,6 +77,7 @@ def prepare(
     against = [
         *obstacles.of_host(site),
         *obstacles.of_installed(look_at_installation(site), account, settings.path),
+        *obstacles.of_files(site),
         *obstacles.of_account(site, wanted),
         *obstacles.of_places(site, wanted, chosen),
     ]

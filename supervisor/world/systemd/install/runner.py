@@ -52,6 +52,8 @@ class HostRunner:
             )
         except FileNotFoundError:
             raise InstallError(f"{argv[0]} is not installed on this host") from None
+        except OSError as error:
+            raise InstallError(f"`{shlex.join(argv)}` cannot be run: {error.strerror}") from error
         except subprocess.TimeoutExpired:
             raise InstallError(
                 f"`{shlex.join(argv)}` has not ended within {seconds:g} s: "

@@ -14,6 +14,7 @@ SERVICE = "leasehold.service"
 SOCKET = "leasehold.socket"
 CHECK = "leasehold-check.service"
 SESSIONS = "leasehold-session@*.service"
+TIMER = "leasehold-launch@.timer"
 TIMERS = "leasehold-launch@*.timer"
 
 

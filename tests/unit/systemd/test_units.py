@@ -19,7 +19,7 @@ from supervisor.world.systemd.install.quoting import command, value, word
 from supervisor.world.systemd.install.site import Site, system_site
 from supervisor.world.systemd.install.values import Wanted, service_path
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 ACCOUNT = Account("dev", "dev", Path("/home/dev"), "/bin/bash", 1000)
 # /bin/sh stands for the program: `verify` wants one that is there, and what the texts say is the same.
 PROGRAM = Program("9.9", ("/bin/sh",), Path("/bin/sh"), Path("/opt/leasehold/workers"), Path("/opt"))
@@ -82,8 +82,6 @@ def written(tmp_path, site: Site) -> Path:
         file.path.write_text(file.text)
     return site.units
 
-
-# --- what systemd says ------------------------------------------------------------------------------
 
 analyze = pytest.mark.skipif(
     shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed: nobody to ask"
@@ -150,9 +148,6 @@ def test_the_account_and_its_group_are_made_by_sysusers(tmp_path):
 
     assert done.returncode == 0, done.stderr
     assert "leasehold" in done.stdout + done.stderr
-
-
-# --- what the texts say -----------------------------------------------------------------------------
 
 
 def test_a_restart_leaves_sessions_and_a_stop_goes_by_on_stop(tmp_path):
