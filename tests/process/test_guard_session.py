@@ -115,6 +115,27 @@ def test_a_write_waits_for_a_short_lease_of_another_and_then_goes_on(site):
     assert len(site.events("session.ended")) == 2
 
 
+def test_a_link_that_is_changed_while_a_write_through_it_waits_leads_to_no_file_of_another(site):
+    site.configure(AGENT, guard={"wait": "20s"}, retry={"attempts": 1})
+    pipes(site, "held")
+    script(
+        site,
+        "first",
+        'seen() { leasehold lease list | grep -q "waits for $1" || grep -q theirs */n; }; '
+        "mkdir one two; echo mine > one/n; echo mine > two/n; ln -s one now; meet held; "
+        "until seen one/n; do :; done; rm one/n; ln -sfn two now; until seen two/n; do :; done; "
+        "git add two/n; git commit -qm Two -- two/n",
+    )
+    script(site, "second", "await held; echo theirs >> now/n; exit 75")
+    leasehold_in(site)
+
+    site.start()
+    site.wait_for("session.ended", task="second")
+
+    assert site.git("show", "HEAD:two/n") == "mine\n"
+    assert Path(site.root, "two/n").read_text() == "mine\ntheirs\n"
+
+
 def test_paths_of_nobody_and_own_paths_are_written_without_a_question(site):
     site.configure(AGENT)
     site.write(".git/info/exclude", "*.log\n")

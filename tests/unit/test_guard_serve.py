@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 
 from workers.guard.account import Account
 from workers.guard.architecture import NUMBERS, native
-from workers.guard.claims import Claim, Leased, Refused
+from workers.guard.claims import Claim, Granted, Leased, Refused
 from workers.guard.ground import Ground
 from workers.guard.guard import Guard
 from workers.guard.resolve import Eyes
@@ -49,8 +50,10 @@ class Claims:
 
     def __init__(self) -> None:
         self.asked: list[tuple[list[bytes], Any]] = []
+        self.latest = Claim()
 
     def ask(self, claim: Claim, _wait: float, answered: Any) -> None:
+        self.latest = claim
         self.asked.append((claim.files, answered))
 
 
@@ -178,3 +181,43 @@ def test_of_a_call_that_waits_no_more_nobody_is_asked(world: World, tmp_path: Pa
 
     assert world.claims.asked == []
     assert world.account.asked == 0
+
+
+@pytest.mark.parametrize("verdict", ["in few words", "as a claim"])
+def test_a_path_that_leads_elsewhere_once_its_wait_is_over_is_asked_for_anew(
+    world: World, tmp_path: Path, verdict: str
+) -> None:
+    for name in ("own", "anothers"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a").touch()
+    (tmp_path / "link").symlink_to("own")
+    world.write(tmp_path / "link/a")
+    (tmp_path / "link").unlink()
+    (tmp_path / "link").symlink_to("anothers")
+
+    world.claims.latest.asked_at -= 1.0
+    lease = ["s1", {"kind": "file", "repo": "app", "text": "own/a", "key": "own/a"}, "exclusive", 7, 1.5]
+    world.claims.asked[0][1](Leased(7, 1.5) if verdict == "in few words" else Granted([lease], []))
+
+    assert [files for files, _ in world.claims.asked] == [[b"own/a"], [b"anothers/a"]]
+    assert world.rights.leases == [lease]
+    assert world.listener.done == []
+
+    world.claims.asked[1][1](Refused("anothers/a is held", late=True))
+
+    assert world.listener.done == [f"refused {errno.EBUSY}"]
+    assert (world.account.held, world.account.asked) == (1, 2)
+
+
+def test_a_path_that_waited_and_leads_where_it_led_is_not_asked_for_again(
+    world: World, tmp_path: Path
+) -> None:
+    (tmp_path / "a").touch()
+    (tmp_path / "b").hardlink_to(tmp_path / "a")
+    world.write(tmp_path / "a")
+
+    world.claims.latest.asked_at -= 1.0
+    world.claims.asked[0][1](Granted([], []))
+
+    assert world.listener.done == ["passed"]
+    assert len(world.claims.asked) == 1

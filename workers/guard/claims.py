@@ -40,6 +40,18 @@ class Claim:
         """Tell whether it is no more than the write of one file."""
         return len(self.files) == 1 and not (self.folders or self.places or self.inodes or self.git)
 
+    def is_within(self, other: Claim) -> bool:
+        """Tell whether it wants nothing that the other does not want."""
+        return all(
+            set(ours) <= set(theirs)
+            for ours, theirs in (
+                (self.files, other.files),
+                (self.folders, other.folders),
+                (self.places, other.places),
+                (self.inodes, other.inodes),
+            )
+        )
+
 
 class Leased:
     """The one file that was asked for is the session's, under this token; nothing else is to be said.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 
 class Ground:
     """A repository's work tree. `root` is absolute and free of links; paths in it are bytes relative to it."""
@@ -22,6 +24,17 @@ class Ground:
         if path == self.root or self.root.startswith(path.rstrip(b"/") + b"/"):
             return b""
         return None
+
+    def is_home_of(self, folder: bytes) -> bool:
+        """Tell whether an absolute folder is in this work tree, and not in another repository inside it."""
+        path = self.relative(folder)
+        if path is None or (path == b"" and folder != self.root):
+            return False
+        while path:
+            if os.path.lexists(self._prefix + path + b"/.git"):
+                return False
+            path = path.rpartition(b"/")[0]
+        return True
 
     def is_gits(self, relative: bytes) -> bool:
         """Tell whether a path is git's own: its folder, or that of a repository inside this one."""

@@ -148,8 +148,9 @@ class Guard:
                 return
             ((_, mask),) = ready
 
-    def _serve(self, call: Held) -> None:
-        self.account.held += 1
+    def _serve(self, call: Held, granted: Claim | None = None) -> None:
+        """Look at a call and decide; what has been `granted` for it is not asked for again."""
+        self.account.held += granted is None
         try:
             claim = self._claim(call)
         except GoneError:
@@ -163,8 +164,9 @@ class Guard:
             self.account.faults += 1
             self._listener.let_pass(call)
             return
-        if claim is None or not self._listener.waits(call):  # gone: what was read may be another task's
-            self._listener.let_pass(call)
+        is_granted = granted is not None and isinstance(claim, Claim) and claim.is_within(granted)
+        if claim is None or is_granted or not self._listener.waits(call):
+            self._listener.let_pass(call)  # or it is gone: what was read may be another task's
             return
         if isinstance(claim, Refused):
             self._refuse(call, claim.why)
@@ -243,7 +245,7 @@ class Guard:
         folders = folders_of(call, memory, self._eyes, command)
         if not self._listener.waits(call):
             raise GoneError
-        is_here = any(map(self._is_here, folders))
+        is_here = any(map(self._ground.is_home_of, folders))
         if is_here and (why := self._stashes.spared(command)) is not None:
             return Refused(why, late=False)
         if self._fence is not None:
@@ -252,17 +254,6 @@ class Guard:
         if not is_here or self._turns.includes(leader(call.task)):
             return None
         return Claim(deed)
-
-    def _is_here(self, at: bytes) -> bool:
-        """Tell whether a folder is in this checkout, and not in another repository inside it."""
-        path = self._ground.relative(at)
-        if path is None or (path == b"" and at != self._ground.root):
-            return False
-        while path:
-            if os.path.lexists(self._ground.root + b"/" + path + b"/.git"):
-                return False
-            path = path.rpartition(b"/")[0]
-        return True
 
     def _matters(self, path: bytes, target: Target) -> bool:
         if target.deed == MOVE:
@@ -289,10 +280,22 @@ class Guard:
         is_born = claim.makes and lease.token > claim.newest
         if is_born and lease.granted_at > claim.asked_at + _MOMENT:
             is_born = self._fleeting.is_absent(path)  # whoever had the lease before may have made the file
-        self._listener.let_pass(call)  # the next one is not looked at before this one is noted
+        goes_on = self._goes_on(call, claim)
         self._rights.add_file(path, lease.token, lease.granted_at)
         if is_born:
             self._fleeting.granted([(path, lease.token)])
+        if not goes_on:
+            self._serve(call, claim)
+
+    def _goes_on(self, call: Held, claim: Claim) -> bool:
+        """Let a call pass, and the next one is not looked at before this one is noted; return False if it has waited.
+
+        Its path may lead elsewhere by now, by another link or folder, and is to be looked at anew.
+        """
+        if not claim.git and boottime() > claim.asked_at + _MOMENT:
+            return False
+        self._listener.let_pass(call)
+        return True
 
     def _answered(self, call: Held, claim: Claim, verdict: Verdict) -> None:
         if isinstance(verdict, Leased):
@@ -313,10 +316,12 @@ class Guard:
                     self._ask(call, claim)  # what was granted has been taken back before the answer came
                     return
                 absent = self._fleeting.absent(claim.files, verdict.leases, claim.newest)
-                self._listener.let_pass(call)  # the next one is not looked at before this one is noted
+                goes_on = self._goes_on(call, claim)
                 folders = [*claim.folders, b""] if claim.git == SWEEPS else claim.folders
                 self._rights.add(verdict.leases, claim.files, folders)
                 self._fleeting.granted(absent)
+                if not goes_on:
+                    self._serve(call, claim)
             case Refused(late=True) if claim.git == CHANGES:
                 self.account.turns_missed += 1  # git's own lock decides: a hook of the other may be slow
                 self._listener.let_pass(call)
