@@ -26,6 +26,7 @@ from supervisor.world.failpoint import failpoint
 from supervisor.world.git.history import DATED_WITHIN, Commit, commits_since
 from supervisor.world.git.integrate.combine import merge_base
 from supervisor.world.git.integrate.move import integrated_as
+from supervisor.world.git.left_behind import name_left_behind
 from supervisor.world.git.repository import HEADS, Repository
 from supervisor.world.git.run import GitError
 from supervisor.world.git.tie import Whole, tie
@@ -107,6 +108,8 @@ class BranchSettler:
         began = session.intent.created.wall
         lock = await self._locks.free(tree, began) if there else ""
         tip = await tip_of(repo, tree if there else None, session.id)
+        if there:
+            await name_left_behind(tree, session.id)
         target = await resolve(repo, HEADS + session.intent.target)
         if target is not None:
             self._landed(

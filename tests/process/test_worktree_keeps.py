@@ -281,6 +281,28 @@ def test_commits_on_other_branches_of_the_sessions_own_are_named(site):
     assert site.git("log", "-1", "--format=%s", "aside").strip() == "Aside"
 
 
+def test_no_work_is_lost_that_was_committed_on_no_branch_and_left_there(site):
+    event = ended(
+        site,
+        """
+    git("checkout", "-q", "--detach")
+    for line in ("first", "second"):
+        pathlib.Path("left.txt").write_text(line)
+        git("add", "left.txt")
+        git("commit", "-qm", line)
+    git("checkout", "-q", "-")
+    git("checkout", "-q", "HEAD~0")
+    git("checkout", "-q", "-")
+    pathlib.Path("README.md").write_text("a site, once more\\n")
+    git("commit", "-q", "--amend", "-am", "Amended")
+    """,
+    )
+
+    (name,) = site.git("branch", "--list", "--format=%(refname:short)", "leasehold/*-left-*").split()
+    assert f"other commits kept on branch {name}" in event["data"]["sentence"]
+    assert site.git("log", "-2", "--format=%s", name).split() == ["second", "first"]
+
+
 def test_no_work_is_lost_where_a_named_pipe_makes_git_wait(site):
     event = ended(
         site,
