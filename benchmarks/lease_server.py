@@ -20,6 +20,7 @@ from supervisor.world.control.access import Access
 from supervisor.world.control.caller import Caller, SessionCaller
 from supervisor.world.control.errors import Code, RpcError
 from supervisor.world.control.later import Later
+from supervisor.world.control.loop import LOOP
 from supervisor.world.control.methods import Method, Params, Who
 from supervisor.world.control.server import serving
 
@@ -118,4 +119,4 @@ async def main(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    anyio.run(main, Path(sys.argv[1]))
+    anyio.run(main, Path(sys.argv[1]), backend_options=LOOP)

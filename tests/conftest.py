@@ -31,6 +31,7 @@ from supervisor.core.sessions.verdicts import Told
 from supervisor.core.tasks.backlog import Backlog, Offer, Work
 from supervisor.core.tasks.standing import standing_name
 from supervisor.core.tasks.task import Task
+from supervisor.world.control.loop import ServingLoop
 
 START = Moment(1000.0, 1_700_000_000.0)
 BUDGET = Budget(wall=3000.0, warn=300.0, grace=10.0)
@@ -168,3 +169,8 @@ def new_house() -> Callable[..., House]:
 def work_fixture() -> Callable[..., Work]:
     """Return what makes a task in one line."""
     return work
+
+
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], ServingLoop]]:
+    """Run asynchronous tests in the supervisor's own event loop."""
+    return {"serving": ServingLoop}

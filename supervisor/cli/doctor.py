@@ -34,6 +34,7 @@ def doctor(ctx: click.Context, canary: bool, as_json: bool) -> None:  # noqa: FB
         _collide(as_json=as_json)
     import anyio
 
+    from supervisor.world.control.loop import LOOP
     from supervisor.world.harness.installed import look_at_harnesses
     from supervisor.world.launch.ladder import LadderError
     from supervisor.world.level import Level, look_at_tools
@@ -44,7 +45,7 @@ def doctor(ctx: click.Context, canary: bool, as_json: bool) -> None:  # noqa: FB
     configure_logs("console", "warning", sys.stderr)
     settings = _settings(ctx)
     try:
-        ladder, level, seen, tried = anyio.run(_try_all, settings)
+        ladder, level, seen, tried = anyio.run(_try_all, settings, backend_options=LOOP)
     except LadderError as error:
         raise click.ClickException(str(error)) from error
     findings = [

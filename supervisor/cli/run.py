@@ -85,6 +85,7 @@ def _supervise(
     from supervisor.daemon.run import supervise
     from supervisor.world.config.discover import DiscoverError, find_config
     from supervisor.world.control.errors import ListenError
+    from supervisor.world.control.loop import LOOP
     from supervisor.world.descriptors import raise_limit
     from supervisor.world.failpoint import arm_failpoints
     from supervisor.world.git.hooks import HooksError
@@ -118,7 +119,8 @@ def _supervise(
                 recover=recover,
                 attached=attached,
                 early=early,
-            )
+            ),
+            backend_options=LOOP,
         )
     except expected as error:
         raise click.ClickException(str(error)) from error

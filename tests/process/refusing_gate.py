@@ -14,6 +14,7 @@ from supervisor.daemon.verbs.leases import GateCheck
 from supervisor.world.control.access import Access
 from supervisor.world.control.caller import Caller
 from supervisor.world.control.errors import Code, RpcError
+from supervisor.world.control.loop import LOOP
 from supervisor.world.control.methods import Method, Who
 from supervisor.world.control.server import serving
 from supervisor.world.git.hooks import environment, install_hooks
@@ -23,7 +24,7 @@ from supervisor.world.git.wire_path import decode_path
 
 def commit_everything(root: Path, held: str) -> str:
     """Return "refused", "landed" or, when there is no change to commit, "nothing"; --no-verify does not help."""
-    return anyio.run(_commit, root, held)
+    return anyio.run(_commit, root, held, backend_options=LOOP)
 
 
 async def _commit(root: Path, held: str) -> str:

@@ -323,12 +323,13 @@ async def test_the_socket_of_a_server_that_was_killed_is_taken_over(house: House
     program = (
         "import anyio, sys\n"
         "from pathlib import Path\n"
+        "from supervisor.world.control.loop import LOOP\n"
         "from supervisor.world.control.server import serving\n"
         "async def main():\n"
         "    async with serving(Path(sys.argv[1]), []):\n"
         "        print('ready', flush=True)\n"
         "        await anyio.sleep_forever()\n"
-        "anyio.run(main)\n"
+        "anyio.run(main, backend_options=LOOP)\n"
     )
     argv = [sys.executable, "-c", program, str(house.path)]
     with subprocess.Popen(argv, stdout=subprocess.PIPE) as server:  # noqa: ASYNC220  - starts within a millisecond

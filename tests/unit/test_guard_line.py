@@ -29,6 +29,9 @@ class Loop:
     def forget(self, fd: int) -> None:
         del self._callbacks[fd]
 
+    def expect(self) -> None:
+        pass
+
     def turn(self) -> None:
         """Serve all that has arrived."""
         for fd, callback in list(self._callbacks.items()):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import time
 
 from workers.session.clock import FOREVER, boottime
 from workers.session.loop import Loop
@@ -39,3 +40,24 @@ def test_a_turn_tells_whether_all_that_it_served_was_swift() -> None:
     for fd in (swift, slow):
         loop.forget(fd)
         os.close(fd)
+
+
+def test_what_is_expected_is_served_and_what_does_not_come_is_slept_for() -> None:
+    loop = Loop(lambda _received: None, ())
+    swift = os.eventfd(0)
+    served: list[str] = []
+    loop.watch_swift(swift, select.POLLIN, lambda _mask: served.append("swift"))
+
+    os.eventfd_write(swift, 1)
+    loop.expect()
+    assert loop.turn(FOREVER)
+    assert served == ["swift"]
+
+    os.eventfd_read(swift)
+    loop.expect()
+    worked = time.process_time()
+    assert not loop.turn(boottime() + 0.2)
+    assert time.process_time() - worked < 0.1
+    assert served == ["swift"]
+    loop.forget(swift)
+    os.close(swift)

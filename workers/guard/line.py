@@ -61,14 +61,18 @@ class Line:
     def ask(self, method: str, params: dict[str, object], answered: Callable[[Answer], None]) -> None:
         """Ask, with `params`; `answered` hears what came of it."""
         written = json.dumps(params)[1:-1]
-        self.ask_written(f"{self.opening(method)},{written}" if written else self.opening(method), answered)
+        self._ask(f"{self.opening(method)},{written}" if written else self.opening(method), answered)
 
     def opening(self, method: str) -> str:
         """Return how a question begins, for `ask_written`; the same each time."""
         return f'"method":"{method}","params":{{"token":{json.dumps(self._token)}'
 
     def ask_written(self, question: str, answered: Callable[[Answer], None]) -> None:
-        """Ask an opening and what follows it, as JSON but for the last bracket; `answered` hears what came of it."""
+        """Ask an opening and what follows it, as JSON but for the last bracket, when a program waits for the answer."""
+        self._ask(question, answered)
+        self._loop.expect()
+
+    def _ask(self, question: str, answered: Callable[[Answer], None]) -> None:
         self._last = number = self._last + 1
         line = f'{{"jsonrpc":"2.0","id":{number},{question}}}}}\n'.encode()
         self._open[number] = _Question(line, boottime() + self.patience, answered)

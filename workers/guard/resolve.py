@@ -11,6 +11,7 @@ import stat
 
 from workers.guard.mounts import place_in_file_system
 from workers.guard.plain import open_plain
+from workers.guard.root import Root
 from workers.guard.walk import Walk
 
 AT_FDCWD = -100
@@ -34,38 +35,6 @@ def signed(value: int) -> int:
     """Return a descriptor argument as the kernel reads it: the low 32 bits, with their sign."""
     value &= 0xFFFFFFFF
     return value - (1 << 32) if value & 0x80000000 else value
-
-
-class Root:
-    """A folder that is known again under whatever name it is mounted; `path` is absolute and free of links."""
-
-    __slots__ = ("device", "identity", "path", "place")
-
-    def __init__(self, path: bytes) -> None:
-        self.path = path
-        fd = os.open(path, _PATH)
-        try:
-            status = os.fstat(fd)
-            self.device = status.st_dev
-            self.identity = (status.st_dev, status.st_ino)
-            self.place = place_in_file_system("self", fd, path)  # from the root of its file system
-        finally:
-            os.close(fd)
-
-    def has(self, path: bytes) -> bool:
-        """Tell whether a path is this folder or lies in it."""
-        return path.startswith(self.path) and (len(path) == len(self.path) or path[len(self.path)] == 47)
-
-    def path_of(self, place: bytes) -> bytes | None:
-        """Return the path of a place in the file system if it is this folder, lies in it, or around it."""
-        if self.place is None:
-            return None
-        if place == self.place or place.startswith(self.place.rstrip(b"/") + b"/"):
-            return self.path + place[len(self.place.rstrip(b"/")) :]
-        below = self.place[len(place.rstrip(b"/")) :]
-        if self.place.startswith(place.rstrip(b"/") + b"/") and self.path.endswith(below):
-            return self.path[: -len(below)] or b"/"
-        return None
 
 
 class Eyes:
@@ -145,22 +114,28 @@ class Eyes:
         if base in _NOWHERE:
             return None
         try:
-            status = os.lstat(start + path)
-            if follow and stat.S_ISLNK(status.st_mode):
-                return None
-        except FileNotFoundError:
-            status = None
+            at = os.open(start + head, _FOLDER)
         except OSError:
             return None
         try:
-            folder = _name_at(start + head)
+            folder = os.readlink(b"/proc/self/fd/%d" % at)
             if is_absolute:
                 is_so = folder == head and (self._below(folder) or self._same_namespace(task))
             else:
                 is_so = folder.endswith(head) and self._below(folder)
+            if not is_so:
+                return None
+            try:
+                status = os.stat(base, dir_fd=at, follow_symlinks=False)
+            except FileNotFoundError:
+                return folder + b"/" + base, None
         except OSError:
             return None
-        return (folder + b"/" + base, status) if is_so else None
+        finally:
+            os.close(at)
+        if follow and stat.S_ISLNK(status.st_mode):
+            return None
+        return folder + b"/" + base, status
 
     def _beside(self, task: int, start: bytes, name: bytes, *, follow: bool) -> Found | None:
         """Find a bare name with two looks instead of four; `None` when that does not settle it."""

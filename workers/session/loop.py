@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import select
 import signal
+from time import monotonic
 
 from workers.session.kernel import BootTimer, Signals
 
@@ -13,6 +15,9 @@ if TYPE_CHECKING:
 
     from workers.session.kernel import Received
 
+_MOMENT = 0.0001  # seconds: about twice what a supervisor that has nothing else to do takes for an answer
+_IS_COMPANY = len(os.sched_getaffinity(0)) > 1  # with one processor nobody could answer while we look
+
 
 class Loop:
     """Descriptors with what to do when they are ready, and the signals that wake the process.
@@ -21,11 +26,12 @@ class Loop:
     looks at each one of a poll, whenever it begins and ends.
     """
 
-    __slots__ = ("_others", "_poll", "_rest", "_signals", "_swift", "_timer")
+    __slots__ = ("_is_expecting", "_others", "_poll", "_rest", "_signals", "_swift", "_timer")
 
     def __init__(self, on_signal: Callable[[Received], None], numbers: tuple[int, ...]) -> None:
         self._swift: dict[int, Callable[[int], None]] = {}
         self._rest: dict[int, Callable[[int], None]] = {}
+        self._is_expecting = False
         self._others = select.epoll()
         self._poll = select.poll()
         self._poll.register(self._others.fileno(), select.POLLIN)
@@ -56,6 +62,10 @@ class Loop:
             self._others.unregister(fd)
             del self._rest[fd]
 
+    def expect(self) -> None:
+        """Do not sleep for the next moment: something swift will be ready, and to be woken takes longer than it does."""
+        self._is_expecting = _IS_COMPANY
+
     def turn(self, due: float) -> bool:
         """Wait until something is ready or `due` (CLOCK_BOOTTIME) has come, and serve what is ready.
 
@@ -63,7 +73,8 @@ class Loop:
         """
         self._timer.arm(due)
         is_swift = True
-        for fd, mask in self._poll.poll():
+        ready = self._look_out() if self._is_expecting else None
+        for fd, mask in ready or self._poll.poll():
             callback = self._swift.get(fd)
             if callback is not None:
                 callback(mask)
@@ -71,6 +82,14 @@ class Loop:
                 is_swift = False
                 self._serve_others()
         return is_swift
+
+    def _look_out(self) -> list[tuple[int, int]]:
+        """Return what gets ready within the moment."""
+        self._is_expecting = False
+        end = monotonic() + _MOMENT
+        while not (ready := self._poll.poll(0)) and monotonic() < end:
+            pass
+        return ready
 
     def _serve_others(self) -> None:
         for fd, mask in self._others.poll(0):

@@ -9,7 +9,8 @@ from collections.abc import Callable
 
 import structlog
 
-from supervisor.world.control.poller import READ, Poller
+from supervisor.world.control.loop import ServingLoop
+from supervisor.world.control.poller import READ
 
 _FULL = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 _PAUSE = 1.0  # seconds before the next try when the process has no descriptor left
@@ -25,14 +26,13 @@ class Door:
     def __init__(
         self,
         listener: socket.socket,
-        loop: asyncio.AbstractEventLoop,
-        poller: Poller,
+        loop: ServingLoop,
         welcome: Callable[[socket.socket], object],
     ) -> None:
         listener.setblocking(False)
         self._listener = listener
         self._loop = loop
-        self._poller = poller
+        self._poller = loop.poller
         self._welcome = welcome
         self._pause: asyncio.TimerHandle | None = None
         self._open()

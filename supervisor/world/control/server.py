@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import socket
 from collections.abc import AsyncIterator, Iterable
@@ -14,8 +13,8 @@ from supervisor.world.control.door import Door
 from supervisor.world.control.link import Link
 from supervisor.world.control.links import Links
 from supervisor.world.control.listener import listening
+from supervisor.world.control.loop import serving_loop
 from supervisor.world.control.methods import Method, registry
-from supervisor.world.control.poller import Poller
 
 _FAREWELL = 1.0  # seconds that clients have to take their last answers
 
@@ -37,16 +36,15 @@ async def serving(
     Raises:
         ListenError: the path cannot be had; the message says why and what to do.
         ValueError: two methods have the same name.
+        RuntimeError: this event loop cannot serve.
     """
     verbs = registry(methods)
     rules = access or Access()
-    loop = asyncio.get_running_loop()
+    loop = serving_loop()
     links = Links()
     with contextlib.ExitStack() as stack:
         sock = listener if listener is not None else stack.enter_context(listening(path))
-        poller = Poller(loop)
-        stack.callback(poller.close)
-        door = Door(sock, loop, poller, lambda client: Link(client, verbs, rules, poller, links))
+        door = Door(sock, loop, lambda client: Link(client, verbs, rules, loop.poller, links))
         try:
             yield
         finally:
