@@ -98,6 +98,36 @@ def test_sessions_that_commit_at_once_do_not_fail_on_gits_lock(site):
     assert site.git("fsck", "--no-dangling") == ""
 
 
+def test_what_only_tells_and_a_push_wait_for_no_other_sessions_commit(site, tmp_path):
+    site.git("init", "-q", "--bare", str(tmp_path / "there"))
+    site.configure(AGENT, guard={"git_wait": "30s"}, retry={"attempts": 1})
+    pipes(site, "held", "told")
+    script(
+        site,
+        "first",
+        "echo 1 >> README.md; GIT_EDITOR='echo > .leasehold/held; read -r _ < .leasehold/told; echo One >' "
+        "git commit -q -- README.md",
+    )
+    script(
+        site,
+        "second",
+        "await held; git branch --show-current; git config core.bare; git worktree list | wc -l; git symbolic-ref HEAD; "
+        f"git push -q {tmp_path}/there HEAD:refs/heads/main && git ls-remote {tmp_path}/there | wc -l; meet told",
+    )
+
+    site.until_idle(code=None)
+
+    assert output(site, "second").split() == [
+        "main",
+        "false",
+        "1",
+        "refs/heads/main",
+        "1",
+    ]
+    assert not site.events("lease.waiting")
+    assert site.git("log", "-1", "--format=%s").strip() == "One"
+
+
 def test_a_lock_that_a_killed_git_left_is_gone_when_the_next_git_has_its_turn(site):
     site.configure(AGENT, retry={"attempts": 1})
     pipes(site, "killed", "done")

@@ -5,6 +5,8 @@ git(1) and the manual pages of the commands; aliases are the caller's to resolve
 
 from __future__ import annotations
 
+from workers.guard.gitreads import only_tells
+
 READS = "reads"
 CHANGES = "changes"  # takes git's locks: one session at a time
 SWEEPS = "sweeps"  # writes, or moves HEAD, over the whole work tree
@@ -14,9 +16,10 @@ _WITH_VALUE = frozenset(
     {b"-C", b"-c", b"--git-dir", b"--work-tree", b"--namespace", b"--config-env", b"--exec-path"}
 )
 
+# A push takes no lock that others would wait for, but its network and its hook may take minutes.
 _CHANGES = frozenset(
     b"add commit rm mv update-index branch tag gc prune repack pack-refs update-ref symbolic-ref reflog notes replace "
-    b"fetch push worktree apply remote config maintenance rerere commit-graph write-tree".split()
+    b"fetch worktree apply remote config maintenance rerere commit-graph write-tree".split()
 )
 _SWEEPS = frozenset(
     b"checkout switch reset stash merge rebase pull clean restore cherry-pick revert am read-tree checkout-index "
@@ -60,7 +63,7 @@ class CommandLine:
     def deed(self) -> str:
         """Return what the command does: READS, CHANGES or SWEEPS."""
         if self.command in _CHANGES:
-            return CHANGES
+            return READS if only_tells(self.command, self.words) else CHANGES
         if self.command not in _SWEEPS:
             return READS
         first = next(iter(self.words), b"")

@@ -237,11 +237,13 @@ class Guard:
             words = [b"git", called[4:], *words[1:]]
         command = CommandLine(words, self._rules.aliases)
         deed = command.deed()
-        if deed == READS:
+        if deed == READS and command.command != b"push":
             return None
         if not self._listener.waits(call):
             raise GoneError
         self._hooks.mend()
+        if deed == READS:
+            return None
         folders = folders_of(call, memory, self._eyes, command)
         if not self._listener.waits(call):
             raise GoneError
