@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -70,3 +71,12 @@ def test_the_probe_does_not_wait_for_a_kernel_that_says_only_later_that_its_chil
 
     os.close(other_end)
     assert child.wait() == 0
+
+
+def test_programs_under_the_guard_are_not_slowed_by_mitigations_against_speculation(tmp_path):
+    grep = shutil.which("grep")
+    assert grep is not None
+    command = [grep, "^Speculation", "/proc/self/status"]
+    bare = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+
+    assert run(tmp_path, command, lambda _target: False).output == bare

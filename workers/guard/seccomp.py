@@ -16,6 +16,7 @@ from workers.guard.architecture import NUMBERS, native
 
 _PR_SET_NO_NEW_PRIVS = 38
 _SET_MODE_FILTER = 1
+_SPEC_ALLOW = 1 << 2  # else kernels before 5.16 slow all programs under a filter by a mitigation
 _NEW_LISTENER = 1 << 3
 _WAIT_KILLABLE_RECV = 1 << 5  # since Linux 5.19: a held call is interrupted by fatal signals only
 
@@ -110,7 +111,8 @@ def install(program: bytes) -> int:
     code = ctypes.create_string_buffer(program, len(program))
     argument = _Program(len(program) // 8, ctypes.cast(code, ctypes.c_void_p))
     call = ctypes.c_long(NUMBERS[native()]["seccomp"])
-    for flags in (_NEW_LISTENER | _WAIT_KILLABLE_RECV, _NEW_LISTENER):
+    wanted = _NEW_LISTENER | _SPEC_ALLOW
+    for flags in (wanted | _WAIT_KILLABLE_RECV, wanted):
         listener = _libc.syscall(
             call, ctypes.c_ulong(_SET_MODE_FILTER), ctypes.c_ulong(flags), ctypes.byref(argument)
         )
