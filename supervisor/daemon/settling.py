@@ -36,7 +36,7 @@ from supervisor.world.git.run import GitError
 from supervisor.world.git.salvage.message import Label
 from supervisor.world.git.salvage.stashes import Aside, keep_stashes
 from supervisor.world.git.underway import operations
-from supervisor.world.git.writers import last_write, open_writers
+from supervisor.world.git.writers import identities, last_write, open_writers
 from supervisor.world.processes import descendants
 from supervisor.world.threads import in_thread
 
@@ -234,7 +234,8 @@ def _still_open(leases: Sequence[Lease], repo: Repository, worker: int) -> froze
         found.update(tokens)
         return bool(tokens)
 
-    open_writers(descendants(worker), repo.root, covered)
+    known = identities(repo.root, (lease.scope for lease in leases))
+    open_writers(descendants(worker), repo.root, covered, known)
     return frozenset(found)
 
 
@@ -242,7 +243,8 @@ def _last_write(lease: Lease, repo: Repository, worker: int | None, now: Moment)
     def covered(path: str) -> bool:
         return covers(lease.scope, path, fold_case=repo.fold_case)
 
-    if worker is not None and open_writers(descendants(worker), repo.root, covered):
+    known = identities(repo.root, (lease.scope,))
+    if worker is not None and open_writers(descendants(worker), repo.root, covered, known):
         return now.mono
     newest = last_write(repo.root, [lease.scope], fold_case=repo.fold_case)
     return None if newest is None else now.mono - (now.wall - newest)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from supervisor.core.leases.scope import parse_scopes
-from supervisor.world.git.writers import OpenWriter, last_write, open_writers
+from supervisor.world.git.writers import OpenWriter, identities, last_write, open_writers
 
 pytestmark = pytest.mark.process
 
@@ -79,6 +79,31 @@ class TestOpenWriters:
     def test_a_removed_file_keeps_its_name(self, root: Path) -> None:
         with process("import os\nf = open('src/a', 'w')\nos.unlink('src/a')", root) as pid:
             assert open_writers([pid], root, anything) == (OpenWriter(pid, "src/a", "open"),)
+
+    @pytest.mark.parametrize("how", ["open", "mapped"])
+    def test_a_file_is_found_under_its_other_names(self, root: Path, how: str) -> None:
+        (root / "alias").hardlink_to(root / "src/a")
+        code = "f = open('alias', 'r+')"
+        if how == "mapped":
+            code += "\nimport mmap, os\nm = mmap.mmap(f.fileno(), 0)\nos.closerange(3, 20)"
+        known = identities(root, parse_scopes("src/a", "repo"))
+        with process(code, root) as pid:
+            assert open_writers([pid], root, lambda path: path == "src/a", known) == (
+                OpenWriter(pid, "src/a", how),
+            )
+
+    def test_a_file_is_found_where_a_process_has_the_folder_mounted_elsewhere(self, root: Path) -> None:
+        elsewhere = root.parent / "elsewhere"
+        elsewhere.mkdir()
+        code = f"""
+import ctypes, os, sys
+libc = ctypes.CDLL(None, use_errno=True)
+if libc.unshare(0x10000000 | 0x20000) or libc.mount(b"{root}", b"{elsewhere}", None, 0x1000, None):
+    sys.exit(os.strerror(ctypes.get_errno()))
+f = open("{elsewhere}/src/b", "a")
+"""
+        with process(code, root) as pid:
+            assert open_writers([pid], root, anything) == (OpenWriter(pid, "src/b", "open"),)
 
     def test_a_process_that_has_ended_has_none(self, root: Path) -> None:
         with process("", root) as pid:

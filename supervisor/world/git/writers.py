@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from supervisor.core.leases.pattern import pattern
 from supervisor.core.leases.scope import Kind, Scope, covers
+from workers.guard.resolve import Eyes
 
 _ACCESS = 0o3  # of the open flags: 0 is read-only
 
@@ -24,36 +26,73 @@ class OpenWriter:
     how: str
 
 
-def open_writers(pids: Iterable[int], root: Path, covered: Callable[[str], bool]) -> tuple[OpenWriter, ...]:
+Identity = tuple[int, int]
+"""Device and inode of a file."""
+
+
+def identities(root: Path, scopes: Iterable[Scope]) -> dict[Identity, str]:
+    """Return the files that scopes name one by one and that are there, by what they are whatever their name."""
+    found = {}
+    for scope in scopes:
+        if scope.kind is Kind.FILE:
+            with contextlib.suppress(OSError):
+                status = (root / scope.key).lstat()
+                found[(status.st_dev, status.st_ino)] = scope.key
+    return found
+
+
+def open_writers(
+    pids: Iterable[int],
+    root: Path,
+    covered: Callable[[str], bool],
+    known: Mapping[Identity, str] = MappingProxyType({}),
+) -> tuple[OpenWriter, ...]:
     """Return which of the processes hold a file below `root` open, or mapped, for writing.
 
-    `root` is a real path; `covered` is asked with paths relative to it. A process that has ended, or
-    that we may not look into, has none. Descriptors in flight over a socket cannot be seen.
+    `root` is a real path; `covered` is asked with paths relative to it. Files that are `known` are found under
+    their other names too. A process that has ended, or that we may not look into, has none. Descriptors in
+    flight over a socket cannot be seen.
     """
     prefix = f"{root}/" if str(root) != "/" else "/"
     found: dict[OpenWriter, None] = {}
     for pid in pids:
-        for how, paths in (("open", _descriptors(pid, prefix)), ("mapped", _mappings(pid, prefix))):
-            for path in paths:
-                relative = path.removeprefix(prefix)
+        for how, paths in (
+            ("open", _descriptors(pid, prefix, known)),
+            ("mapped", _mappings(pid, prefix, known)),
+        ):
+            for relative in paths:
                 if covered(relative):
                     found[OpenWriter(pid, relative, how)] = None
     return tuple(found)
 
 
-def _descriptors(pid: int, prefix: str) -> Iterator[str]:
+def _descriptors(pid: int, prefix: str, known: Mapping[Identity, str]) -> Iterator[str]:
     folder = f"/proc/{pid}/fd"
     try:
         names = os.listdir(folder)  # noqa: PTH208  - thousands of them: a string each is enough
+        is_apart = _mounts(pid) != _mounts("self")
     except OSError:
         return
     for name in names:
         try:
             path = os.readlink(f"{folder}/{name}")  # noqa: PTH115  - the same
-            if path.startswith(prefix) and _writes(pid, name):
-                yield path.removesuffix(" (deleted)")
+            if not path.startswith("/") or path.startswith("/dev/") or not _writes(pid, name):
+                continue
+            if path.startswith(prefix):
+                yield path.removeprefix(prefix).removesuffix(" (deleted)")
+            elif is_apart:  # it may have the folder mounted under another name
+                seen = os.fsdecode(Eyes(os.fsencode(prefix.rstrip("/") or "/")).behind(pid, int(name)) or b"")
+                if seen.startswith(prefix):
+                    yield seen.removeprefix(prefix).removesuffix(" (deleted)")
+            status = os.stat(f"{folder}/{name}")  # noqa: PTH116  - the same
+            if (status.st_dev, status.st_ino) in known:
+                yield known[(status.st_dev, status.st_ino)]
         except OSError:
             continue  # closed meanwhile
+
+
+def _mounts(pid: int | str) -> str:
+    return os.readlink(f"/proc/{pid}/ns/mnt")  # noqa: PTH115  - no file system path
 
 
 def _writes(pid: int, fd: str) -> bool:
@@ -63,15 +102,21 @@ def _writes(pid: int, fd: str) -> bool:
     return False
 
 
-def _mappings(pid: int, prefix: str) -> Iterator[str]:
+def _mappings(pid: int, prefix: str, known: Mapping[Identity, str]) -> Iterator[str]:
     try:
         maps = os.fsdecode(Path(f"/proc/{pid}/maps").read_bytes())
     except OSError:
         return
     for line in maps.splitlines():
         fields = line.split(None, 5)
-        if len(fields) == 6 and fields[5].startswith(prefix) and "w" in fields[1] and "s" in fields[1]:
-            yield fields[5].replace("\\012", "\n").removesuffix(" (deleted)")
+        if len(fields) < 6 or "w" not in fields[1] or "s" not in fields[1]:
+            continue
+        if fields[5].startswith(prefix):
+            yield fields[5].removeprefix(prefix).replace("\\012", "\n").removesuffix(" (deleted)")
+        major, _, minor = fields[3].partition(":")
+        identity = (os.makedev(int(major, 16), int(minor, 16)), int(fields[4]))
+        if identity in known:
+            yield known[identity]
 
 
 def last_write(root: Path, scopes: Iterable[Scope], *, fold_case: bool = False) -> float | None:
