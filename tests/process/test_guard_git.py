@@ -98,6 +98,42 @@ def test_sessions_that_commit_at_once_do_not_fail_on_gits_lock(site):
     assert site.git("fsck", "--no-dangling") == ""
 
 
+@pytest.mark.parametrize(
+    "command", ["git reset -q --hard", "git stash -q", "git checkout -q .", "git clean -fdq", "git stash -qu"]
+)
+def test_promise_10_no_git_command_of_a_session_throws_away_what_a_person_changes_meanwhile(site, command):
+    site.configure(AGENT, retry={"attempts": 1})
+    pipes(site, "begun", "changed", "tried", "committed")
+    script(
+        site,
+        "only",
+        f"echo own > own.txt; chmod +x tasks; meet begun; await changed; {command}; echo code $?; git merge -q HEAD && echo merged; "
+        f"meet tried; await committed; {command}; echo code $?",
+    )
+    site.start()
+    (site.root / ".leasehold/begun").read_text()
+    site.write("README.md", "a person's\n")
+    site.write("new.txt", "a person's too\n")
+    (site.root / ".leasehold/changed").write_text("\n")
+    (site.root / ".leasehold/tried").read_text()
+    kept = (site.root / "README.md").read_text(), (site.root / "new.txt").read_text()
+    site.git("add", "README.md", "new.txt")
+    site.git("commit", "-qm", "A person's")
+    (site.root / ".leasehold/committed").write_text("\n")
+    site.wait_for("session.ended", task="only")
+
+    assert kept == ("a person's\n", "a person's too\n")
+    said = output(site, "only")
+    assert "would throw away uncommitted changes that no session made, maybe a person's: " in said
+    assert [line for line in said.splitlines() if line[:4] in ("code", "merg")] == [
+        "code 126",
+        "merged",
+        "code 0",
+    ]
+    (refused,) = site.events("write.refused")
+    assert set(refused["data"]["paths"]) <= {"README.md", "new.txt"}
+
+
 def test_what_only_tells_and_a_push_wait_for_no_other_sessions_commit(site, tmp_path):
     site.git("init", "-q", "--bare", str(tmp_path / "there"))
     site.configure(AGENT, guard={"git_wait": "30s"}, retry={"attempts": 1})

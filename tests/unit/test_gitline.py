@@ -156,3 +156,38 @@ def test_the_repository_and_the_work_tree_that_options_name_are_kept(words: str)
     line = CommandLine([b"git", *words.encode().split(), b"reset"], {})
 
     assert (line.git_dir, line.work_tree, line.command) == (b"x", b"y", b"reset")
+
+
+@pytest.mark.parametrize(
+    ("line", "what"),
+    [
+        ("git reset --hard", "tracked"),
+        ("git reset -q --hard HEAD~1", "tracked"),
+        ("git checkout -f", "tracked"),
+        ("git checkout .", "tracked"),
+        ("git checkout HEAD -- '*.py'", "tracked"),
+        ("git switch --discard-changes main", "tracked"),
+        ("git restore .", "tracked"),
+        ("git restore -SW .", "tracked"),
+        ("git read-tree --reset -u HEAD", "tracked"),
+        ("git stash", "tracked"),
+        ("git stash push -q", "tracked"),
+        ("git stash -k -u", "both"),
+        ("git stash push --all", "both"),
+        ("git clean -fd", "untracked"),
+        ("git reset", ""),
+        ("git reset --keep HEAD~1", ""),
+        ("git checkout main", ""),
+        ("git switch main", ""),
+        ("git restore --staged .", ""),
+        ("git restore -- file", ""),
+        ("git stash pop", ""),
+        ("git stash list", ""),
+        ("git clean -n", ""),
+        ("git merge --abort", ""),
+        ("git rebase main", ""),
+        ("git commit -am m", ""),
+    ],
+)
+def test_what_of_the_uncommitted_changes_a_command_throws_away(line: str, what: str) -> None:
+    assert CommandLine([word.encode() for word in shlex.split(line)], {}).discards() == what

@@ -20,13 +20,14 @@ class Claim:
     """What one held call wants: files to write, folders to move, and places nobody else may hold.
 
     `inodes` are files with several names, whose contents are to change: nobody else may hold any of the names.
-    `git` is empty, or what a git command is about to do to the checkout (see `gitline`). `makes` tells that one of the
-    files was not there when the call was held.
+    `git` is empty, or what a git command is about to do to the checkout, and `discards` what it throws away there (see
+    `gitline`). `makes` tells that one of the files was not there when the call was held.
     """
 
-    __slots__ = ("asked_at", "files", "folders", "git", "inodes", "makes", "newest", "places")
+    __slots__ = ("asked_at", "discards", "files", "folders", "git", "inodes", "makes", "newest", "places")
 
-    def __init__(self, git: str = "") -> None:
+    def __init__(self, git: str = "", discards: str = "") -> None:
+        self.discards = discards
         self.files: list[bytes] = []
         self.folders: list[bytes] = []
         self.places: list[bytes] = []
@@ -118,6 +119,13 @@ class Claims:
                 f'{self._write},"wait":{wait},"path":{path}', lambda answer: answered(self._verdict(answer))
             )
             return
+        if claim.discards:
+            self._line.ask(
+                "guard.discard",
+                {"what": claim.discards},
+                lambda answer: self._spared(answer, claim, wait, answered),
+            )
+            return
         params: dict[str, object] = {"wait": wait}
         for name, paths in (("files", claim.files), ("folders", claim.folders), ("places", claim.places)):
             if paths:
@@ -127,6 +135,15 @@ class Claims:
         if claim.git:
             params["git"] = claim.git
         self._line.ask("guard.claim", params, lambda answer: answered(self._verdict(answer)))
+
+    def _spared(self, answer: Answer, claim: Claim, wait: float, answered: Callable[[Verdict], None]) -> None:
+        """Go on with a claim whose git command throws nothing away that is nobody's."""
+        match answer:
+            case None | {"error": {"data": {"reason": "unowned"}}}:
+                answered(self._verdict(answer))
+            case _:
+                claim.discards = ""
+                self.ask(claim, wait, answered)
 
     def give_back(
         self, tokens: list[object], written: list[bytes] | None, answered: Callable[[Verdict], None]

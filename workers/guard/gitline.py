@@ -25,6 +25,14 @@ _SWEEPS = frozenset(
     b"checkout switch reset stash merge rebase pull clean restore cherry-pick revert am read-tree checkout-index "
     b"bisect filter-branch sparse-checkout".split()
 )
+# Options with which a sweeping command does not spare what is uncommitted, as it does otherwise.
+_FORCES = {
+    b"checkout": frozenset({b"-f", b"--force"}),
+    b"checkout-index": frozenset({b"-f", b"--force", b"-fa", b"-af"}),
+    b"read-tree": frozenset({b"--reset"}),
+    b"reset": frozenset({b"--hard", b"--merge"}),
+    b"switch": frozenset({b"-f", b"--force", b"--discard-changes"}),
+}
 _HARMLESS = {
     b"stash": frozenset({b"list", b"show", b"create", b"store", b"drop"}),
     b"bisect": frozenset({b"log", b"view", b"visualize", b"terms"}),
@@ -72,6 +80,28 @@ class CommandLine:
         if self.command == b"clean" and self._has(b"n", b"--dry-run"):
             return READS
         return CHANGES if self._names_files() else SWEEPS
+
+    def discards(self) -> str:
+        """Return which uncommitted changes a sweeping command throws away or puts aside: "tracked", "untracked", "both"."""
+        if self.deed() != SWEEPS:
+            return ""
+        if self.command == b"clean":
+            return "untracked"
+        if self.command == b"stash":
+            first = next(iter(self.words), b"")
+            if first not in {b"push", b"save"} and not (first.startswith(b"-") or not first):
+                return ""  # what takes an entry up leaves changed files alone
+            return (
+                "both" if self._has(b"u", b"--include-untracked") or self._has(b"a", b"--all") else "tracked"
+            )
+        if self.command == b"restore":
+            only_index = self._has(b"S", b"--staged") and not self._has(b"W", b"--worktree")
+            return "" if only_index else "tracked"
+        if any(word in _FORCES.get(self.command, ()) for word in self.words):
+            return "tracked"
+        if self.command == b"checkout" and any(map(_is_sweeping, self.words)):
+            return "tracked"
+        return ""
 
     def _names_files(self) -> bool:
         """Tell whether only files named one by one are written: the guard sees to each of them itself."""

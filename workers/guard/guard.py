@@ -255,7 +255,7 @@ class Guard:
             return Refused(told[0], late=False) if told else None
         if not is_here or self._turns.includes(leader(call.task)):
             return None
-        return Claim(deed)
+        return Claim(deed, command.discards())
 
     def _matters(self, path: bytes, target: Target) -> bool:
         if target.deed == MOVE:

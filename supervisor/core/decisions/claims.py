@@ -72,7 +72,7 @@ def claim(
         or _undeclared(tables, session, wants if not asked.git else ())
     )
     if refusal is not None:
-        return refusal, wants, _refused(tables, session, refusal)
+        return refusal, wants, refused(tables, session, refusal)
     if stale.refuses(tables):
         lines, effects = stale.stale_reads(tables, session, asked.files, now)
         if lines:
@@ -95,7 +95,7 @@ def claim(
         case _:
             refusal = _sweep_refusal(refuse(tables, wants, result, now), asked)
             tables.collisions.deadlocks_refused += isinstance(result, WouldDeadlock)
-            return refusal, wants, _refused(tables, session, refusal)
+            return refusal, wants, refused(tables, session, refusal)
 
 
 def recovering(tables: Tables) -> LeaseRefusal | None:
@@ -140,7 +140,7 @@ def timed_out(
 ) -> tuple[LeaseRefusal, list[Effect]]:
     """Return what a claim that has waited in vain is told, and what follows."""
     told = _sweep_refusal(refusal, asked)
-    return told, _refused(tables, session, told)
+    return told, refused(tables, session, told)
 
 
 def turn(repo: str) -> Want:
@@ -164,7 +164,8 @@ def _sweep_refusal(refusal: LeaseRefusal, asked: Claim) -> LeaseRefusal:
     return LeaseRefusal(f"{why}; name the files it is to touch, as in `git restore -- FILE`", refusal.data)
 
 
-def _refused(tables: Tables, session: Session, refusal: LeaseRefusal) -> list[Effect]:
+def refused(tables: Tables, session: Session, refusal: LeaseRefusal) -> list[Effect]:
+    """Count a refusal, and return the event that tells of it."""
     tables.collisions.writes_refused += 1
     return [Note("write.refused", session.id, session.key, {**refusal.data, "why": refusal.sentence})]
 

@@ -7,7 +7,9 @@ from typing import Any
 
 from anyio.abc import TaskGroup
 
+from supervisor.daemon.orphans import set_apart
 from supervisor.daemon.parts import Daemon
+from supervisor.daemon.verbs.discarding import DiscardVerbs
 from supervisor.daemon.verbs.ending import EndingVerbs
 from supervisor.daemon.verbs.hooks import write_verbs
 from supervisor.daemon.verbs.integration import IntegrationVerbs
@@ -32,6 +34,7 @@ def methods(daemon: Daemon, group: TaskGroup) -> list[Method[Any]]:
         IntegrationVerbs(authority, daemon.shop, daemon.integrator, daemon.journal, spawn),
         leases,
         *write_verbs(authority, daemon.shop, spawn, leases),
+        DiscardVerbs(authority, daemon.shop, spawn, lambda: set_apart(daemon.sources, daemon.shop.settings)),
         TaskVerbs(authority, daemon.queue, daemon.sources, daemon.journal, daemon.shop),
         SayingVerbs(authority, daemon.workers),
         SessionVerbs(authority, daemon.workers, daemon.journal, daemon.places),

@@ -1,0 +1,103 @@
+"""guard.discard: whether a git command may throw away what is uncommitted in a checkout that sessions and people share."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, Literal
+
+import structlog
+
+from supervisor.core.decisions.unowned import spare, unowned
+from supervisor.daemon.authority import Authority
+from supervisor.daemon.spawn import Spawn
+from supervisor.daemon.verbs.answers import asking, lease_error
+from supervisor.daemon.workshop import Workshop
+from supervisor.world.control.caller import Caller
+from supervisor.world.control.later import Later
+from supervisor.world.control.methods import Method, Params, Who
+from supervisor.world.git.facts import Dirt, DirtyFile, dirty
+from supervisor.world.git.repository import Repository
+from supervisor.world.git.run import GitError
+from supervisor.world.threads import in_thread
+
+log = structlog.get_logger("leasehold")
+
+_TRACKED = frozenset({Dirt.MODIFIED, Dirt.CONFLICTED})
+_TICK = 0.02  # seconds by which the kernel's times of files may lag behind its clock
+
+
+class Discard(Params, kw_only=True):
+    """`what` the command throws away."""
+
+    what: Literal["tracked", "untracked", "both"]
+
+
+class DiscardVerbs:
+    """Answers for guards before they ask for the whole checkout. `apart` are folders that are no session's work."""
+
+    def __init__(
+        self, authority: Authority, shop: Workshop, spawn: Spawn, apart: Callable[[], Iterable[Path]]
+    ) -> None:
+        self._authority = authority
+        self._shop = shop
+        self._spawn = spawn
+        self._apart = apart
+
+    def methods(self) -> list[Method[Any]]:
+        """Return the verb."""
+        return [Method("guard.discard", Discard, self.discard, Who.SESSION)]
+
+    def discard(self, caller: Caller, params: Discard) -> object:
+        """Refuse if something would be lost that was written since the session began, by nobody that is known."""
+        session = asking(self._authority, caller)
+        repo = self._shop.repos.get(session.intent.repo)
+        if repo is None:
+            return {}
+        later = Later()
+
+        async def look() -> None:
+            tables = self._authority.tables
+            try:
+                files = await dirty(repo)
+                since = session.intent.created.wall - _TICK
+                fresh = await in_thread(lambda: self._fresh(repo, files, params.what, since))
+            except GitError as error:
+                log.warning("git.failed", session=session.id, why=str(error))
+                fresh = ()
+            paths = unowned(tables, session.intent.repo, fresh, fold_case=repo.fold_case)
+            if not paths:
+                later.answer({})
+                return
+            refusal, effects = spare(tables, session, paths)
+            self._authority.do(effects)
+            later.refuse(lease_error(refusal))
+
+        self._spawn(look)
+        return later
+
+    def _fresh(
+        self, repo: Repository, files: Iterable[DirtyFile], what: str, since: float
+    ) -> tuple[str, ...]:
+        apart = tuple(self._apart())
+        return tuple(
+            file.path
+            for file in files
+            if (
+                (what != "untracked" and file.kind in _TRACKED)
+                or (what != "tracked" and file.kind is Dirt.UNTRACKED)
+            )
+            and not any(Path(repo.root, file.path).is_relative_to(folder) for folder in apart)
+            and _written_since(repo.root / file.path, since)
+        )
+
+
+def _written_since(path: Path, since: float) -> bool:
+    """Tell whether contents were written then: a mode alone, which no lease is taken for, is nobody's work."""
+    try:
+        seen = os.lstat(path)
+    except OSError:
+        return False
+    return stat.S_ISREG(seen.st_mode) and seen.st_mtime >= since
