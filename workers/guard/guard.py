@@ -141,8 +141,11 @@ class Guard:
                 self._listener.fd = -1
                 return
             call = self._listener.receive()
+            asked = self.account.asked
             if call is not None:
                 self._serve(call)
+            if self.account.asked > asked:
+                return  # the loop looks for the answer and for the next call alike
             ready = self._poll.poll(0)
             if not ready:
                 return
