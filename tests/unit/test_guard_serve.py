@@ -89,7 +89,7 @@ class World:
             "rights": self.rights,
             "claims": self.claims,
         }
-        none: Any = dict.fromkeys(("ignored", "branches", "hooks", "stashes"), nothing)
+        none: Any = dict.fromkeys(("ignored", "branches", "commands"), nothing)
         rules = Rules(0.0, 0.0, {}, open_when_away=False)
         self.guard = Guard(
             **parts, **none, ground=Ground(place), eyes=Eyes(place), told=self.told.append, rules=rules

@@ -7,11 +7,10 @@ import os
 import select
 
 from workers.guard.account import Account
-from workers.guard.calls import MOVE, WRITE, is_exec, program_of, removes, targets
+from workers.guard.calls import MOVE, WRITE, is_exec, removes, targets
 from workers.guard.claims import Away, Claim, Granted, Leased, Refused
 from workers.guard.fleeting import Fleeting
-from workers.guard.gitline import CHANGES, READS, SWEEPS, CommandLine
-from workers.guard.gitplace import folders_of
+from workers.guard.gitline import CHANGES, SWEEPS
 from workers.guard.memory import GoneError, Memory, UnreadableError
 from workers.guard.turns import Turns
 from workers.guard.whisper import whisper
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from workers.guard.calls import Target
     from workers.guard.claims import Claims, Verdict
     from workers.guard.fence import Fence
+    from workers.guard.gitcommand import GitCommands
     from workers.guard.ground import Ground
     from workers.guard.ignored import Ignored
     from workers.guard.refs import Move
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from workers.guard.rights import Rights
     from workers.guard.rules import Rules
     from workers.guard.seccomp import Held, Listener
-    from workers.guard.spare_hooks import SpareHooks
-    from workers.guard.stashes import Stashes
     from workers.session.loop import Loop
 
 _AT_ONCE = 64  # calls that are served before the loop looks at anything else
@@ -50,18 +48,17 @@ class Guard:
     __slots__ = (
         "_branches",
         "_claims",
+        "_commands",
         "_eyes",
         "_fence",
         "_fleeting",
         "_ground",
-        "_hooks",
         "_ignored",
         "_listener",
         "_loop",
         "_poll",
         "_rights",
         "_rules",
-        "_stashes",
         "_told",
         "_turns",
         "account",
@@ -77,8 +74,7 @@ class Guard:
         rights: Rights,
         claims: Claims,
         branches: Branches,
-        hooks: SpareHooks,
-        stashes: Stashes,
+        commands: GitCommands,
         told: Callable[[str], None],
         rules: Rules,
         fence: Fence | None = None,
@@ -91,8 +87,7 @@ class Guard:
         self._rights = rights
         self._claims = claims
         self._branches = branches
-        self._hooks = hooks
-        self._stashes = stashes
+        self._commands = commands
         self._told = told
         self._rules = rules
         self._fence = fence
@@ -229,36 +224,9 @@ class Guard:
         return None
 
     def _turn(self, call: Held, memory: Memory) -> Claim | Refused | None:
-        """Return what a git command needs, or `None` for any other program and for what git does itself."""
-        found = program_of(call, memory, self._eyes)
-        name = os.path.basename(found[0]) if found is not None else b""
-        if found is None or (name != b"git" and not name.startswith(b"git-")):
-            return None
-        words = found[1] or [b"git"]
-        called = name if name != b"git" else os.path.basename(words[0])
-        if called.startswith(b"git-"):  # git's own folder has such names for each command
-            words = [b"git", called[4:], *words[1:]]
-        command = CommandLine(words, self._rules.aliases)
-        deed = command.deed()
-        if deed == READS and command.command != b"push":
-            return None
-        if not self._listener.waits(call):
-            raise GoneError
-        self._hooks.mend()
-        if deed == READS:
-            return None
-        folders = folders_of(call, memory, self._eyes, command)
-        if not self._listener.waits(call):
-            raise GoneError
-        is_here = any(map(self._ground.is_home_of, folders))
-        if is_here and (why := self._stashes.spared(command)) is not None:
-            return Refused(why, late=False)
-        if self._fence is not None:
-            told = [why for at in folders if (why := self._fence.strays(at, command)) is not None]
-            return Refused(told[0], late=False) if told else None
-        if not is_here or self._turns.includes(leader(call.task)):
-            return None
-        return Claim(deed, command.discards())
+        """Return what a git command needs that no other one of the session has got already."""
+        needed = self._commands.need(call, memory)
+        return None if isinstance(needed, Claim) and self._turns.includes(leader(call.task)) else needed
 
     def _matters(self, path: bytes, target: Target) -> bool:
         if target.deed == MOVE:

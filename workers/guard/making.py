@@ -9,6 +9,7 @@ from workers.gate.differ import Differ
 from workers.guard.branches import Branches
 from workers.guard.claims import Claims
 from workers.guard.fence import Fence
+from workers.guard.gitcommand import GitCommands
 from workers.guard.ground import Ground
 from workers.guard.guard import Guard
 from workers.guard.ignored import Ignored
@@ -34,20 +35,23 @@ def make(listener: int, spec: GuardSpec, loop: Loop, rights: Rights, told: Calla
     root = os.fsencode(spec.root)
     git_dir = os.fsencode(spec.git_dir)
     line = Line(loop, spec.control, spec.token, spec.patience)
+    heard, ground, eyes, fence = Listener(listener), Ground(root), _eyes(spec), _fence(spec)
+    rules = Rules(spec.wait, spec.git_wait, spec.aliases, open_when_away=spec.open_when_away)
+    hooks = SpareHooks(spec.hooks, spec.spare_hooks, spec.own_hooks, spec.git_dir)
+    stashes = Stashes(git_dir, _own_branch(spec), time.time())
     return Guard(
         loop,
-        Listener(listener),
-        Ground(root),
-        _eyes(spec),
+        heard,
+        ground,
+        eyes,
         Ignored(root, spec.git, git_dir),
         rights,
         Claims(line),
         Branches(loop, git_dir, _gate(spec), Differ(loop, spec.git, git_dir), line),
-        SpareHooks(spec.hooks, spec.spare_hooks, spec.own_hooks, spec.git_dir),
-        Stashes(git_dir, _own_branch(spec), time.time()),
+        GitCommands(heard, ground, eyes, hooks, stashes, rules, fence),
         told,
-        Rules(spec.wait, spec.git_wait, spec.aliases, open_when_away=spec.open_when_away),
-        _fence(spec),
+        rules,
+        fence,
     )
 
 
