@@ -4,6 +4,9 @@ VENV   ?= .venv
 PYTHON ?= python3
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+# As many tests at once as the machine has processors, those of one file after each other; JOBS=0: one by one, in one process.
+JOBS   ?= logical
+ATONCE := -n $(JOBS) --maxprocesses 8 --max-worker-restart 0 --dist loadfile
 
 .PHONY: demo test test-fault test-fleet test-guard test-harness test-system matrix lint bench clean
 .DEFAULT_GOAL := test
@@ -24,7 +27,7 @@ demo: $(STAMP)           ## the morning of four racing sessions, twice: advisory
 	@$(BIN)/leasehold demo
 
 test: $(STAMP)           ## unit, property and process tests
-	@$(BIN)/python -m pytest -m 'not system and not fault and not fleet and not guard and not harness'
+	@$(BIN)/python -m pytest $(ATONCE) -m 'not system and not fault and not fleet and not guard and not harness'
 
 test-fault: $(STAMP)     ## kills the supervisor and its workers at each named step and at random; FAULT=--fault-full
 	@$(BIN)/python -m pytest -m fault tests/fault $(FAULT)

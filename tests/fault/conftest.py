@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 import random
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -199,13 +197,10 @@ def arena(site: Site, tmp_path: Path, request: pytest.FixtureRequest) -> Iterato
     evidence, hits = tmp_path / "evidence", tmp_path / "hits"
     evidence.mkdir()
     hits.mkdir()
-    runtime = Path(tempfile.mkdtemp(prefix="lh-"))  # a socket's address has room for 107 bytes only
-    site.environ["XDG_RUNTIME_DIR"] = str(runtime)
     made = Arena(site, Evidence(evidence), hits, request.config.stash[_SUMMARY], request.node.originalname)
     yield made
     for line in made.evidence.alive():
         _end(line["pid"], line["start"])
-    shutil.rmtree(runtime)
 
 
 def _end(pid: int, start: int) -> None:

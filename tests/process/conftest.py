@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
 import time
 from collections.abc import Callable, Iterator
@@ -192,11 +194,15 @@ def _answers(path: Path) -> bool:
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
-    """Return a fresh repository with one commit; end what was started on it."""
+    """Return a fresh repository with one commit; end what was started on it.
+
+    Its sockets have addresses that fit into the 107 bytes of the kernel, however deep the test's folder is.
+    """
+    runtime = Path(tempfile.mkdtemp(prefix="lh-"))
     environ = {
         "PATH": os.environ["PATH"],
         "HOME": str(tmp_path / "home"),
-        "XDG_RUNTIME_DIR": str(tmp_path),
+        "XDG_RUNTIME_DIR": str(runtime),
         "GIT_CONFIG_NOSYSTEM": "1",
         "GIT_AUTHOR_NAME": "Test",
         "GIT_AUTHOR_EMAIL": "test@example.invalid",
@@ -216,6 +222,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
             process.kill()
             process.wait(LIMIT)
     _end_sessions(made)
+    shutil.rmtree(runtime)
 
 
 def _end_sessions(made: Site) -> None:

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -22,16 +19,6 @@ from tests.process.left import ending, folder, holding, killed, sessions, waitin
 pytestmark = pytest.mark.process
 
 
-@pytest.fixture
-def sockets_near(site) -> Iterator[None]:
-    """Let the sockets of this site have addresses that fit into 107 bytes, however deep the test's folder is."""
-    runtime = tempfile.mkdtemp(prefix="lh-")
-    site.environ["XDG_RUNTIME_DIR"] = runtime
-    yield
-    shutil.rmtree(runtime)
-
-
-@pytest.mark.usefixtures("sockets_near")
 def test_the_line_to_a_worker_is_made_again_when_it_breaks(site):
     session = waiting(site)["session"]
     (path,) = site.socket().parent.glob("workers/*.sock")
@@ -45,7 +32,6 @@ def test_the_line_to_a_worker_is_made_again_when_it_breaks(site):
     site.until(lambda: site.run("session", "extend", session, "1s", code=None).returncode == 0)
 
 
-@pytest.mark.usefixtures("sockets_near")
 def test_promise_9_a_socket_that_a_session_put_in_the_place_of_its_workers_is_not_believed(site):
     site.task("a", "a.txt")
     site.task("b", "b.txt")

@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+from pathlib import Path
 
 import psutil
 import pytest
@@ -218,10 +219,10 @@ def test_a_second_supervisor_that_would_answer_at_the_same_path_takes_nothing_ov
         assert reader.events(0, 100, kinds=["session.adopted"]) == []
 
 
-def test_a_second_supervisor_is_refused_and_told_of_the_first_whatever_its_runtime_directory(site, tmp_path):
+def test_a_second_supervisor_is_refused_and_told_of_the_first_whatever_its_runtime_directory(site):
     site.configure(WAIT)
     first = site.start()
-    elsewhere = tmp_path / "e"
+    elsewhere = Path(site.environ["XDG_RUNTIME_DIR"], "e")
     elsewhere.mkdir(mode=0o700)
 
     second = site.run("run", code=1, XDG_RUNTIME_DIR=str(elsewhere))
