@@ -26,9 +26,9 @@ from supervisor.world.launch.units import UnitLauncher, unit_of
 from supervisor.world.level import Bite
 from supervisor.world.processes import boot_id, start_ticks
 from supervisor.world.systemd import bus as bus_module
-from supervisor.world.systemd import manager as manager_module
+from supervisor.world.systemd import service_manager
 from supervisor.world.systemd.bus import Bus, BusError, user_bus
-from supervisor.world.systemd.manager import Manager, Scope
+from supervisor.world.systemd.service_manager import Scope, ServiceManager
 from tests.process.fake_bus import FakeBus, FakeManager, unit
 
 pytestmark = pytest.mark.process
@@ -43,7 +43,7 @@ class House:
         self.root = root
         self.bus = bus
         self.systemd = bus.manager
-        self.manager = Manager(
+        self.manager = ServiceManager(
             scope, {"DBUS_SYSTEM_BUS_ADDRESS": bus.address, "DBUS_SESSION_BUS_ADDRESS": bus.address}
         )
         self.launcher = UnitLauncher(self.manager)
@@ -94,7 +94,7 @@ async def house(tmp_path: Path, *, early: bool = False, scope: Scope = Scope.SYS
 def impatient(monkeypatch):
     """Wait half a second where seconds are waited."""
     monkeypatch.setattr(bus_module, "PATIENCE", 0.5)
-    monkeypatch.setattr(manager_module, "_TO_BE_ALLOWED", 0.5)
+    monkeypatch.setattr(service_manager, "_TO_BE_ALLOWED", 0.5)
 
 
 @pytest.mark.asyncio

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from workers.session import manager
+from workers.session import notify
 from workers.session.clock import FOREVER, boottime, wall
 from workers.session.durable import reserve, write_durable
 from workers.session.failpoint import failpoint
@@ -80,7 +80,7 @@ class End:
 
         `told` is how the leader ended, if the clients know of that already.
         """
-        manager.allow(manager.SLACK)
+        notify.allow(notify.SLACK)
         guard.rest()
         sweep = Sweep(harness, self._loop.pause, cgroup) if harness else None
         swept = sweep.run() if sweep else Swept()
@@ -147,7 +147,7 @@ class End:
         give_up_at = boottime() + _PATIENCE
         # A folder that is gone does not come back; a full disk gets room.
         while os.path.isdir(self._spec.folder) and boottime() < give_up_at:
-            manager.allow(_RETRY + manager.SLACK)
+            notify.allow(_RETRY + notify.SLACK)
             self._loop.turn(boottime() + _RETRY)
             if self._write():
                 return True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from workers.session import kernel, manager
+from workers.session import kernel, notify
 from workers.session.clock import wall
 from workers.session.durable import write_durable
 from workers.session.failpoint import POINTS, arm, failpoint
@@ -49,7 +49,7 @@ def main(arguments: list[str]) -> int:
     try:
         worker = Worker(read_spec(folder), listen_fd)
         let_go(folder)
-        manager.ready()
+        notify.ready()
     except SpecError as error:
         return _give_up(folder, str(error))
     except OSError as error:

@@ -8,7 +8,7 @@ import os
 import signal
 
 from workers.session.clock import FOREVER
-from workers.session.manager import PRIVATE
+from workers.session.notify import PRIVATE
 
 SCHEMA = 1
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workers.session import describe, life, manager
+from workers.session import describe, life, notify
 from workers.session.clock import boottime
 
 TYPE_CHECKING = False
@@ -52,4 +52,4 @@ class Timekeeping:
     def allow(self, state: life.State) -> None:
         """Have the service manager wait for as long as the session may run."""
         if isinstance(state, life.Starting | life.Running):
-            manager.allow(describe.time_left(state) + self._spec.budget.grace + manager.SLACK)
+            notify.allow(describe.time_left(state) + self._spec.budget.grace + notify.SLACK)

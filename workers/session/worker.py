@@ -6,7 +6,7 @@ import select
 import signal
 
 from workers.guard.rights import Rights
-from workers.session import describe, life, manager, requests
+from workers.session import describe, life, notify, requests
 from workers.session.birth import bear
 from workers.session.cgroup import open_cgroup
 from workers.session.clock import FOREVER, boottime, hour, span, wall
@@ -179,7 +179,7 @@ class Worker:
             raise
         self.state = state
         self._wire.tell({"event": "paused", "by": by, "why": why})
-        manager.allow(_LONG)
+        notify.allow(_LONG)
 
     def _signalled(self, received: Received) -> None:
         if received.number == signal.SIGTERM:
@@ -294,7 +294,7 @@ class Worker:
         if not isinstance(self.state, life.Stopping) or self._harness is None:
             return
         ending = self.state.ending
-        manager.allow(self.state.kill_at - boottime() + manager.SLACK)
+        notify.allow(self.state.kill_at - boottime() + notify.SLACK)
         self._wire.tell({"event": "stopping", "cause": ending.cause, "by": ending.by, "why": ending.why})
         failpoint("worker.stop_told")
         self._notify(f"This session is being stopped: {ending.why}.")

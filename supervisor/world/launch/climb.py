@@ -87,9 +87,9 @@ async def _try_units(rung: Rung, here: Installation) -> tuple[Trial, Launcher | 
     # What speaks to a bus is loaded where there may be one: it takes longer than all the rest of a start.
     from supervisor.world.launch.unit_probe import try_units  # noqa: PLC0415
     from supervisor.world.launch.units import UnitLauncher  # noqa: PLC0415
-    from supervisor.world.systemd.manager import Manager, Scope  # noqa: PLC0415
+    from supervisor.world.systemd.service_manager import Scope, ServiceManager  # noqa: PLC0415
 
-    manager = Manager(Scope.SYSTEM if rung is Rung.SYSTEM_UNITS else Scope.USER)
+    manager = ServiceManager(Scope.SYSTEM if rung is Rung.SYSTEM_UNITS else Scope.USER)
     launcher = UnitLauncher(manager)
     trial = await try_units(launcher, manager, here)
     if not trial.holds:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from workers.session.manager import PRIVATE
+from workers.session.notify import PRIVATE
 
 # What systemd gives to one process and no other, and what would make git or Python behave for another place.
 _PRIVATE = PRIVATE | {

@@ -23,12 +23,12 @@ from supervisor.world.launch.tail import last_line
 from supervisor.world.launch.units import PROBE, UnitLauncher, unit_of
 from supervisor.world.level import Bite
 from supervisor.world.systemd.bus import BusError
-from supervisor.world.systemd.manager import Manager, Scope, Unit
+from supervisor.world.systemd.service_manager import Scope, ServiceManager, Unit
 
 _TO_END = 15.0  # seconds; the program itself waits for no longer than ten
 
 
-async def try_units(launcher: UnitLauncher, manager: Manager, here: Installation) -> Trial:
+async def try_units(launcher: UnitLauncher, manager: ServiceManager, here: Installation) -> Trial:
     """Return whether the template that is installed starts sessions of this installation."""
     rung = launcher.rung
     session = f"{PROBE}{secrets.token_hex(4)}"

@@ -20,7 +20,7 @@ from supervisor.world.launch.spec import OWN_CGROUP, Limits, SessionSpec, write_
 from supervisor.world.launch.sweep import sweep_tagged
 from supervisor.world.processes import open_pidfd
 from supervisor.world.systemd.bus import BusError, RefusedError
-from supervisor.world.systemd.manager import Manager, Scope, Unit
+from supervisor.world.systemd.service_manager import Scope, ServiceManager, Unit
 
 _TO_START = 30.0  # seconds
 _TO_STOP = 15.0
@@ -37,7 +37,7 @@ def unit_of(session: str) -> str:
 class UnitLauncher:
     """Starts workers through a service manager, whose children they are; so nothing of ours takes them with it."""
 
-    def __init__(self, manager: Manager) -> None:
+    def __init__(self, manager: ServiceManager) -> None:
         self._manager = manager
         self.rung = Rung.SYSTEM_UNITS if manager.scope is Scope.SYSTEM else Rung.USER_UNITS
 

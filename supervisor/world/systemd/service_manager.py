@@ -53,7 +53,7 @@ class Unit:
         return self.active in _OVER
 
 
-class Manager:
+class ServiceManager:
     """A connection to one service manager, made when it is first needed and again when it was lost."""
 
     def __init__(self, scope: Scope, environ: Mapping[str, str] = os.environ) -> None:
