@@ -14,6 +14,7 @@ from workers.session.command import Command, Unrunnable, explain, find_program
 from workers.session.durable import write_durable, write_whole
 from workers.session.harness import Exit
 from workers.session.life import Ending
+from workers.session.logs import Notices
 from workers.session.proc import parse_stat
 from workers.session.record import Times, exit_record
 from workers.session.spec import SpecError, read_spec
@@ -177,3 +178,51 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path, write_json: Any)
 
     assert json.loads((tmp_path / "exit.json").read_text()) == {"a": 2}
     assert os.listdir(tmp_path) == ["exit.json"]  # noqa: PTH208  - names are what is compared
+
+
+@pytest.mark.parametrize("write_json", [write_whole, write_durable])
+@pytest.mark.parametrize("instead", ["a pipe", "a link", "a pipe that is read"])
+def test_a_file_is_written_whatever_a_session_put_in_its_place(
+    tmp_path: Path, write_json: Any, instead: str
+) -> None:
+    place = tmp_path / "exit.json.tmp"
+    others = tmp_path / "others"
+    others.write_text("as it was")
+    reader = -1
+    if instead == "a link":
+        place.symlink_to(others)
+    else:
+        os.mkfifo(place)
+        reader = os.open(place, os.O_RDONLY | os.O_NONBLOCK) if "read" in instead else -1
+
+    write_json(str(tmp_path / "exit.json"), {"a": 1})
+
+    assert json.loads((tmp_path / "exit.json").read_text()) == {"a": 1}
+    assert others.read_text() == "as it was"
+    if reader >= 0:
+        os.close(reader)
+
+
+def test_a_notice_waits_for_no_reader_of_a_pipe_that_a_session_put_in_its_place(tmp_path: Path) -> None:
+    notices = Notices(str(tmp_path))
+    (tmp_path / "notice").unlink()
+    os.mkfifo(tmp_path / "notice")
+
+    with pytest.raises(OSError, match="No such device"):
+        notices.add("held")
+
+    reader = os.open(tmp_path / "notice", os.O_RDONLY | os.O_NONBLOCK)
+    with pytest.raises(OSError, match="not a regular file"):
+        notices.add("held")
+    os.close(reader)
+
+
+def test_notices_begin_anew_before_they_grow_large(tmp_path: Path) -> None:
+    notices = Notices(str(tmp_path))
+    for _ in range(300):
+        notices.add("x" * 5_000)
+
+    text = (tmp_path / "notice").read_text()
+    assert text.startswith("[earlier notices dropped]\n")
+    assert text.endswith("x\n")
+    assert len(text) < (1 << 20) + 6_000

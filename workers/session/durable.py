@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import stat
 
 from workers.session.failpoint import failpoint
 
@@ -14,7 +16,7 @@ def reserve(path: str, size: int) -> None:
     Raises:
         OSError: there is no room now.
     """
-    fd = os.open(path + ".tmp", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    fd = _open(path + ".tmp")
     try:
         os.posix_fallocate(fd, 0, size)
     finally:
@@ -40,8 +42,7 @@ def write_durable(path: str, content: dict[str, object]) -> None:
 
 def _write(path: str, content: dict[str, object], *, sync: bool) -> None:
     temporary = path + ".tmp"
-    # Not O_TRUNC: that would give away what is reserved there.
-    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    fd = _open(temporary)
     try:
         rest = memoryview(json.dumps(content).encode() + b"\n")
         size = len(rest)
@@ -58,6 +59,23 @@ def _write(path: str, content: dict[str, object], *, sync: bool) -> None:
     if sync:
         failpoint("durable.renamed")
         _sync_folder(os.path.dirname(path))
+
+
+def _open(path: str) -> int:
+    """Open a file to write, whatever the session has put in its place: a pipe that nobody reads would be waited for."""
+    # Not O_TRUNC: that would give away what is reserved there.
+    flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        fd = os.open(path, flags, 0o600)
+    except OSError as error:
+        if error.errno not in {errno.ENXIO, errno.ELOOP}:
+            raise
+    else:
+        if stat.S_ISREG(os.fstat(fd).st_mode):
+            return fd
+        os.close(fd)
+    os.unlink(path)
+    return os.open(path, flags | os.O_EXCL, 0o600)
 
 
 def _sync_folder(path: str) -> None:

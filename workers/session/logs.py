@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import select
+import stat
 
 from workers.session.clock import FOREVER, boottime
 from workers.session.kernel import ModifyWatch
@@ -11,6 +13,7 @@ from workers.session.logfile import CappedLog
 from workers.session.place import note
 
 _COOL_DOWN = 1.0  # seconds between two looks at a log that is being written
+_MOST_NOTICES = 1 << 20  # bytes
 _BLIND = 30.0  # the same where nothing tells of writes
 
 TYPE_CHECKING = False
@@ -97,13 +100,21 @@ class Notices:
         os.close(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600))
 
     def add(self, text: str) -> None:
-        """Append `text` as one line.
+        """Append `text` as one line; before the file grows large, it begins anew.
 
         Raises:
-            OSError: it could not be written.
+            OSError: it could not be written, or the session has put something else than a file there.
         """
-        fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        fd = os.open(
+            self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK | os.O_CLOEXEC, 0o600
+        )  # a pipe that nobody reads would be waited for
         try:
+            status = os.fstat(fd)
+            if not stat.S_ISREG(status.st_mode):
+                raise OSError(errno.EINVAL, "not a regular file", self._path)
+            if status.st_size >= _MOST_NOTICES:
+                os.ftruncate(fd, 0)
+                os.write(fd, b"[earlier notices dropped]\n")
             os.write(fd, " ".join(text.split()).encode(errors="replace") + b"\n")
         finally:
             os.close(fd)

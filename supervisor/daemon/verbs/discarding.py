@@ -95,9 +95,12 @@ class DiscardVerbs:
 
 
 def _written_since(path: Path, since: float) -> bool:
-    """Tell whether contents were written then: a mode alone, which no lease is taken for, is nobody's work."""
+    """Tell whether contents were written then: a mode alone, which no lease is taken for, is nobody's work.
+
+    A file with several names may have been written under another one, which is leased.
+    """
     try:
         seen = os.lstat(path)
     except OSError:
         return False
-    return stat.S_ISREG(seen.st_mode) and seen.st_mtime >= since
+    return stat.S_ISREG(seen.st_mode) and seen.st_nlink == 1 and seen.st_mtime >= since
