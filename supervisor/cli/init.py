@@ -180,6 +180,8 @@ def _say_what_next(file: Path, words: list[str], tasks: Path, *, agents: bool) -
         click.echo(f'  install "{words[0]}", which is not in PATH')
     if not tasks.is_dir():
         click.echo(f"  mkdir {shlex.quote(str(tasks))}    and put one *.md file in it for each task")
-    click.echo("  leasehold task add 'Fix the parser' --path src/parser.py    for a task without a file")
     click.echo("  leasehold check")
     click.echo("  leasehold run")
+    click.echo(
+        "  leasehold task add 'Fix the parser' --path src/parser.py    while it runs: a task without a file"
+    )

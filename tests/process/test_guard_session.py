@@ -99,7 +99,7 @@ def test_the_holder_of_a_file_is_named_with_its_task_its_pid_and_its_age(site):
     (site.root / ".leasehold/seen").write_text("\n")
     site.wait_for("session.ended", task="first")
 
-    assert (lease["task"], lease["pid"]) == ("first", running["data"]["worker_pid"])
+    assert (lease["task"], lease["pid"]) == ("first", running["data"]["pid"])
     assert lease["age"] >= 0
 
 

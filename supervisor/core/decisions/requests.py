@@ -125,6 +125,7 @@ def lease_json(tables: Tables, lease: Lease, now: Moment) -> dict[str, Any]:
     """Return a lease in the form that `--json` prints; ages in seconds."""
     session = tables.roster.get(lease.holder)
     worker = session.worker() if session else None
+    harness = session.harness() if session else None
     return {
         "scope": lease.scope.text,
         "kind": lease.scope.kind.value,
@@ -132,7 +133,8 @@ def lease_json(tables: Tables, lease: Lease, now: Moment) -> dict[str, Any]:
         "mode": lease.mode.value,
         "holder": lease.holder,
         "task": session.key if session else None,
-        "pid": worker.pid if worker else None,
+        "pid": harness.pid if harness else None,
+        "worker_pid": worker.pid if worker else None,
         "token": lease.token,
         "age": round(max(0.0, now.mono - lease.granted_at), 3),
     }

@@ -126,6 +126,11 @@ class Session:
         state = self.life.state
         return state.worker if isinstance(state, Running | Paused | Stopping) else None
 
+    def harness(self) -> ProcessId | None:
+        """Return the process of its harness, from its start until it is told to end."""
+        state = self.life.state
+        return state.harness if isinstance(state, Running | Paused) else None
+
     def ending(self) -> Ending | None:
         """Return how it ended, once it has."""
         return self.life.state.ending if isinstance(self.life.state, Ended) else None

@@ -163,7 +163,7 @@ def summary(authority: Authority, session: Session, now: Moment) -> dict[str, An
     elapsed = session.elapsed(now)
     worker = session.worker()
     state = session.life.state
-    harness = getattr(state, "harness", None)
+    harness = session.harness()
     ending = session.ending()
     found: dict[str, Any] = {
         "id": session.id,
