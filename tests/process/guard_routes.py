@@ -75,6 +75,10 @@ ROUTES = [
     Route("/proc/self/cwd", "echo x > /proc/self/cwd/held.txt"),
     Route("/proc/self/fd", "exec 3< held.txt; echo x > /proc/self/fd/3"),
     Route("/dev/fd", "exec 3< held.txt; echo x > /dev/fd/3"),
+    Route(
+        "/dev/fd with a high number",
+        _python('import os; os.dup2(os.open("held.txt", 0), 200); open("/dev/fd/200", "w").write("x")'),
+    ),
     Route("sed -i", "sed -i s/one/ONE/ held.txt", "sed"),
     Route("perl -i", "perl -pi -e s/one/ONE/ held.txt", "perl"),
     Route("perl sysopen", 'perl -e \'open F, "+<", "held.txt" or die $!; print F x\'', "perl"),

@@ -12,7 +12,7 @@ import stat
 from workers.guard.mounts import place_in_file_system
 from workers.guard.plain import open_plain
 from workers.guard.root import Root
-from workers.guard.walk import Walk
+from workers.guard.walk import Walk, is_proc
 
 AT_FDCWD = -100
 _DEPTH = 256  # folders between a file and the root of its repository
@@ -176,6 +176,8 @@ class Eyes:
                 return self._object(task, fd, sure=absolute)
         fd = open_plain(at, head + slash or b".", absolute=absolute)
         try:
+            if is_proc(fd):
+                return None  # it may be this process's own folder there: what is missing in it, the task may have
             status = _status(base, fd)
             if status is not None and follow:
                 return None  # a link to nothing: what creates through the link creates its target

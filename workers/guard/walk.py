@@ -79,7 +79,7 @@ class Walk:
         self._links += 1
         if self._links > _LINKS:
             raise OSError("too many links")
-        in_proc = _is_proc(link)
+        in_proc = is_proc(link)
         if in_proc and name in _OWN and os.fstat(self.at).st_ino == _PROC_ROOT:
             self._enter(os.open(b"/proc/%d" % self._task, _PATH))
             return []
@@ -98,7 +98,8 @@ class Walk:
         self.at = fd
 
 
-def _is_proc(fd: int) -> bool:
+def is_proc(fd: int) -> bool:
+    """Tell whether an open file is one of a proc file system."""
     if _libc.fstatfs(fd, _status) != 0:
         return False
     return int.from_bytes(_status.raw[: ctypes.sizeof(ctypes.c_long)], "little") == _PROC
