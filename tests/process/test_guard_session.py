@@ -136,6 +136,25 @@ def test_a_link_that_is_changed_while_a_write_through_it_waits_leads_to_no_file_
     assert Path(site.root, "two/n").read_text() == "mine\ntheirs\n"
 
 
+def test_a_new_file_that_a_later_rule_ignores_is_nobodys_and_a_committed_one_is_not(site):
+    site.configure(AGENT, guard={"wait": "0s"}, retry={"attempts": 1})
+    pipes(site, "held", "tried")
+    script(site, "first", "echo mine > new.txt; echo mine >> README.md; meet held; await tried; exit 75")
+    script(
+        site,
+        "second",
+        "await held; printf 'new.txt\\nREADME.md\\n' > .gitignore; until ( echo theirs >> new.txt ); do :; done; "
+        "( echo theirs >> README.md ); meet tried; exit 75",
+    )
+
+    site.start()
+    site.wait_for("session.ended", task="first")
+    site.wait_for("session.ended", task="second")
+
+    assert Path(site.root, "new.txt").read_text() == "mine\ntheirs\n"
+    assert Path(site.root, "README.md").read_text() == "a site\nmine\n"
+
+
 def test_paths_of_nobody_and_own_paths_are_written_without_a_question(site):
     site.configure(AGENT)
     site.write(".git/info/exclude", "*.log\n")
