@@ -9,21 +9,16 @@ from typing import Protocol
 from supervisor.core.decisions import wake
 from supervisor.core.decisions.assign import fill
 from supervisor.core.decisions.effects import (
-    CheckIdle,
     Effect,
-    Entrust,
     Launch,
     Note,
-    Notify,
-    Probe,
+    Order,
     Reread,
     SaveSession,
     SaveTask,
-    Settle,
-    TakeBack,
-    Tell,
     Wake,
 )
+from supervisor.core.decisions.entrusting import raised
 from supervisor.core.decisions.tables import Tables
 from supervisor.core.leases.lease import Woken
 from supervisor.core.moment import Moment
@@ -42,7 +37,7 @@ class Fleet(Protocol):
     def launch(self, session: str, after: Ticket) -> None:
         """Start the session's worker once what was recorded before is durable."""
 
-    def carry(self, effect: Tell | Notify | Entrust | Settle | Probe | CheckIdle | TakeBack) -> None:
+    def carry(self, effect: Order) -> None:
         """Carry out one effect on a session."""
 
 
@@ -86,7 +81,8 @@ class Authority:
         assert self._fleet is not None  # noqa: S101  - attached by the composition root before anything happens
         assert self._feeds is not None  # noqa: S101
         now = self.now()
-        todo: list[Effect] = [*self.first_writes.notes(), *effects]  # events keep their order
+        # Events keep their order.
+        todo: list[Effect] = [*self.first_writes.notes(), *effects, *raised(self.tables)]
         records: list[Note | SaveSession | SaveTask] = [
             effect for effect in todo if isinstance(effect, Note | SaveSession | SaveTask)
         ]
@@ -107,10 +103,10 @@ class Authority:
                         self._give_back(result, now)
                 case Reread(sources):
                     self._feeds.reread(sources)
-                case Tell() | Notify() | Entrust() | Settle() | Probe() | CheckIdle() | TakeBack():
-                    self._fleet.carry(effect)
                 case Note() | SaveSession() | SaveTask():
                     pass
+                case _:
+                    self._fleet.carry(effect)
         for changed_id in changed:
             changed_session = self.tables.roster.find(changed_id)
             if changed_session is not None:
@@ -144,6 +140,6 @@ class Authority:
 
     def _give_back(self, result: Woken, now: Moment) -> None:
         """Return leases whose asker is gone: they were granted to nobody."""
-        scopes = [lease.scope for lease in result.leases]
+        scopes = [lease.scope for lease in result.fresh]
         woken = [Wake(again) for again in self.tables.broker.release(result.holder, scopes, now.mono)]
         self.do([*woken, *fill(self.tables, now)])

@@ -12,13 +12,23 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any
 
 import anyio
-import msgspec
 import structlog
 from anyio.abc import TaskGroup
 
 from supervisor.core.decisions import wake
 from supervisor.core.decisions.advance import advance
-from supervisor.core.decisions.effects import CheckIdle, Entrust, Notify, Probe, Settle, TakeBack, Tell
+from supervisor.core.decisions.effects import (
+    CheckIdle,
+    Disown,
+    Entrust,
+    Notify,
+    Order,
+    Probe,
+    Recount,
+    Settle,
+    TakeBack,
+    Tell,
+)
 from supervisor.core.sessions import lifecycle
 from supervisor.core.sessions.exit_record import ExitRecord
 from supervisor.core.sessions.lifecycle import ProcessId, WorkerEnded
@@ -26,6 +36,7 @@ from supervisor.core.sessions.roster import Session
 from supervisor.core.sessions.said import spoken
 from supervisor.daemon.authority import Authority
 from supervisor.daemon.companions import HearsNothing, Keeper, KeepsNothing, Listens
+from supervisor.daemon.lease_orders import LeaseOrders
 from supervisor.daemon.news import News
 from supervisor.daemon.places import Places
 from supervisor.daemon.settling import Settler
@@ -49,7 +60,6 @@ _CONTACT_AGAIN = 0.25
 _CONTACT_SLOWEST = 10.0
 _LAST_WORDS = 0.5  # seconds; they are in the socket, and its end follows at once
 
-_ANSWER_LIMIT = 5.0  # seconds that a worker has to forget a lease
 _UNDER_WAY = 0.02  # seconds in which a call that was let pass reaches its file
 
 Prepare = Callable[[Session], Awaitable[SessionSpec]]
@@ -76,6 +86,7 @@ class Workers:
         self._links: dict[str, WorkerLink] = {}
         self._unreachable: set[str] = set()
         self._watched: dict[str, ProcessId] = {}
+        self._leases = LeaseOrders(authority, self)
         self.news = News(authority, places, self)
         self.when_gone: Callable[[str], None] = lambda _session: None  # set by what finds out how it ended
         self.keeper: Keeper = KeepsNothing()
@@ -99,17 +110,15 @@ class Workers:
         self._group.start_soon(self._watch, session, worker, pidfd, name=f"session {session}")
         failpoint("adopt.watched")
 
-    def carry(self, effect: Tell | Notify | Entrust | Settle | Probe | CheckIdle | TakeBack) -> None:
+    def carry(self, effect: Order) -> None:
         """Carry out one effect on a session."""
         match effect:
             case Tell(session, wish):
                 self._tell(session, wish)
             case Notify(session, text):
                 self.order(session, "notice", text=text)
-            case Entrust(session):
-                broker = self._authority.tables.broker
-                leases = [msgspec.to_builtins(lease) for lease in broker.held(session)]
-                self.order(session, "hold", leases=leases, upto=broker.last_token)
+            case Entrust() | Disown() | Recount():
+                self._leases.carry(effect)
             case Settle(session):
                 self._group.start_soon(self._settle, session, name=f"settle {session}")
             case Probe(session):
@@ -314,20 +323,8 @@ class Workers:
         The guard is asked first: what it lets pass from then on is asked for again. Then a moment for calls that
         it let pass just before, and then the look. A guard that does not answer keeps its leases.
         """
-        forgotten = anyio.Event()
-        ok: list[bool] = []
-
-        def answered(message: Mapping[str, Any]) -> None:
-            ok.append(message.get("ok") is True)
-            forgotten.set()
-
-        everything = frozenset(tokens)
-        if not self.order(session_id, "revoke", answered, tokens=list(tokens)):
-            return everything
-        with anyio.move_on_after(_ANSWER_LIMIT):
-            await forgotten.wait()
-        if ok != [True]:
-            return everything
+        if not await self._leases.forgotten(session_id, tokens):
+            return frozenset(tokens)
         await anyio.sleep(_UNDER_WAY)
         tables = self._authority.tables
         found = [lease for token in tokens if (lease := tables.broker.lease(token)) is not None]

@@ -8,7 +8,8 @@ from typing import Any, Protocol
 import msgspec
 import structlog
 
-from supervisor.core.decisions.effects import Entrust, Note
+from supervisor.core.decisions.effects import Note, Recount
+from supervisor.core.decisions.entrusting import even_out
 from supervisor.core.decisions.holders import OPERATOR, ORPHANS
 from supervisor.core.leases.lease import Lease
 from supervisor.core.leases.scope import overlaps
@@ -160,18 +161,27 @@ class News:
     def _reported(self, session: str, shown: object) -> None:
         """Take up again what a worker of an earlier supervisor's session holds; then grants may go on."""
         tables = self._authority.tables
+        leases = None if shown is None else msgspec.convert(shown, list[Lease])
         if session not in self.unreported:
-            if shown is not None:
-                self._authority.do([Entrust(session)])  # what changed while it could not be reached
+            self._bring_up_to_date(session, leases)
             return
         self.unreported.discard(session)
-        if shown is not None:  # else its grants never changed, and the journal's are right
-            self._hold_again(session, msgspec.convert(shown, list[Lease]))
+        if leases is not None:  # else its grants never changed, and the journal's are right
+            self._hold_again(session, leases)
+        self._bring_up_to_date(session, leases)
         failpoint("adopt.reported")
         if session in tables.wait_for_reports:
             tables.wait_for_reports.discard(session)
             if not tables.wait_for_reports:
                 self._authority.tick()
+
+    def _bring_up_to_date(self, session: str, known: list[Lease] | None) -> None:
+        """Tell a worker what has changed since it was last told; all that it holds if that never was."""
+        tables = self._authority.tables
+        if known is not None:
+            self._authority.do(even_out(tables, session, {lease.token for lease in known}))
+        elif session in tables.roster:
+            self._authority.do([Recount(session)])
 
     def _hold_again(self, session: str, leases: list[Lease]) -> None:
         broker, now = self._authority.tables.broker, self._authority.now().mono
@@ -187,7 +197,6 @@ class News:
         # It reported too late: others were granted what it had taken since its start.
         log.error("lease.not_restored", session=session, held_by=conflict.holder)
         broker.restore(session, before)
-        self._authority.do([Entrust(session)])
 
 
 def _nobodys(kept: Lease) -> bool:

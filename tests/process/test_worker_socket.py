@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import select
+import signal
 import socket
 from typing import TYPE_CHECKING, Any
 
@@ -146,11 +148,11 @@ def test_a_client_that_sends_garbage_is_dropped_alone(undisturbed: Session, garb
     [
         (
             {"op": "explode"},
-            "unknown op 'explode'; there are stop, kill, extend, pause, resume, finished, notice, hold, revoke and state",
+            "unknown op 'explode'; there are stop, kill, extend, pause, resume, finished, notice, hold, grant, revoke and state",
         ),
         (
             {},
-            "unknown op None; there are stop, kill, extend, pause, resume, finished, notice, hold, revoke and state",
+            "unknown op None; there are stop, kill, extend, pause, resume, finished, notice, hold, grant, revoke and state",
         ),
         ({"op": "extend"}, "seconds must be a number of seconds"),
         ({"op": "extend", "seconds": -5}, "seconds must be between 0.001 and 3.16224e+07 seconds"),
@@ -162,7 +164,7 @@ def test_a_client_that_sends_garbage_is_dropped_alone(undisturbed: Session, garb
         ({"op": "notice", "text": " "}, "text must have 1 to 4096 characters"),
         (
             {"op": ["stop"]},
-            "unknown op ['stop']; there are stop, kill, extend, pause, resume, finished, notice, hold, revoke and state",
+            "unknown op ['stop']; there are stop, kill, extend, pause, resume, finished, notice, hold, grant, revoke and state",
         ),
     ],
 )
@@ -320,6 +322,57 @@ def test_an_event_that_happens_while_a_long_greeting_is_sent_comes_after_it(sess
     assert (hello["event"], hello["state"], len(hello["leases"])) == ("hello", "running", 1_000)
     assert slow.next()["event"] == "paused"
     assert slow.call("resume")["ok"] is True
+
+
+def test_what_a_client_asked_before_it_left_is_done_before_the_next_is_greeted(session: Session) -> None:
+    """A supervisor that has died may have granted what its worker, held up, has not read yet."""
+    name = session.json("worker.json")["session"]
+    first = session.connect()
+    assert first.call("hold", leases=[], upto=0)["ok"] is True
+    leases = [
+        [name, {"kind": "file", "repo": "", "text": path, "key": path}, "exclusive", token, 1.0]
+        for token, path in enumerate(("a", "b", "c"), start=1)
+    ]
+    os.kill(session.pid, signal.SIGSTOP)
+    try:
+        first.ask("grant", leases=leases)
+        first.ask("revoke", tokens=[2])
+        first.close()
+        second = session.connect()
+    finally:
+        os.kill(session.pid, signal.SIGCONT)
+
+    assert second.next()["leases"] == [leases[0], leases[2]]
+
+
+def test_a_list_of_a_hundred_thousand_leases_that_end_leaves_the_worker_as_small_as_it_was(
+    session: Session,
+) -> None:
+    name = session.json("worker.json")["session"]
+    client = session.connect()
+    leases = [
+        [
+            name,
+            {"kind": "file", "repo": "", "text": f"d/{token}", "key": f"d/{token}"},
+            "exclusive",
+            token,
+            1.0,
+        ]
+        for token in range(1, 100_001)
+    ]
+    before = resident(session.pid)
+
+    assert client.call("hold", leases=leases, upto=100_000)["ok"] is True
+    assert client.call("state")["ok"] is True  # what came before it is done with
+    held = resident(session.pid)
+    for at in range(0, 100_000, 9_000):
+        assert client.call("revoke", tokens=list(range(at + 1, at + 9_001)))["ok"] is True
+    assert client.call("state")["ok"] is True
+    left = resident(session.pid)
+
+    assert held - before < 100_000 * 300, f"{before} then {held}"
+    assert left - before < 6 << 20, f"{before} then {left}"
+    assert session.connect().next()["leases"] == []
 
 
 def resident(pid: int) -> int:

@@ -151,3 +151,33 @@ def test_a_supervisor_that_does_not_know_yet_who_holds_what_is_asked_again(
     supervisor.say('{"id":1,"result":{"token":7,"granted_at":1.0},"jsonrpc":"2.0"}')
     loop.turn()
     assert len(heard) == 1
+
+
+def test_what_was_answered_by_now_is_taken_in_before_the_loop_comes_to_it(world) -> None:
+    _, supervisor, claims = world
+    heard: list[object] = []
+    for path in (b"a", b"b"):
+        claims.ask(write_of(path), 1.5, heard.append)
+    first, second = (one["id"] for one in supervisor.asked())
+
+    claims.hear()
+    assert heard == []
+    supervisor.say(f'{{"jsonrpc":"2.0","id":{first},"result":{{"token":7,"granted_at":1.5}}}}')
+    supervisor.say(f'{{"jsonrpc":"2.0","id":{second},"result":{{"token":8,"granted_at":1.5}}}}')
+    claims.hear()
+
+    assert [answer.token for answer in heard if isinstance(answer, Leased)] == [7, 8]
+
+
+def test_a_supervisor_that_has_gone_is_heard_out(world) -> None:
+    _, supervisor, claims = world
+    heard: list[object] = []
+    claims.ask(write_of(b"a"), 1.5, heard.append)
+    (asked,) = supervisor.asked()
+    supervisor.say(f'{{"jsonrpc":"2.0","id":{asked["id"]},"result":{{"token":7,"granted_at":1.5}}}}')
+    supervisor.close()
+
+    claims.hear()
+    claims.hear()
+
+    assert [answer.token for answer in heard if isinstance(answer, Leased)] == [7]

@@ -178,3 +178,75 @@ def test_a_file_that_git_took_in_is_not_given_back() -> None:
     assert not rights.is_made(b"a")
     assert rights.give_back([b"a"]) == []
     assert rights.cover(b"a")
+
+
+def test_a_lease_that_is_granted_otherwise_is_had_beside_the_others() -> None:
+    rights = Rights("app", "s1")
+    rights.replace([lease("file", "a", 1)])
+
+    rights.grant([lease("tree", "src", 2), lease("file", "b", 3)])
+
+    assert all(rights.cover(path) for path in (b"a", b"b", b"src/x"))
+    assert rights.newest == 3
+    assert rights.leases == [lease("file", "a", 1), lease("tree", "src", 2), lease("file", "b", 3)]
+
+
+def test_a_grant_that_comes_after_its_end_is_no_lease() -> None:
+    rights = Rights("app", "s1")
+    rights.replace([])
+    rights.revoke([2])
+
+    rights.grant([lease("tree", "src", 2), lease("file", "b", 3)])
+
+    assert rights.leases == [lease("file", "b", 3)]
+    assert not rights.cover(b"src/x")
+
+
+def test_changes_alone_do_not_tell_a_worker_all_that_it_holds() -> None:
+    rights = Rights("app", "s1")
+
+    rights.revoke([1])
+    rights.grant([lease("file", "b", 3)])
+
+    assert rights.leases is None
+    rights.replace([lease("file", "a", 2), lease("file", "b", 3)], 3)
+    assert rights.leases == [lease("file", "a", 2), lease("file", "b", 3)]
+
+
+def test_a_file_that_is_granted_under_two_tokens_is_kept_under_the_newer_one_in_whatever_order_they_come() -> (
+    None
+):
+    rights = Rights("app", "s1")
+    rights.replace([])
+    rights.grant([lease("file", "a", 7)])
+
+    rights.add_file(b"a", 5, 1.0)
+
+    assert rights.leases == [lease("file", "a", 7)]
+
+
+def test_the_end_of_a_turn_of_git_looks_through_no_files() -> None:
+    rights = Rights("app", "s1")
+    rights.replace([lease("file", "a", 1), lease("tree", "", 2)])
+    turn = ["s1", {"kind": "resource", "repo": "", "text": "resource:git/app", "key": "resource:git/app"}]
+    rights.grant([[*turn, "exclusive", 3, 1.0]])
+
+    rights.revoke([3])
+
+    assert rights.leases == [lease("file", "a", 1), lease("tree", "", 2)]
+    assert rights.cover(b"any/thing")
+
+
+def test_most_leases_revoked_at_once_give_their_room_back() -> None:
+    rights = Rights("app", "s1")
+    rights.replace([lease("file", f"f{number}", number) for number in range(1, 9_001)])
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        rights.revoke(list(range(2, 9_001)))
+        after = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+
+    assert rights.leases == [lease("file", "f1", 1)]
+    assert after - before < 20_000

@@ -29,3 +29,13 @@ def test_ten_thousand_tokens_of_one_storm_take_less_than_a_byte_each() -> None:
 
     pages = tokens._pages
     assert sys.getsizeof(pages) + sum(map(sys.getsizeof, pages.values())) < 10_000
+
+
+def test_of_tokens_that_lie_far_apart_the_oldest_are_forgotten() -> None:
+    tokens = Tokens()
+    for number in range(5_000):
+        tokens.add(number << 10)
+
+    assert 0 not in tokens
+    assert all(number << 10 in tokens for number in range(1_000, 5_000))
+    assert sys.getsizeof(tokens._pages) + sum(map(sys.getsizeof, tokens._pages.values())) < 500_000

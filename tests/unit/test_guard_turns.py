@@ -45,7 +45,8 @@ class Claims:
         self.back: list[list[object]] = []
         self.written: list[list[bytes] | None] = []
 
-    def give_back(self, tokens: list[object], written: list[bytes] | None, _answered: object) -> None:
+    def give_back(self, tokens: list[object], written: list[bytes] | None, answered: object) -> None:
+        self.answered = answered
         self.back.append(tokens)
         self.written.append(written)
 
@@ -127,6 +128,42 @@ def test_a_turn_is_given_back_although_a_list_of_leases_named_it_before_the_answ
     loop.end()
 
     assert claims.back == [[7]]
+
+
+def test_a_turn_that_has_ended_does_not_come_back_by_a_message_that_was_under_way(pids: list[int]) -> None:
+    loop, claims, rights = Loop(), Claims(), Rights("r", "s1")
+    turns = Turns(loop, rights, claims)  # type: ignore[arg-type]
+    sweep = ["s1", {"kind": "tree", "repo": "r", "text": "./", "key": ""}, "exclusive", 8, 1.0]
+    turns.ask()
+    turns.begin(pids[0], [TURN, sweep], rights.newest)
+    rights.add([TURN, sweep], [], [b""])
+    loop.end()
+
+    rights.grant([TURN, sweep])
+    rights.replace([TURN, sweep], 8)
+
+    assert not rights.cover(b"any")
+    assert rights.leases == []
+
+
+def test_of_the_files_that_a_turn_left_changed_those_are_kept_that_were_not_taken_back_since(
+    pids: list[int],
+) -> None:
+    loop, claims, rights = Loop(), Claims(), Rights("r", "s1")
+    turns = Turns(loop, rights, claims)  # type: ignore[arg-type]
+    turns.ask()
+    turns.begin(pids[0], [TURN], rights.newest)
+    rights.add([TURN], [], [])
+    loop.end()
+    left: list[object] = [
+        ["s1", {"kind": "file", "repo": "r", "text": name, "key": name}, "exclusive", token, 1.0]
+        for name, token in (("a", 9), ("b", 10))
+    ]
+    rights.revoke([9])
+
+    claims.answered(real.Granted(left, []))  # type: ignore[operator]
+
+    assert rights.leases == left[1:]
 
 
 def test_a_lease_that_the_session_had_before_stays(pids: list[int]) -> None:

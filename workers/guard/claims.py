@@ -163,6 +163,10 @@ class Claims:
         """Do what is due."""
         self._line.look()
 
+    def hear(self) -> None:
+        """Take in what has been answered by now."""
+        self._line.hear()
+
     def close(self) -> None:
         """Hang up; what is still open stays unanswered."""
         self._line.close()

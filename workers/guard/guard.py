@@ -111,6 +111,10 @@ class Guard:
         self._claims.look()
         self._fleeting.look()
 
+    def hear(self) -> None:
+        """Take in what the supervisor has answered by now: whoever is told what the session holds is to be told of that too."""
+        self._claims.hear()
+
     def rest(self) -> None:
         """End the processes that answer about ignored paths and commits, before the tree is swept."""
         self._ignored.close()

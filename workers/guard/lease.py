@@ -17,6 +17,14 @@ def token_of(lease: object) -> object:
     return lease[_TOKEN] if isinstance(lease, list) and len(lease) > _TOKEN else None
 
 
+def kind_of(lease: object) -> object:
+    """Return what kind of scope a written lease is on; None when it cannot be read."""
+    match lease:
+        case [_, {"kind": kind}, *_]:
+            return kind
+    return None
+
+
 def is_newer(lease: object, upto: int) -> bool:
     """Tell whether a lease was granted after the one with the token `upto`."""
     token = token_of(lease)
@@ -62,6 +70,11 @@ def pack(token: int, granted_at: float) -> int:
 def packed_token(packed: int) -> int:
     """Return the fencing token of a packed lease."""
     return packed >> _ABOVE
+
+
+def paths_under(files: dict[bytes, int], tokens: set[object]) -> list[bytes]:
+    """Return the paths whose packed leases have one of these fencing tokens."""
+    return [path for path, packed in files.items() if packed >> _ABOVE in tokens]
 
 
 def packed_time(packed: int) -> float:

@@ -12,6 +12,7 @@ import socket
 
 from workers.session.address import connect
 from workers.session.clock import FOREVER, boottime
+from workers.session.loop import is_readable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 _AGAIN = 0.1  # seconds between two tries to reach a supervisor that is away
 _MAX_LINE = 4 << 20  # bytes
+_READS = 64  # at a time; more than a socket holds
 _decoded = json.JSONDecoder().raw_decode
 
 
@@ -100,6 +102,13 @@ class Line:
                 question.answered(None)
         if self._open:
             self._connect()
+
+    def hear(self) -> None:
+        """Take in what has been answered by now."""
+        for _ in range(_READS):
+            if self._socket is None or not is_readable(self._socket.fileno()):
+                return
+            self._receive()
 
     def close(self) -> None:
         """Hang up; what is still open stays unanswered."""

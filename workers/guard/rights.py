@@ -9,9 +9,11 @@ from workers.guard.lease import (
     as_made,
     is_made,
     is_newer,
+    kind_of,
     pack,
     packed_time,
     packed_token,
+    paths_under,
     plain_file,
     thrifty,
     token_of,
@@ -124,7 +126,7 @@ class Rights:
         self._is_told = True
         self.newest = max(self.newest, token)
         packed = self._files.get(path)
-        if packed is None or packed_token(packed) != token:
+        if packed is None or packed_token(packed) < token:
             self._files[path] = pack(token, granted_at)
 
     def is_revoked(self, token: object) -> bool:
@@ -138,24 +140,42 @@ class Rights:
         """Tell whether one of these leases is revoked or given back already."""
         return any(self.is_revoked(token_of(lease)) for lease in leases)
 
+    def grant(self, leases: list[object]) -> None:
+        """Take in leases that the guard did not ask for, but for those that are over already.
+
+        A worker that was never told of all leases does not know all by these.
+        """
+        for lease in leases:
+            if not self.is_revoked(token_of(lease)):
+                self._take(lease)
+
     def revoke(self, tokens: list[object]) -> None:
-        """Take leases away for good: from here on every write below them is asked for again."""
+        """Take leases away for good: from here on every write below them is asked for again.
+
+        An answer or a list that was under way meanwhile may still name them.
+        """
         for token in tokens:
             if isinstance(token, int):
                 self._revoked.add(token)
-        self.drop(tokens)
+        self._drop(tokens)
 
-    def drop(self, tokens: Iterable[object]) -> None:
-        """Take leases off the list that the session gives back."""
+    def _drop(self, tokens: Iterable[object]) -> None:
+        """Take leases off the list."""
         gone = set(tokens)
-        for token in gone:
-            self._others.pop(token, None)
-        lost = [path for path, packed in self._files.items() if packed_token(packed) in gone]
-        for path in lost:
-            del self._files[path]
-        self._trees = set()
-        for lease in self._others.values():
-            self._plant(lease)
+        general = [kind_of(self._others.pop(token)) for token in gone if token in self._others]
+        if len(general) == len(gone) and set(general) == {"resource"}:
+            return  # git's turn: it covers no path, and there may be thousands to look through
+        lost = paths_under(self._files, gone)
+        if 2 * len(lost) > len(self._files):  # a dictionary keeps its size when much is taken out
+            left = set(self._files).difference(lost)
+            self._files = {path: packed for path, packed in self._files.items() if path in left}
+        else:
+            for path in lost:
+                del self._files[path]
+        if lost or general:
+            self._trees = set()
+            for lease in self._others.values():
+                self._plant(lease)
 
     def cover(self, path: bytes) -> bool:
         """Tell whether the path is surely one of the session's."""
@@ -213,7 +233,7 @@ class Rights:
                 if token in self._others:
                     general.append(token)
         if general:
-            self.drop(general)
+            self._drop(general)
         if not self._files:
             self._files = {}  # a dictionary that was emptied keeps its size
         return tokens

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 _PAGE = 8  # a page has 2 ** 8 tokens
 _WITHIN = (1 << _PAGE) - 1
+_MOST = 4_096  # pages; 100 bytes each
 
 
 class Tokens:
-    """Tokens that something is remembered of."""
+    """Tokens that something is remembered of: of the latest million, or a few thousand where they lie far apart."""
 
     __slots__ = ("_pages", "newest")
 
@@ -25,4 +26,6 @@ class Tokens:
         """Put a token in."""
         self.newest = max(self.newest, token)
         page = token >> _PAGE
+        if page not in self._pages and len(self._pages) >= _MOST:
+            del self._pages[next(iter(self._pages))]
         self._pages[page] = self._pages.get(page, 0) | 1 << (token & _WITHIN)

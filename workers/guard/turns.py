@@ -102,10 +102,10 @@ class Turns:
         tokens, self._tokens = self._tokens, []
         written, self._written = self._written, set()
         if tokens:
-            self._rights.drop(tokens)
+            self._rights.revoke(tokens)
             named = sorted(written) if len(written) <= _MOST_WRITTEN else None
             self._claims.give_back(tokens, named, self._kept)
 
     def _kept(self, verdict: Verdict) -> None:
         if isinstance(verdict, Granted):
-            self._rights.add(verdict.leases, [], [])
+            self._rights.grant(verdict.leases)

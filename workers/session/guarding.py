@@ -56,6 +56,9 @@ class Off:
         if self._wicket is not None:
             self._wicket.look()
 
+    def hear(self) -> None:
+        """Do nothing: the supervisor is asked for no leases."""
+
     def rest(self) -> None:
         """Answer no more, before the tree is swept."""
         if self._wicket is not None:

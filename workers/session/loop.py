@@ -113,3 +113,19 @@ class Loop:
                 on_signal(received)
         if children is not None:
             on_signal(children)
+
+
+def is_readable(fd: int) -> bool:
+    """Tell whether there is something to be read from a descriptor now, its end included."""
+    return _state(fd) != 0
+
+
+def has_hung_up(fd: int) -> bool:
+    """Tell whether nothing comes after what there is to be read from a socket now."""
+    return bool(_state(fd) & (select.POLLHUP | select.POLLRDHUP))
+
+
+def _state(fd: int) -> int:
+    look = select.poll()
+    look.register(fd, select.POLLIN | select.POLLRDHUP)
+    return next((mask for _, mask in look.poll(0)), 0)

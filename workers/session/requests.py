@@ -82,24 +82,21 @@ def _carry_out(worker: Worker, client: Client, request: dict[str, object]) -> An
             worker.notices.add(text)
             return {"ok": True}
         case "hold":
-            leases = request.get("leases")
-            if not isinstance(leases, list):
-                raise BadRequestError("leases must be a list")
             upto = request.get("upto")
-            worker.rights.replace(leases, upto if isinstance(upto, int) else None)
+            worker.rights.replace(_list(request, "leases"), upto if isinstance(upto, int) else None)
+            return {"ok": True}
+        case "grant":
+            worker.rights.grant(_list(request, "leases"))
             return {"ok": True}
         case "revoke":
-            tokens = request.get("tokens")
-            if not isinstance(tokens, list):
-                raise BadRequestError("tokens must be a list")
-            worker.rights.revoke(tokens)
+            worker.rights.revoke(_list(request, "tokens"))
             return {"ok": True}
         case "state":
             return {"ok": True, **worker.report()}
         case unknown:
             raise BadRequestError(
-                f"unknown op {unknown!r}; there are stop, kill, extend, pause, resume, finished, notice, hold, revoke "
-                "and state"
+                f"unknown op {unknown!r}; there are stop, kill, extend, pause, resume, finished, notice, hold, grant, "
+                "revoke and state"
             )
 
 
@@ -179,6 +176,13 @@ def _ending(request: dict[str, object], default: str) -> Ending:
     return Ending(
         cause, _text(request, "by", "supervisor"), _text(request, "why", f"a {default} was asked for")
     )
+
+
+def _list(request: dict[str, object], key: str) -> list[object]:
+    value = request.get(key)
+    if not isinstance(value, list):
+        raise BadRequestError(f"{key} must be a list")
+    return value
 
 
 def _text(request: dict[str, object], key: str, default: str | None) -> str:

@@ -11,6 +11,7 @@ import sys
 from workers.session.clock import boottime
 from workers.session.kernel import give_memory_back
 from workers.session.kin import Kin
+from workers.session.loop import has_hung_up
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 MAX_LINE = 64 << 20  # bytes; a longer request drops its client; the longest is a list of all leases
 MAX_UNSENT = 4 << 20  # bytes; a client that reads slower than this loses the connection
 MAX_CLIENTS = 32
-_LONG = 256 << 10  # bytes of a request that takes much memory to read
+_READS = 64  # of what one client has sent, before another is greeted; more than a socket holds
+_LONG = 32 << 10  # bytes of a request that takes much memory to read
 
 
 class Client:
@@ -137,10 +139,20 @@ class Wire:
             return
         client = Client(connection)
         fd = connection.fileno()
+        self._hear_out()
+        greeting = self._greet()  # what it does is no news to this client
         self._clients[fd] = client
         self._loop.watch(fd, select.POLLIN, lambda mask: self._ready(fd, mask))
-        client.greet(self._greet())
+        client.greet(greeting)
         self._keep(fd, client, useful=True)
+
+    def _hear_out(self) -> None:
+        """Do what those have asked for who have hung up: a new supervisor is to be told what comes of the last words of the old."""
+        for fd in list(self._clients):
+            for _ in range(_READS):
+                if fd not in self._clients or not has_hung_up(fd):
+                    break
+                self._ready(fd, select.POLLIN)
 
     def _ready(self, fd: int, mask: int) -> None:
         client = self._clients.get(fd)

@@ -309,6 +309,7 @@ class Worker:
     # -- what is told -----------------------------------------------------------------------------
 
     def _greeting(self) -> Iterator[bytes]:
+        self._guard.hear()
         identity = describe.identity(self.spec, self._harness, self._cgroup)
         return describe.greeting({"event": "hello", **identity, **self.report()}, self.rights.portions())
 

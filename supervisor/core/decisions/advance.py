@@ -8,7 +8,8 @@ from typing import Any
 
 from supervisor.core.decisions import intensity, resting
 from supervisor.core.decisions.assign import fill
-from supervisor.core.decisions.effects import Effect, Entrust, Note, SaveSession, SaveTask, Settle, Tell, Wake
+from supervisor.core.decisions.effects import Effect, Note, SaveSession, SaveTask, Settle, Tell, Wake
+from supervisor.core.decisions.entrusting import entrust
 from supervisor.core.decisions.grading import graded_by_evidence
 from supervisor.core.decisions.heeding import as_said, counts_as_attempt
 from supervisor.core.decisions.holders import ORPHANS
@@ -86,13 +87,9 @@ def woken(tables: Tables, results: Iterable[Woken]) -> list[Effect]:
             "holder": result.holder,
             "waited": True,
         }
-        effects += [Note("lease.granted", who, key, data), Wake(result), Entrust(result.holder)]
+        effects += [Note("lease.granted", who, key, data), Wake(result)]
+        effects += entrust(tables, result.holder, result.fresh)
     return effects
-
-
-def entrust(tables: Tables, holder: str) -> list[Effect]:
-    """Return what tells the holder's worker of a change in its leases, if it is a session."""
-    return [Entrust(holder)] if holder in tables.roster else []
 
 
 def _count_pause(tables: Tables, session: Session, length: float, now: Moment) -> None:

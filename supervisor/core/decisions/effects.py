@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from supervisor.core.leases.lease import TimedOut, Woken
+from supervisor.core.leases.lease import Lease, TimedOut, Woken
 from supervisor.core.sessions.lifecycle import Kill, Stop
 
 
@@ -59,7 +59,23 @@ class Notify:
 
 @dataclass(frozen=True, slots=True)
 class Entrust:
-    """Give the session's worker the list of what it holds, to be told again by it after a restart."""
+    """Tell the session's worker of leases that it has now and that its guard did not ask for."""
+
+    session: str
+    leases: tuple[Lease, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Disown:
+    """Tell the session's worker of leases that have ended, by their tokens."""
+
+    session: str
+    tokens: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Recount:
+    """Give the session's worker the list of all that it holds: it has never been told, or what it knows is unknown."""
 
     session: str
 
@@ -107,18 +123,7 @@ class TakeBack:
     token: int
 
 
-Effect = (
-    Note
-    | SaveSession
-    | SaveTask
-    | Launch
-    | Tell
-    | Notify
-    | Entrust
-    | Settle
-    | Wake
-    | Reread
-    | Probe
-    | CheckIdle
-    | TakeBack
-)
+Order = Tell | Notify | Entrust | Disown | Recount | Settle | Probe | CheckIdle | TakeBack
+"""What is done to a session: said to its worker, or looked for where it works."""
+
+Effect = Note | SaveSession | SaveTask | Launch | Wake | Reread | Order

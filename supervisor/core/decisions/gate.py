@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from supervisor.core.decisions.advance import entrust
 from supervisor.core.decisions.effects import Effect, Note
+from supervisor.core.decisions.entrusting import entrust, granted_since
 from supervisor.core.decisions.holders import describe
 from supervisor.core.decisions.policy import Undeclared
 from supervisor.core.decisions.requests import until, ways_out
@@ -100,13 +100,19 @@ def gate(
             stale += is_stale
             refused.append(path)
             lines.append(text)
+    newest = tables.broker.last_token
+    fresh: list[Lease] = []
     if not lines and free:
         wants = tuple(Want(file_scope(path, session.intent.repo), Mode.EXCLUSIVE) for path in free)
-        if not isinstance(tables.broker.acquire(session.id, wants, now.mono), Granted):
+        granted = tables.broker.acquire(session.id, wants, now.mono)
+        if isinstance(granted, Granted):
+            fresh = granted_since(newest, granted.leases)
+        else:
             refused, lines = free, [f"{path}: another session waits for it" for path in free]
     if lines:
         return _block(tables, session, refused, lines, stale)
-    return _pass(tables, session, updates, paths, tuple(free), now)
+    verdict, effects = _pass(tables, session, updates, paths, tuple(free), now)
+    return verdict, [*effects, *entrust(tables, session.id, fresh)]
 
 
 def needs_work_trees(session: Session, updates: Sequence[Update]) -> bool:
@@ -207,8 +213,6 @@ def _pass(
     if discovered:
         data["discovered"] = list(discovered[:100])
     effects: list[Effect] = [Note("commit.allowed", session.id, session.key, data)]
-    if discovered:
-        effects += entrust(tables, session.id)
     for update in updates:
         if not update.paths or update.ref == HEADS + branch_of(session.id):
             continue  # nothing has landed by it

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from supervisor.core.decisions.advance import entrust, woken
+from supervisor.core.decisions.advance import woken
 from supervisor.core.decisions.assign import fill
 from supervisor.core.decisions.effects import Effect, Note
+from supervisor.core.decisions.entrusting import entrust, granted_since
 from supervisor.core.decisions.holders import describe
 from supervisor.core.decisions.standstill import unreported
 from supervisor.core.decisions.tables import Tables
@@ -53,13 +54,15 @@ def acquire(
     limit = min(wait, tables.policy.leases.max_wait)
     session = tables.roster.get(holder)
     priority = -tables.backlog.rank(session.key)[1] if session and session.key in tables.backlog else 0
+    newest = tables.broker.last_token
     result = tables.broker.acquire(holder, wants, now.mono, wait=limit, priority=priority)
     key = session.key if session else None
     who = session.id if session else None
     match result:
         case Granted(leases):
             data = {"scopes": [lease.scope.text for lease in leases], "holder": holder}
-            return result, [Note("lease.granted", who, key, data), *entrust(tables, holder)]
+            fresh = granted_since(newest, leases)
+            return result, [Note("lease.granted", who, key, data), *entrust(tables, holder, fresh)]
         case Waiting():
             tables.collisions.leases_waited += 1
             return result, [Note("lease.waiting", who, key, queued(tables, result, limit, now))]
@@ -74,17 +77,17 @@ def acquire(
 
 def release(
     tables: Tables, holder: str, wants: Sequence[Want] | None, now: Moment
-) -> tuple[int, list[Effect]]:
-    """Give leases back; `None` gives back all. Return how many ended."""
-    before = len(tables.broker.held(holder))
+) -> tuple[list[Lease], list[Effect]]:
+    """Give leases back; `None` gives back all. Return those that ended, of which the holder's worker is still to be told."""
+    before = tables.broker.held(holder)
     scopes = None if wants is None else [want.scope for want in wants]
     answers = woken(tables, tables.broker.release(holder, scopes, now.mono))
-    ended = max(0, before - len(tables.broker.held(holder)))
+    ended = [lease for lease in before if tables.broker.lease(lease.token) is None]
     session = tables.roster.get(holder)
-    data = {"count": ended, "holder": holder}
+    data = {"count": len(ended), "holder": holder}
     note = Note("lease.released", holder if session else None, session.key if session else None, data)
     freed = fill(tables, now) if ended else []
-    return ended, [note, *entrust(tables, holder), *answers, *freed]
+    return ended, [note, *answers, *freed]
 
 
 def cancel(tables: Tables, waiter: int, now: Moment) -> list[Effect]:

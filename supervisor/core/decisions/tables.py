@@ -44,7 +44,8 @@ class Tables:
     room on the disks, `shortage` that there is none. `conflict_of` remembers what a task wanted
     and which lease kept it back, so that the same is not tested again while that lease is held. `ranking` grows with
     each re-ranking that an operator asked for. `closing` has the tokens of leases that are being taken back: their
-    holder's guard is told, and nothing new is granted under them until it is known that nothing is open any more. `rung` names what holds the processes of new sessions together.
+    holder's guard is told, and nothing new is granted under them until it is known that nothing is open any more. `untold`
+    has those of leases that their holder's worker does not know of yet, as it is not certain whether they stay. `rung` names what holds the processes of new sessions together.
     `patience` are the seconds for which what rests is waited for that has not told until when; `None` for as long as it takes.
     `to_look_after` has the sessions that ended and whose grade may still change, `being_graded` those that a grader is asked about.
     """
@@ -70,6 +71,7 @@ class Tables:
     ranking: int = 0
     rung: str = ""
     closing: set[int] = field(default_factory=set)
+    untold: set[int] = field(default_factory=set)
     wait_for_reports: set[str] = field(default_factory=set)
     grades: Grades = field(default_factory=Grades)
     to_look_after: deque[str] = field(default_factory=deque)

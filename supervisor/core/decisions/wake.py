@@ -6,9 +6,10 @@ import math
 from collections.abc import Sequence
 
 from supervisor.core.decisions import resting
-from supervisor.core.decisions.advance import advance, entrust, woken
+from supervisor.core.decisions.advance import advance, woken
 from supervisor.core.decisions.assign import fill
 from supervisor.core.decisions.effects import CheckIdle, Effect, Note, Notify, Probe, SaveTask, TakeBack, Wake
+from supervisor.core.decisions.entrusting import disown, entrust, granted_since
 from supervisor.core.decisions.holders import describe
 from supervisor.core.decisions.tables import Tables
 from supervisor.core.leases.lease import Lease, TimedOut, Want
@@ -125,7 +126,7 @@ def still_idle(tables: Tables, token: int, last_write: float | None, now: Moment
             return []
         tables.closing.add(token)
         return [TakeBack(lease.holder, token)]
-    return _expire(tables, lease, now)
+    return [*_expire(tables, lease, now), *disown(tables, lease.holder, (lease,))]
 
 
 def taken_back(tables: Tables, token: int, *, still_open: bool, now: Moment) -> list[Effect]:
@@ -142,15 +143,16 @@ def taken_back(tables: Tables, token: int, *, still_open: bool, now: Moment) -> 
 def keep(tables: Tables, leases: Sequence[Lease], now: Moment) -> list[Effect]:
     """Leave leases that a guard has forgotten with their holder, under new tokens: the old ones are revoked there."""
     effects: list[Effect] = []
+    kept: dict[str, list[Lease]] = {}
     for lease in leases:
-        _, results = tables.broker.exchange(
+        newest = tables.broker.last_token
+        covering, results = tables.broker.exchange(
             lease.holder, [lease.scope], [Want(lease.scope, lease.mode)], now.mono
         )
+        kept.setdefault(lease.holder, []).extend(granted_since(newest, covering))
         effects += woken(tables, results)
         tables.broker.touch(lease.holder, now.mono)
-    return effects + [
-        effect for holder in {lease.holder for lease in leases} for effect in entrust(tables, holder)
-    ]
+    return effects + [effect for holder, new in kept.items() for effect in entrust(tables, holder, new)]
 
 
 def is_guarded(tables: Tables, holder: str) -> bool:
@@ -169,7 +171,7 @@ def _expire(tables: Tables, lease: Lease, now: Moment) -> list[Effect]:
         text = f"your lease on {lease.scope.text} has expired: idle, and another session waited for it"
         effects.append(Notify(session.id, f"{text}; ask again before you write there"))
     woken_now = woken(tables, tables.broker.expire(token, now.mono))
-    return effects + woken_now + entrust(tables, lease.holder) + fill(tables, now)
+    return effects + woken_now + fill(tables, now)
 
 
 def _is_paused(tables: Tables, holder: str) -> bool:

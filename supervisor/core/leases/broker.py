@@ -245,6 +245,7 @@ class Broker:
     def _wake(self, candidates: Iterable[int], now: float) -> tuple[Woken, ...]:
         """Grant to those who can go on; whoever stood behind them has a lease in the way now."""
         granted: list[Waiter] = []
+        newest = self._tokens.last
         for waiter in self._queue.ordered(candidates):
             if waiter.behind or self._examine(waiter.holder, waiter.wants)[0]:
                 continue
@@ -255,13 +256,20 @@ class Broker:
             self._grant(waiter.holder, waiter.wants, now)
             granted.append(waiter)
         # Told last: of two waiters of one holder the second may have raised the lease of the first.
-        return tuple(
-            Woken(waiter.id, waiter.holder, self._covering(waiter.holder, waiter.wants)) for waiter in granted
-        )
+        woken: list[Woken] = []
+        for waiter in granted:
+            leases = self._covering(waiter.holder, waiter.wants)
+            fresh = tuple(lease for lease in dict.fromkeys(leases) if lease.token > newest)
+            woken.append(Woken(waiter.id, waiter.holder, leases, fresh))
+        return tuple(woken)
 
     def _reasons(self, waiter: Waiter) -> tuple[Conflict, ...]:
         conflicts, _ = self._examine(waiter.holder, waiter.wants)
         return (*conflicts, *self._queue.firsts(waiter))
+
+    def raised(self) -> tuple[Lease, ...]:
+        """Return the shared leases that gave way to exclusive ones of their holder since this was last asked."""
+        return self._holdings.take_raised() if self._holdings.raised else ()
 
     @property
     def last_token(self) -> int:
@@ -275,6 +283,10 @@ class Broker:
     def held(self, holder: str) -> tuple[Lease, ...]:
         """Return the leases of `holder`, oldest first."""
         return self._holdings.of(holder)
+
+    def since(self, holder: str, token: int) -> tuple[Lease, ...]:
+        """Return the leases of `holder` that were granted after the one with this token, oldest first."""
+        return self._holdings.since(holder, token)
 
     def who(self, scope: Scope) -> tuple[Lease, ...]:
         """Return every lease that overlaps `scope`."""

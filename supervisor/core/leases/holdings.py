@@ -39,16 +39,18 @@ class _Record:
 class Holdings:
     """The table of leases; it grants whatever it is told to, the broker decides.
 
-    `folding` names the repositories whose file system ignores case.
+    `folding` names the repositories whose file system ignores case. `raised` are leases that ended because their holder
+    got the same scope in a higher mode: the one way to end of which no answer tells.
     """
 
-    __slots__ = ("_folding", "_leases", "_records", "index")
+    __slots__ = ("_folding", "_leases", "_records", "index", "raised")
 
     def __init__(self, folding: Iterable[str]) -> None:
         self.index: LeaseIndex[Lease] = LeaseIndex()
         self._folding = frozenset(folding)
         self._leases: dict[int, Lease] = {}
         self._records: dict[str, _Record] = {}
+        self.raised: list[Lease] = []
 
     def __len__(self) -> int:
         return len(self._leases)
@@ -72,6 +74,17 @@ class Holdings:
         found = map(self._leases.get, record.tokens)
         return tuple(lease for lease in found if lease is not None)
 
+    def since(self, holder: str, token: int) -> tuple[Lease, ...]:
+        """Return the leases of `holder` with a token above this one, in the order of their granting."""
+        record = self._records.get(holder)
+        found: list[Lease] = []
+        for newer in reversed(record.tokens) if record is not None else ():
+            if newer <= token:
+                break
+            if (lease := self._leases.get(newer)) is not None:
+                found.append(lease)
+        return tuple(reversed(found))
+
     def put(self, holder: str, scope: Scope, mode: Mode, token: int, now: float) -> Lease:
         """Enter a lease; one that the holder has on the very same scope gives way to it."""
         record = self._records.get(holder)
@@ -81,6 +94,7 @@ class Holdings:
             lesser = self.index.take(holder, scope)
             if lesser is not None:
                 self._strike(record, lesser)
+                self.raised.append(lesser)
         # The record's own name is used, so that a million leases do not keep a million copies of it.
         lease = _new(Lease, (record.name, scope, mode, token, now))
         self._leases[token] = lease
@@ -93,6 +107,11 @@ class Holdings:
             record.losses.granted(lease)
         return lease
 
+    def take_raised(self) -> tuple[Lease, ...]:
+        """Return the leases that gave way to a higher mode, and forget them."""
+        taken, self.raised = self.raised, []
+        return tuple(taken)
+
     def release(self, holder: str, scopes: Iterable[Scope] | None) -> list[Lease]:
         """End the holder's leases on exactly these scopes, or all for None; return those that were held."""
         record = self._records.get(holder)
@@ -104,8 +123,10 @@ class Holdings:
             if lease is not None:
                 self._strike(record, lease)
                 ended.append(lease)
-        if not record.live and record.losses is None:
-            del self._records[holder]
+        if not record.live:
+            record.tokens = array("q")  # what is restored later must not be in it twice
+            if record.losses is None:
+                del self._records[holder]
         return ended
 
     def take_away(self, token: int) -> Lease | None:

@@ -92,11 +92,12 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Woken:
-    """A waiter that has now been granted its whole set."""
+    """A waiter that has now been granted its whole set; `fresh` are those of its leases that it did not have before."""
 
     waiter: int
     holder: str
     leases: tuple[Lease, ...]
+    fresh: tuple[Lease, ...]
 
 
 @dataclass(frozen=True, slots=True)

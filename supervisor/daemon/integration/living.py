@@ -8,6 +8,7 @@ from typing import Any
 from supervisor.core.decisions import requests
 from supervisor.core.decisions.advance import landed
 from supervisor.core.decisions.effects import Note
+from supervisor.core.decisions.entrusting import disown
 from supervisor.core.leases.lease import Want
 from supervisor.core.sessions.integration import Integrated, Unintegrated, branch_of
 from supervisor.core.sessions.roster import Session
@@ -86,8 +87,8 @@ class LivingIntegration:
             if lease.token not in had and lease.scope.text in job.paths
         ]
         if wants:
-            _, effects = requests.release(tables, session.id, wants, self.authority.now())
-            self.authority.do(effects)
+            ended, effects = requests.release(tables, session.id, wants, self.authority.now())
+            self.authority.do([*disown(tables, session.id, ended), *effects])
 
 
 async def _ends(session: Session, repo: Repository, tree: Repository) -> tuple[str, str]:

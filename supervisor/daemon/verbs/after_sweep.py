@@ -9,8 +9,8 @@ from pathlib import Path
 import anyio.to_thread
 import structlog
 
-from supervisor.core.decisions import claims
-from supervisor.core.decisions.advance import entrust
+from supervisor.core.decisions import claims, wake
+from supervisor.core.decisions.entrusting import entrust
 from supervisor.core.leases.lease import Lease
 from supervisor.core.leases.scope import ScopeError, file_scope, tree_scope
 from supervisor.core.moment import Moment
@@ -51,7 +51,8 @@ async def give_back_a_sweep(
         changed = [] if sweep is None else await _changed(repo, _wall(sweep.granted_at, authority.now()))
     except GitError as error:
         log.warning("git.failed", session=session.id, why=str(error))
-        authority.do(entrust(tables, session.id))
+        leases = [lease for token in tokens if (lease := tables.broker.lease(token)) is not None]
+        authority.do(wake.keep(tables, leases, authority.now()))
         return
     finally:
         tables.closing.difference_update(tokens)
@@ -61,10 +62,10 @@ async def give_back_a_sweep(
     for path in changed:
         with contextlib.suppress(ScopeError):  # nobody can lease it
             scopes.add(file_scope(path, session.intent.repo, fold_case=repo.fold_case))
-    _, effects = claims.give_back(
+    kept, effects = claims.give_back(
         tables, session, tokens, sorted(scopes, key=lambda scope: scope.key), authority.now()
     )
-    authority.do([*effects, *entrust(tables, session.id)])
+    authority.do([*effects, *entrust(tables, session.id, kept)])
 
 
 def _wall(at: float, now: Moment) -> float:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import msgspec
 import structlog
 
 from supervisor.core.decisions import claims, requests, stale
 from supervisor.core.decisions.effects import Note
+from supervisor.core.decisions.entrusting import entrust
 from supervisor.core.decisions.first_write import first_write
 from supervisor.core.decisions.requests import LeaseRefusal
 from supervisor.core.leases.lease import Granted, Lease, TimedOut, Waiting, Want, Woken
@@ -21,12 +21,13 @@ from supervisor.daemon.dead_locks import free_at_turn, is_locked
 from supervisor.daemon.spawn import Spawn
 from supervisor.daemon.verbs.after_sweep import give_back_a_sweep, over_all
 from supervisor.daemon.verbs.answers import answered_once_decided, asking, lease_error
+from supervisor.daemon.verbs.guard_words import GiveBack, GuardClaim, GuardWrite, Leased
 from supervisor.daemon.workshop import Workshop
 from supervisor.world import clock
 from supervisor.world.control.caller import Caller
 from supervisor.world.control.errors import Code, RpcError
 from supervisor.world.control.later import Later
-from supervisor.world.control.methods import Method, Params, Who
+from supervisor.world.control.methods import Method, Who
 from supervisor.world.git.facts import dirty
 from supervisor.world.git.repository import Repository
 from supervisor.world.git.run import GitError
@@ -36,47 +37,6 @@ log = structlog.get_logger("leasehold")
 
 # A member of an enum costs a descriptor call at each use; a module's name is looked up at once.
 _FILE = Kind.FILE
-
-
-class GuardClaim(Params, kw_only=True):
-    """Paths relative to the session's repository, as `core.decisions.claims.Claim`; `wait` in seconds.
-
-    `inodes` are (device, inode) of files with several names: each name that another session holds is a place.
-    """
-
-    files: tuple[str, ...] = ()
-    folders: tuple[str, ...] = ()
-    places: tuple[str, ...] = ()
-    inodes: tuple[tuple[int, int], ...] = ()
-    git: Literal["", "changes", "sweeps"] = ""
-    wait: float = 0.0
-
-
-class GuardWrite(Params, kw_only=True):
-    """A file to write for the first time, relative to the session's repository; `wait` in seconds."""
-
-    path: str
-    wait: float = 0.0
-
-
-class Leased(msgspec.Struct, gc=False):
-    """The file is the session's, by a lease on its path as it was asked for; nothing else is to be said.
-
-    `granted_at` are seconds of CLOCK_BOOTTIME.
-    """
-
-    token: int
-    granted_at: float
-
-
-class GiveBack(Params, kw_only=True):
-    """Leases of a git command that has ended, by token, and the files that were written meanwhile.
-
-    `written` is `None` where they are more than a line can hold.
-    """
-
-    tokens: tuple[int, ...]
-    written: tuple[str, ...] | None = ()
 
 
 class GuardVerbs:
@@ -115,6 +75,15 @@ class GuardVerbs:
         if scope.kind is _FILE and scope.key == scope.text == params.path:
             return Leased(lease.token, lease.granted_at)
         return _written((lease,))
+
+    def claim_unguarded(self, caller: Caller, params: GuardClaim) -> object:
+        """Do as `claim` does for who is not the session's guard, and tell the session's worker what it holds by it."""
+        authority = self._authority
+        newest = authority.tables.broker.last_token
+        answer = self.claim(caller, params)
+        session = asking(authority, caller)
+        authority.do(entrust(authority.tables, session.id, authority.tables.broker.since(session.id, newest)))
+        return answer
 
     def claim(self, caller: Caller, params: GuardClaim) -> object:
         """Grant, refuse, or answer when the wait is over."""
@@ -226,8 +195,22 @@ class GuardVerbs:
         later = Later()
         fresh = {lease.scope for lease in kept}
         self._clean_ones.setdefault(session.id, set()).update(fresh)
-        self._spawn(lambda: self._keep_the_dirty(session, repo, fresh, later))
+        untold = {lease.token for lease in kept}
+        authority.tables.untold |= untold
+
+        async def keep_the_dirty() -> None:
+            try:
+                await self._keep_the_dirty(session, repo, fresh, later)
+            finally:
+                authority.tables.untold -= untold
+
+        self._spawn(keep_the_dirty)
         return later
+
+    def keep(self, session: str) -> None:
+        """Let a session keep what its git wrote, whether that is clean or not: it has asked for leases itself."""
+        if session in self._clean_ones:
+            self._clean_ones[session].clear()
 
     def _after_sweep(self, session: Session, repo: Repository, tokens: tuple[int, ...]) -> Later:
         later = Later()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-from supervisor.core.decisions.effects import Entrust, Note
+from supervisor.core.decisions.effects import Note
 from supervisor.core.leases.lease import Mode
 from supervisor.core.leases.scope import ScopeError, covers, file_scope
 from supervisor.core.sessions.hooks import Hooks
@@ -16,7 +16,8 @@ from supervisor.daemon.authority import Authority
 from supervisor.daemon.probation import Probation
 from supervisor.daemon.spawn import Spawn
 from supervisor.daemon.verbs.answers import asking
-from supervisor.daemon.verbs.guard import GuardClaim, GuardVerbs
+from supervisor.daemon.verbs.guard import GuardVerbs
+from supervisor.daemon.verbs.guard_words import GuardClaim
 from supervisor.daemon.verbs.leases import LeaseVerbs
 from supervisor.daemon.workshop import Workshop
 from supervisor.world.control.caller import Caller
@@ -107,12 +108,13 @@ class HookVerbs:
         self._probation.begin(session, repo, trial)
         later.refused = lambda: self._probation.forget(session.id, trial)
         try:
-            claimed = self._guard.claim(caller, GuardClaim(files=files, wait=self._shop.settings.guard.wait))
+            # The guard's own claims come from the worker, which knows of them; of this one it is told.
+            claimed = self._guard.claim_unguarded(
+                caller, GuardClaim(files=files, wait=self._shop.settings.guard.wait)
+            )
         except RpcError as error:
             later.refuse(error)
             return
-        # The guard's own claims come from the worker, which knows of them; of this one it is told.
-        self._authority.do([Entrust(session.id)])
         later.follow(claimed)
 
     def _fenced(self, session: Session, repo: Repository, params: HookEdit) -> object:
@@ -194,7 +196,12 @@ def write_verbs(
     """Return who answers before a write: to guards and to hooks."""
     guard = GuardVerbs(authority, shop, spawn)
     probation = Probation(authority, spawn, leases.give_back)
-    leases.asked_for_itself = probation.forget
+
+    def asked_for_itself(holder: str) -> None:
+        probation.forget(holder)
+        guard.keep(holder)
+
+    leases.asked_for_itself = asked_for_itself
     return guard, HookVerbs(authority, shop, guard, spawn, probation)
 
 

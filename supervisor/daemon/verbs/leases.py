@@ -11,6 +11,7 @@ import msgspec
 import structlog
 
 from supervisor.core.decisions import gate, requests, wake
+from supervisor.core.decisions.entrusting import disown
 from supervisor.core.decisions.holders import OPERATOR
 from supervisor.core.decisions.requests import LeaseRefusal, lease_json
 from supervisor.core.leases.lease import Granted, Lease, Mode, TimedOut, Waiting, Want, Woken
@@ -145,11 +146,11 @@ class LeaseVerbs:
         authority = self._authority
         if wake.is_guarded(authority.tables, holder):
             return self._take_back(holder, wants)
-        count, effects = requests.release(authority.tables, holder, wants, authority.now())
-        authority.do(effects)
+        ended, effects = requests.release(authority.tables, holder, wants, authority.now())
+        authority.do([*disown(authority.tables, holder, ended), *effects])
         if holder == OPERATOR:
-            return answered_once_durable(authority, {"released": count})
-        return {"released": count}
+            return answered_once_durable(authority, {"released": len(ended)})
+        return {"released": len(ended)}
 
     def _take_back(self, holder: str, wants: tuple[Want, ...] | None) -> Later:
         """Let the session's guard forget leases first; what is still open for writing stays with it."""
@@ -170,18 +171,20 @@ class LeaseVerbs:
         tables = authority.tables
         still_open = await self._workers.revoke(holder, [lease.token for lease in leases])
         tables.closing.difference_update(lease.token for lease in leases)
-        kept = [lease for lease in leases if lease.token in still_open and tables.broker.lease(lease.token)]
+        # Another lease over the same scope may have taken the place of one meanwhile: that stays.
+        leases = [lease for lease in leases if tables.broker.lease(lease.token) is not None]
+        kept = [lease for lease in leases if lease.token in still_open]
         over = [Want(lease.scope, lease.mode) for lease in leases if lease.token not in still_open]
-        count, effects = requests.release(tables, holder, over, authority.now())
+        ended, effects = requests.release(tables, holder, over, authority.now())
         authority.do([*effects, *wake.keep(tables, kept, authority.now())])
         if kept:
             named = ", ".join(lease.scope.text for lease in kept[:3]) + (" …" if len(kept) > 3 else "")
             why = (
                 f"{named}: still open for writing by a process of the session; end it or close the file first"
             )
-            later.refuse(RpcError(Code.REFUSED, why, {"reason": "open", "released": count}))
+            later.refuse(RpcError(Code.REFUSED, why, {"reason": "open", "released": len(ended)}))
         else:
-            later.answer({"released": count})
+            later.answer({"released": len(ended)})
 
     def list_(self, _caller: Caller, _params: Params) -> object:
         """Return all leases, and the queue."""

@@ -1,0 +1,83 @@
+"""Orders to workers about their leases: what was granted, what has ended, and the whole list where it must be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, Protocol
+
+import anyio
+import msgspec
+
+from supervisor.core.decisions.effects import Disown, Entrust, Recount
+from supervisor.core.decisions.entrusting import shown
+from supervisor.core.leases.lease import Lease
+from supervisor.daemon.authority import Authority
+
+_PORTION = 500  # leases that a worker is told of at a time
+_ANSWER_LIMIT = 5.0  # seconds that a worker has to forget a lease
+
+
+class Orders(Protocol):
+    """The lines to the workers."""
+
+    def order(
+        self,
+        session: str,
+        op: str,
+        answered: Callable[[Mapping[str, Any]], None] | None = None,
+        **fields: Any,
+    ) -> bool:
+        """Send an order to a session's worker; return False when it cannot be reached."""
+
+
+class LeaseOrders:
+    """Tells workers of their leases. What does not reach one is told when it greets again."""
+
+    def __init__(self, authority: Authority, orders: Orders) -> None:
+        self._authority = authority
+        self._orders = orders
+
+    def carry(self, effect: Entrust | Disown | Recount) -> None:
+        """Tell a worker what has changed."""
+        match effect:
+            case Entrust(session, leases):
+                self._entrust(session, leases)
+            case Disown(session, tokens):
+                self._orders.order(session, "revoke", tokens=tokens)
+            case Recount(session):
+                self._recount(session)
+
+    async def forgotten(self, session: str, tokens: Collection[int]) -> bool:
+        """Make a session's guard forget leases; return whether it said that it has."""
+        heard = anyio.Event()
+        ok: list[bool] = []
+
+        def answered(message: Mapping[str, Any]) -> None:
+            ok.append(message.get("ok") is True)
+            heard.set()
+
+        if not self._orders.order(session, "revoke", answered, tokens=list(tokens)):
+            return False
+        with anyio.move_on_after(_ANSWER_LIMIT):
+            await heard.wait()
+        return ok == [True]
+
+    def _entrust(self, session: str, leases: Sequence[Lease]) -> None:
+        """Tell of new leases, but for those that have been given back by now."""
+        broker = self._authority.tables.broker
+        written = [msgspec.to_builtins(lease) for lease in leases if broker.lease(lease.token) is not None]
+        for at in range(0, len(written), _PORTION):  # a worker reads each line as a whole
+            told = written[at : at + _PORTION]
+            self._orders.order(
+                session, "grant", lambda answer: self._understood(session, answer), leases=told
+            )
+
+    def _understood(self, session: str, answer: Mapping[str, Any]) -> None:
+        """Send the whole list to a worker from before an upgrade, which knows of lists only."""
+        if not answer.get("ok") and str(answer.get("error")).startswith("unknown op"):
+            self._recount(session)
+
+    def _recount(self, session: str) -> None:
+        tables = self._authority.tables
+        leases = [msgspec.to_builtins(lease) for lease in shown(tables, session)]
+        self._orders.order(session, "hold", leases=leases, upto=tables.broker.last_token)
