@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import anyio
-import anyio.to_thread
 import structlog
 
 from supervisor.core.decisions.gate import declares_paths

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 
 import pytest
 
+import supervisor
 from supervisor.world.threads import in_thread
 
 
@@ -31,3 +33,10 @@ async def test_what_the_work_raises_is_raised():
 
     with pytest.raises(RuntimeError, match="a fault of its own"):
         await in_thread(broken)
+
+
+def test_nothing_in_the_supervisor_asks_for_a_thread_in_another_way():
+    folder = Path(supervisor.__file__).parent
+    asking = [path.name for path in folder.rglob("*.py") if "to_thread" in path.read_text(encoding="utf-8")]
+
+    assert asking == ["threads.py"]

@@ -6,7 +6,6 @@ import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
-import anyio.to_thread
 import structlog
 
 from supervisor.core.decisions import claims, wake
@@ -19,6 +18,7 @@ from supervisor.daemon.authority import Authority
 from supervisor.world.git.facts import dirty
 from supervisor.world.git.repository import Repository
 from supervisor.world.git.run import GitError
+from supervisor.world.threads import in_thread
 
 log = structlog.get_logger("leasehold")
 
@@ -79,7 +79,7 @@ async def _changed(repo: Repository, since: float) -> list[str]:
     def touched() -> list[str]:
         return [file.path for file in files if _touched(repo.root / file.path) >= since - _TICK]
 
-    return await anyio.to_thread.run_sync(touched)
+    return await in_thread(touched)
 
 
 def _touched(path: Path) -> float:
