@@ -27,6 +27,8 @@ pytestmark = [pytest.mark.guard, pytest.mark.process]
         "export GIT_DIR=$PWD/.git GIT_WORK_TREE=$PWD; cd /; git checkout -f",
         "R=$PWD; cd /; git -C $R --work-tree=. --git-dir=.git clean -fd",
         '"$(git --exec-path)/git-reset" --hard',
+        "unshare -Urm sh -c 'mount --bind . /mnt && cd / && git -C /mnt reset --hard'",
+        "unshare -Urm sh -c 'mount --bind . /mnt && cd / && GIT_DIR=/mnt/.git GIT_WORK_TREE=/mnt git checkout -f'",
         "git $(printf -- '-c a.b=c %.0s' {1..100}) reset --hard",
         "git checkout -- $(printf 'none-%s ' {1..200}) .",
         "R=$PWD; L=/$(printf './%.0s' {1..1000}); cd /; git -C $L$R reset --hard",

@@ -31,14 +31,20 @@ def folders_of(call: Held, memory: Memory, eyes: Eyes, command: CommandLine) -> 
     Raises:
         GoneError, UnreadableError: as they say.
     """
+
+    def joined(at: bytes | None, folder: bytes) -> bytes:
+        """Go to a folder from another one; an absolute path is one of the task's own root and mounts."""
+        seen = eyes.locate(call.task, AT_FDCWD, folder, follow=True) if folder.startswith(b"/") else None
+        return seen or _joined(at, folder)
+
     at = eyes.locate(call.task, AT_FDCWD, b".", follow=True)
     for folder in command.folders:
-        at = _joined(at, folder)
+        at = joined(at, folder)
     given = variables_of(call, memory, _NAMES)
     git_dir = command.git_dir or given.get(b"GIT_DIR")
     work_tree = command.work_tree or given.get(b"GIT_WORK_TREE")
-    tree = _joined(at, work_tree) if work_tree else at
-    found = [tree, _home(_joined(at, git_dir)) if git_dir else at]
+    tree = joined(at, work_tree) if work_tree else at
+    found = [tree, _home(joined(at, git_dir)) if git_dir else at]
     return [
         folder for number, folder in enumerate(found) if folder is not None and folder not in found[:number]
     ]
