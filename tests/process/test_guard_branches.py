@@ -160,3 +160,35 @@ def test_no_commit_is_lost_with_a_branch_that_a_session_deletes(apart, guard):
     apart.until(lambda: apart.git("for-each-ref", "refs/leasehold/deleted") != "")
     assert apart.git("for-each-ref", "--format=%(refname)", "refs/leasehold/deleted").split() == [kept]
     assert apart.git("rev-parse", kept).strip() == commit
+
+
+@pytest.mark.parametrize("guard", ["auto", "off"])
+def test_no_commit_is_lost_where_a_session_moves_a_branch_back(apart, guard):
+    config = apart.root / ".leasehold/config.toml"
+    config.write_text(config.read_text() + f'\n[guard]\nmode = "{guard}"\n')
+    commits = {}
+    for name in ("moved", "extended"):
+        made = apart.git("commit-tree", "-p", "main", "-m", name, "main^{tree}").strip()
+        commits[name] = made
+        apart.git("branch", name, made)
+    script(
+        apart,
+        "only",
+        "set -ex; git branch -f moved main; git checkout -q -b own; git commit -q --allow-empty -m Own; "
+        "git commit -q --amend --allow-empty -m Owner; git checkout -q extended; git commit -q --allow-empty -m More; "
+        "git rev-parse HEAD; git checkout -q own; git branch -D extended; echo all of it; exit 75",
+    )
+
+    apart.start()
+    apart.wait_for("session.ended", task="only")
+
+    said = output(apart, "only").splitlines()
+    assert "all of it" in said, said
+
+    def kept() -> set[str]:
+        return set(apart.git("for-each-ref", "--format=%(refname)", "refs/leasehold/deleted").split())
+
+    apart.until(lambda: len(kept()) == 2)
+    (more,) = [ref for ref in kept() if "extended" in ref]
+    assert kept() == {f"refs/leasehold/deleted/moved/{commits['moved'][:12]}", more}
+    assert apart.git("log", "-2", "--format=%s", more).split() == ["More", "extended"]

@@ -16,6 +16,7 @@ from supervisor.core.decisions.holders import OPERATOR
 from supervisor.core.decisions.requests import LeaseRefusal, lease_json
 from supervisor.core.leases.lease import Granted, Lease, Mode, TimedOut, Waiting, Want, Woken
 from supervisor.core.leases.scope import ScopeError
+from supervisor.core.sessions.integration import branch_of
 from supervisor.daemon.authority import Authority
 from supervisor.daemon.fleet import Workers
 from supervisor.daemon.spawn import Spawn
@@ -32,7 +33,7 @@ from supervisor.world.control.errors import Code, RpcError
 from supervisor.world.control.later import Later
 from supervisor.world.control.methods import Method, Params, Who
 from supervisor.world.failpoint import failpoint
-from supervisor.world.git.deleted import keep_deleted
+from supervisor.world.git.deleted import keep_left
 from supervisor.world.git.heads import branches_in_use
 from supervisor.world.git.paths import ScopePathError
 from supervisor.world.git.repository import Repository
@@ -254,8 +255,12 @@ class LeaseVerbs:
                 {"lines": list(verdict.lines), "paths": list(verdict.paths[:100])},
             )
         for update in updates:
-            if repo is not None and update.deletes and update.old.strip("0"):
-                self._spawn(partial(_keep_deleted, repo, update, session.id))
+            if (
+                repo is not None
+                and update.old.strip("0")
+                and update.ref != gate.HEADS + branch_of(session.id)
+            ):
+                self._spawn(partial(_keep_named, repo, update, session.id))
         return {"ok": True, "discovered": list(verdict.discovered)}
 
     # --- shared steps -------------------------------------------------------------------------------
@@ -302,9 +307,10 @@ def _holder(caller: Caller) -> str:
     return caller.session if isinstance(caller, SessionCaller) else OPERATOR
 
 
-async def _keep_deleted(repo: Repository, update: gate.Update, session: str) -> None:
+async def _keep_named(repo: Repository, update: gate.Update, session: str) -> None:
     try:
-        name = await keep_deleted(repo, update.ref, update.old, session)
+        new = "" if update.deletes else update.new
+        name = await keep_left(repo, update.ref, update.old, session, new=new)
     except GitError as error:
         log.warning("git.failed", session=session, why=str(error))
         return
