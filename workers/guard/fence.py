@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from workers.guard.ground import Ground
     from workers.guard.ignored import Ignored
 
-# Commands that write git's index, which is git's own file and so no write that would be refused.
-_WRITES_INDEX = frozenset(b"add am apply commit mv rm update-index".split())
+# Commands that write git's index or its HEAD, which are git's own files and so no writes that would be refused.
+_WRITES_GITS_OWN = frozenset(b"add am apply commit mv rm symbolic-ref update-index".split())
 
 
 class Fence:
@@ -52,7 +52,7 @@ class Fence:
         if at == self._own.root or self._own.relative(at):
             return None
         deed = command.deed()
-        if deed == READS or (deed != SWEEPS and command.command not in _WRITES_INDEX):
+        if deed == READS or (deed != SWEEPS and command.command not in _WRITES_GITS_OWN):
             return None
         if self._others.relative(at):
             where = "in the work tree of another session"
