@@ -246,11 +246,12 @@ def test_an_upgrade_keeps_sessions_and_a_failing_check_keeps_the_old_supervisor(
 def test_uninstall_takes_the_units_out_and_says_what_it_leaves(fleet: Fleet, keys):
     running = keys(1)
     before = identities(fleet, running)
+    fleet.systemctl("enable leasehold-launch@agent.timer")  # and not started
     told = fleet.leasehold("systemd", "uninstall")
 
     assert "/var/lib/leasehold" in told
     left = fleet.box.sh(
-        "ls /etc/systemd/system /etc/polkit-1/rules.d /usr/lib/sysusers.d /etc/sysusers.d", code=None
+        "ls -R /etc/systemd/system /etc/polkit-1/rules.d /usr/lib/sysusers.d /etc/sysusers.d", code=None
     )
     assert "leasehold" not in left
     assert fleet.show("leasehold.service", "LoadState")["LoadState"] == "not-found"
