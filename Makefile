@@ -33,10 +33,10 @@ test-fault: $(STAMP)     ## kills the supervisor and its workers at each named s
 	@$(BIN)/python -m pytest -m fault tests/fault $(FAULT)
 
 test-fleet: $(STAMP)     ## several sessions in one repository to the end: both isolations, integration, odd repositories
-	@$(BIN)/python -m pytest -m fleet tests/process
+	@$(BIN)/python -m pytest $(ATONCE) -m fleet tests/process
 
 test-guard: $(STAMP)     ## each way to a held file, a held branch and git's own files, by a real session
-	@$(BIN)/python -m pytest -m guard tests/process
+	@$(BIN)/python -m pytest $(ATONCE) -m guard tests/process
 
 test-harness: $(STAMP)   ## real agents from npm and PyPI against a scripted model; HARNESS='--harness-only claude,codex'
 	@$(BIN)/python -m pytest -o faulthandler_timeout=900 -m harness tests/harness $(HARNESS)

@@ -100,7 +100,7 @@ def test_a_journal_of_the_second_schema_opens_and_its_sessions_have_no_grade(sit
     site.configure(WORKS, supervisor={"pool": False})
     state = site.root / ".leasehold/state"
     state.mkdir()
-    shutil.copy(Path(__file__).parent / "journals/schema-2.db", state / "journal.db")
+    shutil.copy(Path(__file__).parent / "journal/earlier/schema-2.db", state / "journal.db")
 
     site.start()
     site.wait_for("session.ended", session="25726980")

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.process.cgroups import needs_cgroup
-from tests.process.left import ending, folder, sessions, waiting
+from tests.process.recovery.left import ending, folder, sessions, waiting
 
 pytestmark = pytest.mark.process
 

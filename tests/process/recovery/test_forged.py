@@ -14,7 +14,7 @@ import pytest
 
 from tests.process.cgroups import needs_cgroup
 from tests.process.children.agents import WAIT
-from tests.process.left import ending, folder, holding, killed, sessions, waiting
+from tests.process.recovery.left import ending, folder, holding, killed, sessions, waiting
 
 pytestmark = pytest.mark.process
 

@@ -13,7 +13,7 @@ import pytest
 
 from supervisor.world.launch.records import lock_is_held
 from tests.process.children.agents import WAIT
-from tests.process.left import cut_short, folder, killed, sessions, waiting
+from tests.process.recovery.left import cut_short, folder, killed, sessions, waiting
 
 pytestmark = pytest.mark.process
 

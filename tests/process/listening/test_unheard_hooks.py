@@ -8,7 +8,7 @@ import textwrap
 
 import pytest
 
-from tests.process.test_listening import TALK
+from tests.process.listening.talk import TALK
 
 pytestmark = pytest.mark.process
 

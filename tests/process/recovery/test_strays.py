@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from tests.process.left import ending, folder, holding, killed, waiting
+from tests.process.recovery.left import ending, folder, holding, killed, waiting
 
 pytestmark = pytest.mark.process
 

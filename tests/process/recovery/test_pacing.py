@@ -171,7 +171,7 @@ def test_a_journal_of_the_first_schema_opens_and_loses_nothing(site):
     site.configure(WAIT, supervisor={"pool": False})
     state = site.root / ".leasehold/state"
     state.mkdir()
-    shutil.copy(Path(__file__).parent / "journals/schema-1.db", state / "journal.db")
+    shutil.copy(Path(__file__).parents[1] / "journal/earlier/schema-1.db", state / "journal.db")
     site.start()
     site.wait_for("session.ended", session="e2531f00")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.process.test_listening import TALK
+from tests.process.listening.talk import TALK
 
 pytestmark = pytest.mark.process
 
