@@ -492,3 +492,62 @@ def test_the_queue_is_shown_with_its_reasons_of_now() -> None:
 
     assert [waiter.holder for waiter in shown] == ["s3", "s2"]
     assert [[conflict.holder for conflict in waiter.conflicts] for waiter in shown] == [["s1"], ["s1", "s3"]]
+
+
+def test_a_lease_goes_on_under_a_new_token_ahead_of_who_waits_and_inside_a_wider_one() -> None:
+    broker = a_broker()
+    (file,) = granted(broker, "s1", "a/b")
+    (tree,) = granted(broker, "s1", "a/")
+    broker.acquire("s2", want("a/b"), 0.0, wait=60.0)
+
+    new, woken = broker.renumber(file.token, 1.0)
+
+    assert new is not None
+    assert new.token > tree.token
+    assert (new.scope, new.mode, woken) == (file.scope, file.mode, ())
+    assert broker.held("s1") == (tree, new)
+    assert broker.release("s1", [tree.scope], 2.0) == ()
+
+
+def test_a_lease_that_cannot_be_numbered_anew_ends_and_one_that_has_ended_stays_so() -> None:
+    tokens = Tokens()
+    tokens.reserve(1)
+    broker = Broker(tokens)
+    (lease,) = granted(broker, "s1", "a")
+
+    assert broker.renumber(lease.token, 1.0) == (None, ())
+    assert broker.held("s1") == ()
+    assert broker.renumber(lease.token, 2.0) == (None, ())
+
+
+def test_leases_that_are_restored_after_a_loss_are_listed_once() -> None:
+    broker = a_broker()
+    lost, *kept = granted(broker, "s1", "a", "b", "c")
+    broker.expire(lost.token, 1.0)
+    broker.release("s1", None, 2.0)
+
+    assert broker.restore("s1", kept) is None
+    assert list(broker.held("s1")) == kept
+
+
+def test_shared_leases_that_gave_way_to_exclusive_ones_are_told_of_once() -> None:
+    broker = a_broker()
+    ask = broker.acquire("s1", (Want(scope("a"), Mode.SHARED),), 0.0)
+    assert isinstance(ask, Granted)
+    granted(broker, "s1", "a")
+
+    assert broker.raised() == ask.leases
+    assert broker.raised() == ()
+
+
+def test_leases_since_a_token_are_those_of_one_holder_that_have_not_ended() -> None:
+    broker = a_broker()
+    granted(broker, "s1", "a")
+    newest = broker.last_token
+    second, third = granted(broker, "s1", "b", "c")
+    granted(broker, "s2", "d")
+    broker.release("s1", [second.scope], 1.0)
+
+    assert broker.since("s1", newest) == (third,)
+    assert broker.since("s1", broker.last_token) == ()
+    assert broker.since("nobody", 0) == ()

@@ -9,10 +9,10 @@ from supervisor.core.decisions import resting
 from supervisor.core.decisions.advance import advance, woken
 from supervisor.core.decisions.assign import fill
 from supervisor.core.decisions.effects import CheckIdle, Effect, Note, Notify, Probe, SaveTask, TakeBack, Wake
-from supervisor.core.decisions.entrusting import disown, entrust, granted_since
+from supervisor.core.decisions.entrusting import disown, entrust
 from supervisor.core.decisions.holders import describe
 from supervisor.core.decisions.tables import Tables
-from supervisor.core.leases.lease import Lease, TimedOut, Want
+from supervisor.core.leases.lease import Lease, TimedOut
 from supervisor.core.moment import Moment
 from supervisor.core.pacing import flow
 from supervisor.core.sessions.lifecycle import Paused, Running, Stop, Wanted
@@ -145,11 +145,9 @@ def keep(tables: Tables, leases: Sequence[Lease], now: Moment) -> list[Effect]:
     effects: list[Effect] = []
     kept: dict[str, list[Lease]] = {}
     for lease in leases:
-        newest = tables.broker.last_token
-        covering, results = tables.broker.exchange(
-            lease.holder, [lease.scope], [Want(lease.scope, lease.mode)], now.mono
-        )
-        kept.setdefault(lease.holder, []).extend(granted_since(newest, covering))
+        new, results = tables.broker.renumber(lease.token, now.mono)
+        if new is not None:
+            kept.setdefault(lease.holder, []).append(new)
         effects += woken(tables, results)
         tables.broker.touch(lease.holder, now.mono)
     return effects + [effect for holder, new in kept.items() for effect in entrust(tables, holder, new)]

@@ -196,6 +196,19 @@ class Broker:
                 kept.append(claim)
         return tuple(kept), self._wake_after(ended, now) if self._queue.waiters else ()
 
+    def renumber(self, token: int, now: float) -> tuple[Lease | None, tuple[Woken, ...]]:
+        """Let a lease go on under a new token, also inside another one of its holder, which may end before it.
+
+        Return it, and who was woken: where the tokens do not suffice, it ends.
+        """
+        lease = self._holdings.lease(token)
+        if lease is None:
+            return None, ()
+        ended = self._holdings.release(lease.holder, [lease.scope])
+        if self._tokens.left:
+            return self._put(lease.holder, lease.scope, lease.mode, now), ()
+        return None, self._wake_after(ended, now) if self._queue.waiters else ()
+
     def expire(self, token: int, now: float) -> tuple[Woken, ...]:
         """End the lease with this token for its idleness; return who was woken.
 

@@ -42,7 +42,7 @@ async def give_back_a_sweep(
 ) -> None:
     """End the leases of the command but keep leased what was changed while it held all.
 
-    Until git has said what that is, nothing is granted below them. Where git cannot, the session keeps them.
+    Until git has said what that is, nothing is granted below them. Where git cannot, the session keeps the whole checkout.
     """
     tables = authority.tables
     sweep = over_all(authority, session, tokens)
@@ -51,8 +51,10 @@ async def give_back_a_sweep(
         changed = [] if sweep is None else await _changed(repo, _wall(sweep.granted_at, authority.now()))
     except GitError as error:
         log.warning("git.failed", session=session.id, why=str(error))
-        leases = [lease for token in tokens if (lease := tables.broker.lease(token)) is not None]
-        authority.do(wake.keep(tables, leases, authority.now()))
+        left = over_all(authority, session, tokens)
+        turn = [token for token in tokens if left is None or token != left.token]
+        _, effects = claims.give_back(tables, session, turn, (), authority.now())
+        authority.do([*effects, *wake.keep(tables, (left,) if left else (), authority.now())])
         return
     finally:
         tables.closing.difference_update(tokens)
