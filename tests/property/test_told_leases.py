@@ -228,12 +228,17 @@ class Told(RuleBasedStateMachine):
     @precondition(lambda self: self.kept)
     @rule(data=st.data())
     def git_has_said_which_are_clean(self, data: st.DataObject) -> None:
+        self.git_has_said(lambda: data.draw(st.booleans()))
+
+    def git_has_said(self, is_clean: Callable[[], bool]) -> None:
+        """Let go of what git wrote and left as it is committed, as far as the session has not asked for it since."""
         question, kept = self.kept.pop(0)
-        fresh = {lease.scope for lease in kept}
-        clean = {scope for scope in fresh & self.unsure if data.draw(st.booleans())}
-        self.unsure -= fresh
-        self.do(claims.let_go(self.tables, self.me, sorted(clean, key=lambda one: one.key), self.now()))
-        left = [one for one in self.tables.broker.held(self.me.id) if one.scope in fresh - clean]
+        broker = self.tables.broker
+        alive = [lease for lease in kept if broker.lease(lease.token) is not None]
+        clean = [lease.scope for lease in alive if lease.scope in self.unsure and is_clean()]
+        self.unsure -= {lease.scope for lease in kept}
+        self.do(claims.let_go(self.tables, self.me, clean, self.now()))
+        left = [lease for lease in alive if broker.lease(lease.token) is not None]
         self.answers.append((question, written(left)))
         self.tables.untold -= {lease.token for lease in kept}
 
@@ -489,10 +494,7 @@ class Told(RuleBasedStateMachine):
         elif self.answers:
             self.an_answer_arrives()
         elif self.kept:
-            question, kept = self.kept.pop(0)
-            self.unsure -= {lease.scope for lease in kept}
-            self.tables.untold -= {lease.token for lease in kept}
-            self.answers.append((question, written(kept)))
+            self.git_has_said(lambda: False)
         elif self.questions:
             self.a_question_arrives(0.0)
         else:

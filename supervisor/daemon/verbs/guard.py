@@ -200,7 +200,7 @@ class GuardVerbs:
 
         async def keep_the_dirty() -> None:
             try:
-                await self._keep_the_dirty(session, repo, fresh, later)
+                await self._keep_the_dirty(session, repo, kept, later)
             finally:
                 authority.tables.untold -= untold
 
@@ -225,26 +225,26 @@ class GuardVerbs:
         return later
 
     async def _keep_the_dirty(
-        self, session: Session, repo: Repository, fresh: set[Scope], later: Later
+        self, session: Session, repo: Repository, kept: tuple[Lease, ...], later: Later
     ) -> None:
-        """Let go of what git wrote and left as it is committed, unless the session has asked for it since."""
+        """Let go of what git wrote and left as it is committed, unless the session has asked for it since.
+
+        What has gone on under a new token meanwhile, its worker has been told of.
+        """
+        fresh = {lease.scope for lease in kept}
         try:
             changed = {path_key(file.path, fold_case=repo.fold_case) for file in await dirty(repo)}
         except GitError as error:
             log.warning("git.failed", session=session.id, why=str(error))
-            changed = {scope.key for scope in fresh}
+            changed = {lease.scope.key for lease in kept}
+        broker = self._authority.tables.broker
+        kept = tuple(lease for lease in kept if broker.lease(lease.token) is not None)
         waiting = self._clean_ones.pop(session.id, set())
-        clean = [scope for scope in fresh & waiting if scope.key not in changed]
-        self._clean_ones[session.id] = waiting - fresh
-        if not self._clean_ones[session.id]:
-            del self._clean_ones[session.id]
-        authority = self._authority
-        authority.do(claims.let_go(authority.tables, session, clean, authority.now()))
-        gone = set(clean)
-        left = tuple(
-            lease for lease in authority.tables.broker.held(session.id) if lease.scope in fresh - gone
-        )
-        later.answer(_written(left))
+        clean = [lease.scope for lease in kept if lease.scope in waiting and lease.scope.key not in changed]
+        if others := waiting - fresh:
+            self._clean_ones[session.id] = others
+        self._authority.do(claims.let_go(self._authority.tables, session, clean, self._authority.now()))
+        later.answer(_written(tuple(lease for lease in kept if broker.lease(lease.token) is not None)))
 
     def _answer_unlocked(self, session: Session, repo: Repository, later: Later, answer: object) -> None:
         """Answer once a lock that a dead git left is gone: else this git, whose turn it is, would fail on it."""
