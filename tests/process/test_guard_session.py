@@ -376,6 +376,27 @@ def test_a_lease_is_not_given_back_while_a_file_below_it_is_open_for_writing(sit
     assert len([e for e in site.events("lease.granted") if e["data"]["scopes"] == ["README.md"]]) == 2
 
 
+def test_a_link_that_a_session_holds_is_given_back_itself_and_not_what_it_leads_to(site):
+    site.configure(AGENT, retry={"attempts": 1})
+    pipes(site, "released", "seen")
+    script(
+        site,
+        "only",
+        "echo x > target.txt; echo x > link.txt; rm link.txt; ln -s target.txt link.txt; mkdir sub; cd sub; "
+        "leasehold lease release ../link.txt; cd ..; meet released; await seen; exit 75",
+    )
+    leasehold_in(site)
+
+    site.start()
+    (site.root / ".leasehold/released").read_text()
+    held = {lease["scope"] for lease in site.ask("lease", "list")["leases"]}
+    (site.root / ".leasehold/seen").write_text("\n")
+    site.wait_for("session.ended", task="only")
+
+    assert "1 lease given back" in output(site, "only")
+    assert held == {"target.txt"}
+
+
 def test_an_idle_lease_that_another_waits_for_is_taken_back_and_its_holder_must_ask_again(site):
     site.configure(AGENT, leases={"ttl": "1s"}, guard={"wait": "60s"})
     pipes(site, "held", "taken")

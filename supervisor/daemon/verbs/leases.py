@@ -15,7 +15,7 @@ from supervisor.core.decisions.entrusting import disown
 from supervisor.core.decisions.holders import OPERATOR
 from supervisor.core.decisions.requests import LeaseRefusal, lease_json
 from supervisor.core.leases.lease import Granted, Lease, Mode, TimedOut, Waiting, Want, Woken
-from supervisor.core.leases.scope import ScopeError
+from supervisor.core.leases.scope import ScopeError, file_scope
 from supervisor.core.sessions.integration import branch_of
 from supervisor.daemon.authority import Authority
 from supervisor.daemon.fleet import Workers
@@ -35,7 +35,7 @@ from supervisor.world.control.methods import Method, Params, Who
 from supervisor.world.failpoint import failpoint
 from supervisor.world.git.deleted import keep_left
 from supervisor.world.git.heads import branches_in_use
-from supervisor.world.git.paths import ScopePathError
+from supervisor.world.git.paths import ScopePathError, link_itself
 from supervisor.world.git.repository import Repository
 from supervisor.world.git.run import GitError
 from supervisor.world.git.wire_path import decode_path
@@ -135,12 +135,24 @@ class LeaseVerbs:
 
     def release(self, caller: Caller, params: Release) -> object:
         """Give leases back and say how many ended."""
-        wants = (
-            self._wants(caller, params.paths, Mode.EXCLUSIVE, params.repo, params.cwd)
-            if params.paths
-            else None
-        )
-        return self.give_back(_holder(caller), wants)
+        return self.give_back(_holder(caller), self._released_wants(caller, params) if params.paths else None)
+
+    def _released_wants(self, caller: Caller, params: Release) -> tuple[Want, ...]:
+        """Return what is to be given back; a link that is held itself is meant, and not what it leads to."""
+        name = self._repo(caller, params.repo, params.cwd)
+        repo = self._shop.repos.get(name)
+        held = {lease.scope for lease in self._authority.tables.broker.held(_holder(caller))}
+        links: dict[str, Want] = {}
+        for text in params.paths:
+            path = link_itself(repo, text, Path(params.cwd) if params.cwd else None) if repo else None
+            if repo is None or path is None:
+                continue
+            scope = file_scope(path, name, fold_case=repo.fold_case)
+            if scope in held:
+                links[text] = Want(scope, Mode.EXCLUSIVE)
+        rest = tuple(text for text in params.paths if text not in links)
+        found = self._wants(caller, rest, Mode.EXCLUSIVE, params.repo, params.cwd) if rest else ()
+        return (*links.values(), *found)
 
     def give_back(self, holder: str, wants: tuple[Want, ...] | None) -> object:
         """End these leases of a holder, or all; the guard of a session forgets them first."""

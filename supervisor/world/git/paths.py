@@ -50,6 +50,15 @@ def resolve_scope_texts(repo: Repository, texts: Iterable[str], cwd: Path | None
     return tuple(found)
 
 
+def link_itself(repo: Repository, text: str, cwd: Path | None = None) -> str | None:
+    """Return the path of the symbolic link that a text names, and not of what it leads to; `None` if it names none."""
+    named = os.path.join(cwd or repo.root, text)  # noqa: PTH118  - a Path would drop a slash at the end
+    if "\0" in text or not os.path.islink(named):  # noqa: PTH114  - no error
+        return None
+    place = Path(os.path.realpath(os.path.dirname(named)), os.path.basename(named))  # noqa: PTH119, PTH120  - the same
+    return place.relative_to(repo.root).as_posix() if place.is_relative_to(repo.root) else None
+
+
 def _as_the_kernel_sees(root: str, near: str, text: str) -> str | None:
     """Resolve a name without wildcards in a few system calls, however deep it lies; `None`: look closer.
 
