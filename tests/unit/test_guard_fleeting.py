@@ -91,6 +91,23 @@ def test_what_existed_before_what_git_took_in_and_what_was_declared_stays(world)
     assert not claims.taken
 
 
+def test_a_name_that_was_gone_before_git_ran_is_given_back_unless_it_came_again(world) -> None:
+    folder, rights, claims, names, clock = world
+    grant(names, rights, "before", 1)
+    grant(names, rights, "again", 2)
+    grant(names, rights, "there", 3)
+    (folder / "there").touch()
+    names.kept()
+    (folder / "there").unlink()
+    names.named(b"there")
+    names.named(b"again")  # it was made anew, and git may have seen it
+
+    pass_time(names, clock)
+
+    assert claims.taken == [1]
+    assert sorted(lease[3] for lease in rights.leases) == [2, 3]
+
+
 def test_a_list_of_leases_from_before_does_not_bring_one_back(world) -> None:
     _, rights, _, names, clock = world
     grant(names, rights, "tmp", 7)

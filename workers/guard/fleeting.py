@@ -22,6 +22,7 @@ _STEP = 0.5  # seconds in which the same group takes all names
 _STEPS = 2  # whole steps without a call that names the file
 _STORM = 500  # names given back, after which it pays to return the memory of their leases
 _NOW = 1e-9  # long past
+_MOST_GONE = 5_000  # names that are looked at before a git command runs; of more, all are kept
 _AT_ONCE = 1_000  # names that are looked at before the worker does anything else
 
 
@@ -70,7 +71,7 @@ class Fleeting:
     def named(self, path: bytes) -> None:
         """Note a call that names a file."""
         latest = self._waiting[0]
-        if path in latest or not self._rights.is_made(path):
+        if self._rights.is_taken_up(path) or path in latest or not self._rights.is_made(path):
             return
         if self._step_at == FOREVER:
             self._step_at = boottime() + _STEP
@@ -84,8 +85,13 @@ class Fleeting:
             self.named(path)
 
     def kept(self) -> None:
-        """Keep all leases up to now: git may have taken in the files, and their absence is a change then."""
-        self._rights.keep()
+        """Keep all leases up to now: git may take in the files, and their absence is a change then.
+
+        What is gone already when git is about to run, and is not named again, git cannot take in.
+        """
+        waiting = [path for group in (*self._waiting, self._quiet) for path in group]
+        gone = {path for path in waiting if self.is_absent(path)} if len(waiting) <= _MOST_GONE else set()
+        self._rights.keep({path for path in gone if self._rights.is_made(path)})
 
     def due(self) -> float:
         """Return when `look` is to be called next (CLOCK_BOOTTIME)."""

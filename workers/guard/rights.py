@@ -37,7 +37,7 @@ class Rights:
     """
 
     __slots__ = (
-        *("_files", "_holder", "_is_told", "_kept_upto", "_others", "_repo"),
+        *("_files", "_gone", "_holder", "_is_told", "_kept_upto", "_others", "_repo"),
         *("_returned", "_returned_before", "_revoked", "_trees", "newest"),
     )
 
@@ -47,6 +47,7 @@ class Rights:
         self._is_told = False
         self.newest = 0  # the highest token that it was ever told of
         self._kept_upto = 0  # leases up to this token stay, even when their files are gone
+        self._gone: set[bytes] = set()  # files up to that token which nobody had when the others were kept
         self._files: dict[bytes, int] = {}  # paths, with the packed leases that cover them
         self._others: dict[object, object] = {}  # by token, those that are more than a path and a number
         self._trees: set[bytes] = set()
@@ -205,7 +206,15 @@ class Rights:
 
     def is_made(self, path: bytes) -> bool:
         """Tell whether the file was not there before the lease on it."""
-        return is_made(self._files.get(path, 0), self._kept_upto)
+        packed = self._files.get(path, 0)
+        return is_made(packed, self._kept_upto) or (path in self._gone and is_made(packed, 0))
+
+    def is_taken_up(self, path: bytes) -> bool:
+        """Tell whether a file is named again that was gone when the others were kept; it is kept from then on too."""
+        if path not in self._gone:
+            return False
+        self._gone.discard(path)
+        return not self.is_made(path)
 
     def made_below(self, folder: bytes) -> list[bytes]:
         """Return such files in a folder, at any depth."""
@@ -215,9 +224,10 @@ class Rights:
             if path.startswith(folder + b"/") and is_made(packed, self._kept_upto)
         ]
 
-    def keep(self) -> None:
-        """Count all files that there are leases on now as having been there before."""
+    def keep(self, gone: set[bytes] | None = None) -> None:
+        """Count all files that there are leases on now as having been there before, but for those that are `gone`."""
         self._kept_upto = self.newest
+        self._gone = gone or set()
 
     def give_back(self, paths: list[bytes]) -> list[object]:
         """Take away the leases on files that the session made, and return their tokens."""
