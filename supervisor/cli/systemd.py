@@ -161,9 +161,15 @@ def _refuse(against: Iterable[str]) -> None:
 
 def _found(site: Site) -> Installation:
     from supervisor.world.systemd.install.errors import InstallError
+    from supervisor.world.systemd.install.files import installed_paths
     from supervisor.world.systemd.install.installed import Foreign, look_at_installation
 
     found = look_at_installation(site)
+    if found is None and (parts := installed_paths(site)):
+        raise InstallError(
+            f"an installation for the {site.name}'s service manager did not get to its end ({parts[0]} is there); "
+            "`leasehold systemd install` goes on with it, then it can be taken out"
+        )
     if found is None:
         raise InstallError(f"nothing is installed for the {site.name}'s service manager ({site.units})")
     if isinstance(found, Foreign):

@@ -66,3 +66,27 @@ def test_a_dry_run_prints_every_file_and_command_and_writes_nothing(site):
     ]
     assert ["systemctl", "--user", "--no-ask-password", "daemon-reload"] in document["commands"]
     assert not (home / "systemd").exists()
+
+
+def test_taking_out_an_installation_that_did_not_get_to_its_end_is_refused_with_the_way_out(site):
+    units = site.root / "home/systemd/user"
+    units.mkdir(parents=True)
+    (units / "leasehold-check.service").write_text(
+        "# Written by `leasehold systemd install`, which replaces it.\n"
+    )
+    home = str(site.root / "home")
+    told = site.run("systemd", "uninstall", "--user", "--dry-run", code=1, XDG_CONFIG_HOME=home).stderr
+
+    assert told.splitlines()[-1] == (
+        f"Error: an installation for the user's service manager did not get to its end ({units}/leasehold-check.service "
+        "is there); `leasehold systemd install` goes on with it, then it can be taken out"
+    )
+
+
+def test_what_cannot_be_read_of_an_installation_is_named_in_one_line(site):
+    service = site.root / "home/systemd/user/leasehold.service"
+    service.mkdir(parents=True)
+    home = str(site.root / "home")
+    told = site.run("systemd", "uninstall", "--user", "--dry-run", code=1, XDG_CONFIG_HOME=home).stderr
+
+    assert told.splitlines()[-1] == f"Error: {service}: Is a directory"
