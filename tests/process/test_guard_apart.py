@@ -38,6 +38,21 @@ def test_a_bind_of_the_checkout_is_no_way_around_the_fence(site, bound, at, writ
     assert site.git("status", "--short", "--", "README.md", "folder") == ""
 
 
+@pytest.mark.skipif(shutil.which("unshare") is None, reason="unshare is not installed")
+def test_a_mount_of_the_checkout_that_is_attached_nowhere_is_a_way_around_the_fence(site):
+    site.configure(AGENT, repo={"isolation": "worktree"}, retry={"attempts": 1})
+    code = (
+        f'import ctypes, os; d = ctypes.CDLL(None).syscall(428, -100, b"{site.root}", 0o2000001); '
+        'os.write(os.open("README.md", os.O_WRONLY | os.O_APPEND, dir_fd=d), b"x")'
+    )
+    script(site, "only", f"unshare -Urm python3 -c '{code}'; echo code $?; exit 75")
+    site.start()
+    site.wait_for("session.ended", task="only")
+
+    assert "code 0" in output(site, "only")
+    assert site.git("status", "--short", "--", "README.md") == " M README.md\n"
+
+
 def test_a_named_pipe_in_the_place_of_a_rule_file_or_a_reference_stops_no_guard(site):
     site.configure(AGENT, retry={"attempts": 1})
     script(
