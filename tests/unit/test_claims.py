@@ -49,6 +49,18 @@ def test_a_path_of_another_session_is_refused_and_its_holder_named(house, work) 
     assert note.task == "b"
 
 
+def test_a_program_that_tries_the_same_without_a_rest_is_one_event_a_second(house, work) -> None:
+    start(house, work, ("a", ("src/",)), ("b", ("docs/",)))
+    for _ in range(5):
+        ask(house, "b", "src/x")
+    ask(house, "b", "src/y")
+    house.pass_time(1.5)
+    ask(house, "b", "src/y")
+
+    assert len(house.notes("write.refused")) == 3
+    assert house.tables.collisions.writes_refused == 7
+
+
 def test_a_claim_of_two_paths_is_granted_whole_or_not_at_all(house, work) -> None:
     start(house, work, ("a", ("one",)), ("b", ("two",)))
 

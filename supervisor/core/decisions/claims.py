@@ -40,6 +40,7 @@ class Claim:
 
 
 Verdict = Granted | Waiting | LeaseRefusal
+_TELL_EVERY = 1.0  # seconds between two events of one and the same refusal
 
 
 def claim(
@@ -72,7 +73,7 @@ def claim(
         or _undeclared(tables, session, wants if not asked.git else ())
     )
     if refusal is not None:
-        return refusal, wants, refused(tables, session, refusal)
+        return refusal, wants, _refused_at_once(tables, session, asked, refusal, now)
     if stale.refuses(tables):
         lines, effects = stale.stale_reads(tables, session, asked.files, now)
         if lines:
@@ -95,7 +96,7 @@ def claim(
         case _:
             refusal = _sweep_refusal(refuse(tables, wants, result, now), asked)
             tables.collisions.deadlocks_refused += isinstance(result, WouldDeadlock)
-            return refusal, wants, refused(tables, session, refusal)
+            return refusal, wants, _refused_at_once(tables, session, asked, refusal, now)
 
 
 def recovering(tables: Tables) -> LeaseRefusal | None:
@@ -162,6 +163,18 @@ def _sweep_refusal(refusal: LeaseRefusal, asked: Claim) -> LeaseRefusal:
     rest = refusal.who or refusal.sentence.partition(": ")[2]
     why = f"this git command writes over the whole checkout, which others work in: {rest}"
     return LeaseRefusal(f"{why}; name the files it is to touch, as in `git restore -- FILE`", refusal.data)
+
+
+def _refused_at_once(
+    tables: Tables, session: Session, asked: Claim, refusal: LeaseRefusal, now: Moment
+) -> list[Effect]:
+    """Do as `refused`, but tell once a second of a program that tries the same again and again without a rest."""
+    effects = refused(tables, session, refusal)
+    known, until_then = session.refusal_told
+    if known == asked and now.mono < until_then:
+        return []
+    session.refusal_told = (asked, now.mono + _TELL_EVERY)
+    return effects
 
 
 def refused(tables: Tables, session: Session, refusal: LeaseRefusal) -> list[Effect]:

@@ -81,6 +81,7 @@ class Session:
     probed_at: float = 0.0
     fingerprint: str = ""
     refused: int = 0  # commits the gate refused
+    refusal_told: tuple[object, float] = (None, 0.0)  # what was refused last, and until when that is told
     told_of: set[str] = field(default_factory=set)  # paths that others changed under it, and it knows
     level: str = ""  # of enforcement, as its worker found it; empty until it has said so
     confined: bool = False  # to folders of its own, as its worker said
