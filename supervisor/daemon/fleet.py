@@ -209,7 +209,7 @@ class Workers:
                 link = await WorkerLink.connect(
                     self._places.socket(session_id),
                     worker,
-                    lambda message: self.news.hear(session_id, worker, message),
+                    lambda message: self._hear(session_id, worker, message),
                     lost.set,
                 )
             except OSError as error:
@@ -226,11 +226,17 @@ class Workers:
                     await lost.wait()
                 finally:
                     self._links.pop(session_id, None)
+                    self._leases.lost(session_id)
                     self._unreachable.discard(session_id)
                     link.close()
             # A worker that ends hangs up first, and is noticed otherwise; so this is no hurry.
             attempt += 1
             await anyio.sleep(min(_CONTACT_SLOWEST, _CONTACT_AGAIN * 2**attempt))
+
+    def _hear(self, session_id: str, worker: ProcessId, message: Mapping[str, Any]) -> None:
+        if message.get("event") == "hello":
+            self._leases.greeted(session_id)
+        self.news.hear(session_id, worker, message)
 
     async def _settle(self, session_id: str) -> None:
         session = self._authority.tables.roster.get(session_id)

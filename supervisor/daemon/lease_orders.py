@@ -30,12 +30,28 @@ class Orders(Protocol):
         """Send an order to a session's worker; return False when it cannot be reached."""
 
 
+Answered = Callable[[Mapping[str, Any]], None]
+
+
 class LeaseOrders:
-    """Tells workers of their leases. What does not reach one is told when it greets again."""
+    """Tells workers of their leases. What does not reach one is told when it greets again.
+
+    Until a worker has greeted it is not known what it knows: it may go by a lease that had another token then, and would not
+    forget it under the new one.
+    """
 
     def __init__(self, authority: Authority, orders: Orders) -> None:
         self._authority = authority
         self._orders = orders
+        self._greeted: set[str] = set()
+
+    def greeted(self, session: str) -> None:
+        """Take note that a worker has said what it knows."""
+        self._greeted.add(session)
+
+    def lost(self, session: str) -> None:
+        """Take note that a worker is out of reach."""
+        self._greeted.discard(session)
 
     def carry(self, effect: Entrust | Disown | Recount) -> None:
         """Tell a worker what has changed."""
@@ -43,7 +59,7 @@ class LeaseOrders:
             case Entrust(session, leases):
                 self._entrust(session, leases)
             case Disown(session, tokens):
-                self._orders.order(session, "revoke", tokens=tokens)
+                self._tell(session, "revoke", None, tokens=tokens)
             case Recount(session):
                 self._recount(session)
 
@@ -56,11 +72,18 @@ class LeaseOrders:
             ok.append(message.get("ok") is True)
             heard.set()
 
-        if not self._orders.order(session, "revoke", answered, tokens=list(tokens)):
+        if not self.revoke(session, tokens, answered):
             return False
         with anyio.move_on_after(_ANSWER_LIMIT):
             await heard.wait()
         return ok == [True]
+
+    def revoke(self, session: str, tokens: Collection[int], answered: Answered) -> bool:
+        """Ask a session's guard to forget leases; return False when it cannot be asked."""
+        return self._tell(session, "revoke", answered, tokens=list(tokens))
+
+    def _tell(self, session: str, op: str, answered: Answered | None, **fields: Any) -> bool:
+        return session in self._greeted and self._orders.order(session, op, answered, **fields)
 
     def _entrust(self, session: str, leases: Sequence[Lease]) -> None:
         """Tell of new leases, but for those that have been given back by now."""
@@ -68,9 +91,7 @@ class LeaseOrders:
         written = [msgspec.to_builtins(lease) for lease in leases if broker.lease(lease.token) is not None]
         for at in range(0, len(written), _PORTION):  # a worker reads each line as a whole
             told = written[at : at + _PORTION]
-            self._orders.order(
-                session, "grant", lambda answer: self._understood(session, answer), leases=told
-            )
+            self._tell(session, "grant", lambda answer: self._understood(session, answer), leases=told)
 
     def _understood(self, session: str, answer: Mapping[str, Any]) -> None:
         """Send the whole list to a worker from before an upgrade, which knows of lists only."""
@@ -80,4 +101,4 @@ class LeaseOrders:
     def _recount(self, session: str) -> None:
         tables = self._authority.tables
         leases = [msgspec.to_builtins(lease) for lease in shown(tables, session)]
-        self._orders.order(session, "hold", leases=leases, upto=tables.broker.last_token)
+        self._tell(session, "hold", None, leases=leases, upto=tables.broker.last_token)

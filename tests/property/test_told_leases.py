@@ -292,7 +292,7 @@ class Told(RuleBasedStateMachine):
             self.do(wake.keep(tables, left, self.now()))
 
         broker = tables.broker
-        if not self.order(self.me.id, "revoke", answered, tokens=tokens):
+        if not self.orders.revoke(self.me.id, tokens, answered):
             answered({"ok": False})
 
     @precondition(lambda self: not self.guarded and self.tables.broker.held(self.me.id))
@@ -341,6 +341,7 @@ class Told(RuleBasedStateMachine):
     @precondition(lambda self: self.hello)
     @rule()
     def its_greeting_arrives(self) -> None:
+        self.orders.greeted(self.me.id)
         self.news.hear(self.me.id, WORKER, {"event": "hello", "leases": self.hello.pop()})
 
     @precondition(lambda self: self.is_up)
@@ -351,6 +352,7 @@ class Told(RuleBasedStateMachine):
         self.acks.clear()
         self.hello.clear()
         self.is_up = False
+        self.orders.lost(self.me.id)
         for answered in unanswered:
             if answered is not None:
                 answered({"ok": False, "gone": True})
@@ -382,6 +384,7 @@ class Told(RuleBasedStateMachine):
         self.waiting.clear()
         self.unsure.clear()
         self.is_up = False
+        self.orders.lost(self.me.id)
         before = self.tables.broker
         broker = Broker(self.new_tokens(before.last_token + 100), folding=("repo",) if self.folds else ())
         assert broker.restore(self.other.id, before.held(self.other.id)) is None

@@ -45,7 +45,9 @@ def world(house: Any, work: Any) -> Any:
         wants = tuple(Want(file_scope(path, "repo"), Mode.EXCLUSIVE) for path in paths)
         return tuple(house.tables.broker.acquire("s1", wants, 1.0).leases)
 
-    return LeaseOrders(cast("Any", Authority(house.tables)), lines), lines, leased, house.tables.broker
+    orders = LeaseOrders(cast("Any", Authority(house.tables)), lines)
+    orders.greeted("s1")
+    return orders, lines, leased, house.tables.broker
 
 
 def test_new_leases_are_told_as_workers_keep_them_and_ended_ones_by_their_tokens(world):
@@ -114,3 +116,19 @@ def test_the_whole_list_says_up_to_which_token_it_is_whole(world):
 
     ((op, fields),) = lines.sent
     assert (op, len(fields["leases"]), fields["upto"]) == ("hold", 2, broker.last_token)
+
+
+def test_a_worker_that_has_not_said_yet_what_it_knows_is_told_nothing_and_forgets_nothing(world):
+    orders, lines, leased, _ = world
+    orders.lost("s1")
+    (lease,) = leased("x")
+
+    orders.carry(Entrust("s1", (lease,)))
+    orders.carry(Disown("s1", (lease.token,)))
+    orders.carry(Recount("s1"))
+
+    assert not orders.revoke("s1", [lease.token], lambda _answer: None)
+    assert lines.sent == []
+    orders.greeted("s1")
+    assert orders.revoke("s1", [lease.token], lambda _answer: None)
+    assert lines.sent == [("revoke", {"tokens": [lease.token]})]
