@@ -318,19 +318,22 @@ class Workers:
 
     async def _take_back(self, session_id: str, token: int) -> None:
         still_open = await self.revoke(session_id, (token,))
-        authority = self._authority
-        authority.do(
-            wake.taken_back(authority.tables, token, still_open=token in still_open, now=authority.now())
-        )
+        authority, tables, now = self._authority, self._authority.tables, self._authority.now()
+        if still_open is None:
+            wake.not_taken_back(tables, token, now)
+        else:
+            authority.do(wake.taken_back(tables, token, still_open=token in still_open, now=now))
 
-    async def revoke(self, session_id: str, tokens: Collection[int]) -> frozenset[int]:
+    async def revoke(self, session_id: str, tokens: Collection[int]) -> frozenset[int] | None:
         """Make a session's guard forget leases; return those below which something is open for writing.
 
         The guard is asked first: what it lets pass from then on is asked for again. Then a moment for calls that
-        it let pass just before, and then the look. A guard that does not answer keeps its leases.
+        it let pass just before, and then the look. A guard that does not answer keeps its leases; with `None` it could
+        not be asked, and nothing has changed.
         """
-        if not await self._leases.forgotten(session_id, tokens):
-            return frozenset(tokens)
+        forgotten = await self._leases.forgotten(session_id, tokens)
+        if not forgotten:
+            return None if forgotten is None else frozenset(tokens)
         await anyio.sleep(_UNDER_WAY)
         tables = self._authority.tables
         found = [lease for token in tokens if (lease := tables.broker.lease(token)) is not None]

@@ -63,8 +63,8 @@ class LeaseOrders:
             case Recount(session):
                 self._recount(session)
 
-    async def forgotten(self, session: str, tokens: Collection[int]) -> bool:
-        """Make a session's guard forget leases; return whether it said that it has."""
+    async def forgotten(self, session: str, tokens: Collection[int]) -> bool | None:
+        """Make a session's guard forget leases; return whether it said that it has, `None` when it cannot be asked."""
         heard = anyio.Event()
         ok: list[bool] = []
 
@@ -73,7 +73,7 @@ class LeaseOrders:
             heard.set()
 
         if not self.revoke(session, tokens, answered):
-            return False
+            return None
         with anyio.move_on_after(_ANSWER_LIMIT):
             await heard.wait()
         return ok == [True]

@@ -293,7 +293,7 @@ class Told(RuleBasedStateMachine):
 
         broker = tables.broker
         if not self.orders.revoke(self.me.id, tokens, answered):
-            answered({"ok": False})
+            tables.closing.difference_update(tokens)
 
     @precondition(lambda self: not self.guarded and self.tables.broker.held(self.me.id))
     @rule(data=st.data())

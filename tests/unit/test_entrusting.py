@@ -103,6 +103,23 @@ def test_a_guard_that_forgot_a_lease_which_is_still_open_is_told_of_its_new_toke
     assert told(effects) == [Entrust("s1", (new,))]
 
 
+def test_a_lease_whose_guard_could_not_be_asked_to_forget_it_stays_as_it_is_and_counts_as_just_used(
+    house, work
+):
+    start(house, work, "a", "b")
+    acquire(house, "x")
+    held = house.tables.broker.held("s1")
+    acquire(house, "x", who="s2", wait=10_000.0)
+    house.tables.closing.add(held[0].token)
+    house.now = house.now.later(5_000)
+
+    wake.not_taken_back(house.tables, held[0].token, house.now)
+
+    assert house.tables.broker.held("s1") == held
+    assert house.tables.closing == set()
+    assert house.tables.broker.idle(house.now.mono, 1_000.0) == ()
+
+
 def test_a_worker_that_greets_is_told_what_it_does_not_know(house, work):
     start(house, work, "a")
     acquire(house, "x", "y")

@@ -140,6 +140,14 @@ def taken_back(tables: Tables, token: int, *, still_open: bool, now: Moment) -> 
     return _expire(tables, lease, now)
 
 
+def not_taken_back(tables: Tables, token: int, now: Moment) -> None:
+    """Leave an idle lease as it is whose holder's guard could not be asked to forget it."""
+    tables.closing.discard(token)
+    lease = tables.broker.lease(token)
+    if lease is not None:
+        tables.broker.touch(lease.holder, now.mono)
+
+
 def keep(tables: Tables, leases: Sequence[Lease], now: Moment) -> list[Effect]:
     """Leave leases that a guard has forgotten with their holder, under new tokens: the old ones are revoked there."""
     effects: list[Effect] = []

@@ -184,6 +184,11 @@ class LeaseVerbs:
         tables = authority.tables
         still_open = await self._workers.revoke(holder, [lease.token for lease in leases])
         tables.closing.difference_update(lease.token for lease in leases)
+        if still_open is None and leases:
+            why = "the session's worker cannot be reached just now, and its guard goes by these leases"
+            later.refuse(RpcError(Code.TRY_LATER, f"{why}; try again in a moment", {"reason": "unreachable"}))
+            return
+        still_open = still_open or frozenset()
         # Another lease over the same scope may have taken the place of one meanwhile: that stays.
         leases = [lease for lease in leases if tables.broker.lease(lease.token) is not None]
         kept = [lease for lease in leases if lease.token in still_open]
