@@ -28,8 +28,10 @@ from supervisor.world.launch.grouped import CgroupLauncher
 from supervisor.world.launch.ladder import Ladder, Trial
 from supervisor.world.launch.launcher import Launcher, LaunchError, StartedWorker
 from supervisor.world.launch.local import LocalLauncher, reap
+from supervisor.world.launch.mark import Mark
 from supervisor.world.launch.rung import Rung
 from supervisor.world.launch.spec import NOTICE, SessionSpec
+from supervisor.world.launch.sweep import Hunt
 
 pytestmark = pytest.mark.process
 
@@ -206,7 +208,8 @@ async def test_without_a_cgroup_a_process_that_cleared_its_environment_is_found_
     swept,
 ):
     started = await swept.start("s1", "clears_its_environment_beside_another")
-    hidden = os.pidfd_open(int(swept.word()))
+    number = int(swept.word())
+    hidden = os.pidfd_open(number)
     swept.described("s1")
     try:
         await swept.kill_worker(started)
@@ -214,10 +217,34 @@ async def test_without_a_cgroup_a_process_that_cleared_its_environment_is_found_
         cleared = await swept.launcher.clear("s1", swept.sessions / "s1")
 
         assert cleared.survivors == ()
-        assert len(cleared.killed) == 2
+        assert number in cleared.killed
         assert select.select([hidden], [], [], PATIENCE)[0], "it is still alive"
         assert swept.living() == []
     finally:
+        os.close(hidden)
+
+
+@pytest.mark.asyncio
+async def test_a_harness_that_is_dying_is_not_the_only_proof_of_whose_the_others_are(swept):
+    started = await swept.start("s1", "clears_its_environment_beside_another")
+    number = int(swept.word())
+    hidden = os.pidfd_open(number)
+    swept.described("s1")
+    folder = swept.sessions / "s1"
+    harness = json.loads((folder / "worker.json").read_text())["harness"]["pid"]
+    signal.pidfd_send_signal(started.pidfd, signal.SIGSTOP)  # else it would clear up itself
+    dying = os.pidfd_open(harness)
+    hunt = Hunt(Mark.of("s1", folder))
+    try:
+        assert not hunt.strike(harness)  # it is held
+        os.kill(harness, signal.SIGKILL)
+        assert select.select([dying], [], [], PATIENCE)[0]
+
+        assert number in hunt.round()
+        assert select.select([hidden], [], [], PATIENCE)[0], "it is still alive"
+    finally:
+        hunt.close()
+        os.close(dying)
         os.close(hidden)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
@@ -21,6 +22,7 @@ _EMPTY_SCANS = 3
 _PAUSE = 0.02  # seconds between two scans, for a fork under way to become visible
 _SCANS = 200
 _NEWEST = 16  # process ids before the last one given out, among which a process that changes its id is
+_ANCHORS = 16  # processes that are held at once
 _QUIET = 0.02  # seconds without a find among those, after which there is no such process
 
 
@@ -31,7 +33,7 @@ async def sweep_tagged(session: str, folder: Path) -> Cleared:
     environment, as long as one that did not is in it too. What left both is not found: only its worker could have
     known it. Each is killed by pidfd, after it was looked at through it, so that a recycled pid is never hit.
     """
-    hunt = _Hunt(Mark.of(session, folder))
+    hunt = Hunt(Mark.of(session, folder))
     found: dict[int, None] = {}
     left: list[int] = []
     empty = 0
@@ -48,35 +50,34 @@ async def sweep_tagged(session: str, folder: Path) -> Cleared:
     return Cleared(tuple(pid for pid in found if pid not in left), tuple(map(describe, left)))
 
 
-class _Hunt:
+class Hunt:
     """Rounds of one sweep.
 
-    One marked process of the harness's session is stopped and killed last: while it is there, the number of that
-    session is no other's, and who is in it is the session's.
+    Marked processes of the harness's session are stopped and killed last: while one is there, the number of that
+    session is no other's, and who is in it is the session's. One alone may be dying already, as the harness does after
+    its worker.
     """
 
     def __init__(self, mark: Mark) -> None:
         self._mark = mark
         self._boot = boot_id()
-        self._anchor: tuple[int, int] | None = None  # its pid, and a pidfd of it
+        self._anchors: dict[int, int] = {}  # pidfds of those that are stopped, by pid
 
     def round(self) -> list[int]:
         """Kill what is there; return what was found."""
-        found = [pid for pid in pids() if self._strike(pid)]
+        found = [pid for pid in pids() if self.strike(pid)]
         found += self._chase()
         beside = [pid for pid in pids() if self._strike_beside(pid)] if self._hold() else []
-        if self._anchor is not None and not beside:
-            found.append(self._anchor[0])
-            self._signal_anchor(signal.SIGKILL)
+        if not beside:
+            found += self._anchors
             self.close()
         return [*found, *beside]
 
     def close(self) -> None:
-        """Let go of the process that was held."""
-        if self._anchor is not None:
-            self._signal_anchor(signal.SIGKILL)  # it is marked, and must not be left standing
-            os.close(self._anchor[1])
-            self._anchor = None
+        """Kill the processes that were held: they are marked, and must not be left standing."""
+        anchors, self._anchors = self._anchors, {}
+        for pidfd in anchors.values():
+            _kill(pidfd)
 
     def _chase(self) -> list[int]:
         """Kill those that fork and leave faster than all of /proc can be read: they are among the newest."""
@@ -86,27 +87,27 @@ class _Hunt:
         while (now := time.monotonic()) < quiet_at and now < began + 1:
             last = int(Path("/proc/loadavg").read_bytes().split()[-1])
             for pid in range(last, max(last - _NEWEST, 1), -1):
-                if self._strike(pid):
+                if self.strike(pid):
                     killed.append(pid)
                     quiet_at = time.monotonic() + _QUIET
         return killed
 
-    def _strike(self, pid: int) -> bool:
+    def strike(self, pid: int) -> bool:
         """Kill a process if it has the mark, or stop it to be held; tell whether it was killed."""
-        if self._anchor is not None and pid == self._anchor[0]:
+        if pid in self._anchors:
             return False
         pidfd = self._open(pid, self._mark.is_on)
         if pidfd is None:
             return False
-        if self._anchor is None and self._mark.led(pid):
-            self._anchor = (pid, pidfd)
-            self._signal_anchor(signal.SIGSTOP)
+        if len(self._anchors) < _ANCHORS and self._mark.led(pid):
+            self._anchors[pid] = pidfd
+            _signal(pidfd, signal.SIGSTOP)
             return False
         return _kill(pidfd)
 
     def _strike_beside(self, pid: int) -> bool:
         """Kill a process of the harness's session; tell whether there was one to kill."""
-        if self._anchor is None or pid == self._anchor[0]:
+        if pid in self._anchors:
             return False
         pidfd = self._open(pid, self._mark.led)
         if pidfd is None:
@@ -117,15 +118,15 @@ class _Hunt:
         return _kill(pidfd)
 
     def _hold(self) -> bool:
-        """Tell whether the process that is held still lives, in the harness's session."""
-        if self._anchor is None:
-            return False
-        poll = select.poll()
-        poll.register(self._anchor[1], select.POLLIN)
-        if poll.poll(0) or not self._mark.led(self._anchor[0]):
-            self.close()
-            return False
-        return True
+        """Tell whether a process that is held still lives, in the harness's session; let go of the others."""
+        for pid, pidfd in list(self._anchors.items()):
+            poll = select.poll()
+            poll.register(pidfd, select.POLLIN)
+            if not poll.poll(0) and self._mark.led(pid):
+                return True
+            del self._anchors[pid]
+            _kill(pidfd)
+        return False
 
     def _open(self, pid: int, belongs: Callable[[int], bool]) -> int | None:
         if not belongs(pid):
@@ -137,13 +138,10 @@ class _Hunt:
             return None
         return pidfd
 
-    def _signal_anchor(self, number: signal.Signals) -> None:
-        if self._anchor is None:
-            return
-        try:
-            signal.pidfd_send_signal(self._anchor[1], number)
-        except OSError:
-            return  # it is gone
+
+def _signal(pidfd: int, number: signal.Signals) -> None:
+    with contextlib.suppress(OSError):  # it is gone
+        signal.pidfd_send_signal(pidfd, number)
 
 
 def _kill(pidfd: int) -> bool:
