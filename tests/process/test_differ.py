@@ -159,6 +159,25 @@ def test_more_names_than_one_request_should_carry_are_not_told(place):
     assert place.ask(new, place.head()) == [b"x"]
 
 
+def test_too_many_names_are_not_told_either_when_they_come_in_two_pieces(place):
+    told: list[list[bytes] | None] = []
+    names = b"".join(b"%0100d\0" % number for number in range(800))
+    end = b"end-1\n"
+    differ = place.differ
+    differ._stdout, git = os.pipe()
+    differ._open.append((b"c", end, told.append))
+    try:
+        for piece in (b"c\0" + names[:60_000], names[60_000:] + end):
+            os.write(git, piece)
+            differ._ready(select.POLLIN)
+    finally:
+        os.close(git)
+        os.close(differ._stdout)
+        differ._stdout = -1
+
+    assert told == [None]
+
+
 def test_a_git_that_was_killed_is_started_again(place):
     old = place.head()
     new = place.commit("second", {"x": b"x"})

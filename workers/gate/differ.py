@@ -84,7 +84,9 @@ class Differ:
             names, length = found
             del self._received[:length]
             self._answers += 1
-            self._open.pop(0)[2](names)
+            self._open.pop(0)[2](
+                names if length <= _MOST_BYTES else None
+            )  # its last piece may have come too soon
             if self._stdin < 0:
                 return  # closed by whoever heard the answer
         if not piece or len(self._received) > _MOST_BYTES:
