@@ -110,6 +110,15 @@ class House:
         assert select.select([self._ready], [], [], PATIENCE)[0], "the harness did not get ready"
         return os.read(self._ready, 64).decode().strip()
 
+    def hidden(self) -> int:
+        """Return the process that clears its environment, once it has: it tells its number just before."""
+        pid = int(self.word())
+        deadline = time.monotonic() + PATIENCE
+        while Path(f"/proc/{pid}/environ").read_bytes() or not Path(f"/proc/{pid}/cmdline").read_bytes():
+            assert time.monotonic() < deadline
+            time.sleep(0.001)
+        return pid
+
     async def kill_worker(self, started: StartedWorker) -> None:
         signal.pidfd_send_signal(started.pidfd, signal.SIGKILL)
         assert select.select([started.pidfd], [], [], PATIENCE)[0]
@@ -208,7 +217,7 @@ async def test_without_a_cgroup_a_process_that_cleared_its_environment_is_found_
     swept,
 ):
     started = await swept.start("s1", "clears_its_environment_beside_another")
-    number = int(swept.word())
+    number = swept.hidden()
     hidden = os.pidfd_open(number)
     swept.described("s1")
     try:
@@ -227,7 +236,7 @@ async def test_without_a_cgroup_a_process_that_cleared_its_environment_is_found_
 @pytest.mark.asyncio
 async def test_a_harness_that_is_dying_is_not_the_only_proof_of_whose_the_others_are(swept):
     started = await swept.start("s1", "clears_its_environment_beside_another")
-    number = int(swept.word())
+    number = swept.hidden()
     hidden = os.pidfd_open(number)
     swept.described("s1")
     folder = swept.sessions / "s1"
@@ -252,7 +261,7 @@ async def test_a_harness_that_is_dying_is_not_the_only_proof_of_whose_the_others
 async def test_promise_9_a_session_of_processes_that_only_has_the_number_of_the_harness_is_left_alone(swept):
     """No marked process is in it, so that nothing proves that the number has not been given out again."""
     started = await swept.start("s1", "clears_its_environment_beside_another")
-    hidden = int(swept.word())
+    hidden = swept.hidden()
     pidfd = os.pidfd_open(hidden)
     swept.described("s1")
     try:
