@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from supervisor.core.decisions.advance import woken
-from supervisor.core.decisions.claims import turn
+from supervisor.core.decisions.git_turn import turn
 from supervisor.core.leases.fencing import TokensExhausted
 from supervisor.core.leases.lease import Granted
 from supervisor.core.sessions.roster import Session

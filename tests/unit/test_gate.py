@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from supervisor.core.decisions import gate
+from supervisor.core.decisions.git_turn import turn
 from supervisor.core.decisions.policy import Leases, Repo, Undeclared
+from supervisor.core.leases.lease import Want
 from supervisor.core.leases.scope import parse_scopes
 from supervisor.core.sessions.lifecycle import Run
 
@@ -180,3 +182,39 @@ def test_promise_6_the_branch_of_a_linked_work_tree_is_neither_deleted_nor_moved
     )
     assert isinstance(committed, gate.Passed)
     assert isinstance(take_away(house, "committing"), gate.Blocked)
+
+
+def test_what_another_held_when_the_git_command_began_does_not_land_with_it(house, work):
+    house.offer(work("a"), work("b"))
+    house.fill()
+    broker = house.tables.broker
+    theirs, ours = house.session("b").id, house.session("a").id
+    (scope,) = parse_scopes("shared.txt", "repo")
+    broker.acquire(theirs, [Want(scope)], house.now.mono)
+    broker.acquire(ours, [turn("repo")], house.now.mono)  # its git reads the file now
+    broker.release(theirs, [scope], house.now.mono)
+
+    verdict = judge(house, "a", "shared.txt")
+
+    assert isinstance(verdict, gate.Blocked)
+    assert verdict.lines == (
+        (
+            f"shared.txt: held by {theirs} when this git command began, and may have that one's changes; "
+            "run the command again"
+        ),
+    )
+    broker.release(ours, [turn("repo").scope], house.now.mono)
+    broker.acquire(ours, [turn("repo")], house.now.mono)
+    assert judge(house, "a", "shared.txt") == gate.Passed(("shared.txt",))
+
+
+def test_what_the_session_itself_released_meanwhile_lands(house, work):
+    house.offer(work("a"))
+    house.fill()
+    broker, ours = house.tables.broker, house.session("a").id
+    (scope,) = parse_scopes("mine.txt", "repo")
+    broker.acquire(ours, [turn("repo")], house.now.mono)
+    broker.acquire(ours, [Want(scope)], house.now.mono)
+    broker.release(ours, [scope], house.now.mono)
+
+    assert judge(house, "a", "mine.txt") == gate.Passed(("mine.txt",))

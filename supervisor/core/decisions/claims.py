@@ -13,13 +13,14 @@ from supervisor.core.decisions.advance import woken
 from supervisor.core.decisions.assign import fill
 from supervisor.core.decisions.effects import Effect, Note
 from supervisor.core.decisions.gate import declares_paths
+from supervisor.core.decisions.git_turn import turn
 from supervisor.core.decisions.holders import describe
 from supervisor.core.decisions.policy import Undeclared
 from supervisor.core.decisions.requests import LeaseRefusal, lease_json, queued, refuse, until, ways_out
 from supervisor.core.decisions.standstill import unreported
 from supervisor.core.decisions.tables import Tables
 from supervisor.core.leases.lease import Granted, Lease, Mode, Waiting, Want, WouldDeadlock
-from supervisor.core.leases.scope import Scope, covers, file_scope, parse_scopes, tree_scope
+from supervisor.core.leases.scope import Scope, covers, file_scope, tree_scope
 from supervisor.core.moment import Moment
 from supervisor.core.sessions.roster import Session
 
@@ -142,11 +143,6 @@ def timed_out(
     """Return what a claim that has waited in vain is told, and what follows."""
     told = _sweep_refusal(refusal, asked)
     return told, refused(tables, session, told)
-
-
-def turn(repo: str) -> Want:
-    """Return the lease under which one session at a time runs git commands that take its locks."""
-    return Want(parse_scopes(f"resource:git/{repo}", "")[0], Mode.EXCLUSIVE)
 
 
 def _for_git(deed: str, repo: str) -> tuple[Want, ...]:

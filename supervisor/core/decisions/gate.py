@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from supervisor.core.decisions.effects import Effect, Note
 from supervisor.core.decisions.entrusting import entrust, granted_since
+from supervisor.core.decisions.git_turn import held_during_turn
 from supervisor.core.decisions.holders import describe
 from supervisor.core.decisions.policy import Undeclared
 from supervisor.core.decisions.requests import until, ways_out
@@ -157,6 +158,9 @@ def _refusal(
         case Held():
             return None
         case Free():
+            if (other := held_during_turn(tables, session, path)) is not None:
+                text = f"{path}: held by {other.holder} when this git command began, and may have that one's changes"
+                return f"{text}; run the command again", False
             if not declares_paths(session) and tables.policy.leases.undeclared is Undeclared.GRANT:
                 free.append(path)
                 return None

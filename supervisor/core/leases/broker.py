@@ -319,6 +319,10 @@ class Broker:
         """Return whether a commit of `holder` may contain `path`: Held, Free, HeldByOther or Lapsed."""
         return self._holdings.admits(holder, repo, path)
 
+    def ended_since(self, token: int, holder: str, repo: str, path: str) -> Lease | None:
+        """Return a lease of another holder over a path that has ended since this token was given, if it is remembered."""
+        return self._holdings.ended_since(token, holder, repo, path)
+
     def touch(self, holder: str, now: float) -> None:
         """Note a sign of work by `holder`."""
         self._holdings.touch(holder, now)

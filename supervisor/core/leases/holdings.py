@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from typing import TYPE_CHECKING
 
+from supervisor.core.leases.ended import Ended
 from supervisor.core.leases.lapsed import Losses
 from supervisor.core.leases.lease import Admission, Free, Held, HeldByOther, Lapsed, Lease, Mode
 from supervisor.core.leases.lease_index import LeaseIndex
@@ -43,13 +44,15 @@ class Holdings:
     got the same scope in a higher mode: the one way to end of which no answer tells.
     """
 
-    __slots__ = ("_folding", "_leases", "_records", "index", "raised")
+    __slots__ = ("_ended", "_folding", "_leases", "_newest", "_records", "index", "raised")
 
     def __init__(self, folding: Iterable[str]) -> None:
         self.index: LeaseIndex[Lease] = LeaseIndex()
         self._folding = frozenset(folding)
         self._leases: dict[int, Lease] = {}
         self._records: dict[str, _Record] = {}
+        self._ended = Ended()
+        self._newest = 0  # the highest token
         self.raised: list[Lease] = []
 
     def __len__(self) -> int:
@@ -98,6 +101,7 @@ class Holdings:
         # The record's own name is used, so that a million leases do not keep a million copies of it.
         lease = _new(Lease, (record.name, scope, mode, token, now))
         self._leases[token] = lease
+        self._newest = max(self._newest, token)
         record.tokens.append(token)
         record.live += 1
         self.index.add(lease)
@@ -152,6 +156,7 @@ class Holdings:
         """Take `lease`, which is no longer in the index, off the record."""
         token = lease.token
         del self._leases[token]
+        self._ended.add(lease, self._newest)
         record.live -= 1
         tokens = record.tokens
         if tokens[-1] == token:
@@ -171,6 +176,10 @@ class Holdings:
         """Return when its holder last showed work; the grant of the lease itself is such a sign."""
         record = self._records.get(lease.holder)
         return lease.granted_at if record is None else max(lease.granted_at, record.active_at)
+
+    def ended_since(self, token: int, holder: str, repo: str, path: str) -> Lease | None:
+        """Return a lease of another holder over a path that has ended since this token was given, if it is remembered."""
+        return self._ended.since(token, holder, repo, path_key(path, fold_case=repo in self._folding))
 
     def admits(self, holder: str, repo: str, path: str) -> Admission:
         """Return whether a change of `path` by `holder` rests on a lease that it holds now."""
