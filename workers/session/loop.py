@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from workers.session.kernel import Received
 
 _MOMENT = 0.0001  # seconds: about twice what a supervisor that has nothing else to do takes for an answer
+_REST = 8  # times without such a look after one in vain
 _IS_COMPANY = len(os.sched_getaffinity(0)) > 1  # with one processor nobody could answer while we look
 
 
@@ -26,12 +27,13 @@ class Loop:
     looks at each one of a poll, whenever it begins and ends.
     """
 
-    __slots__ = ("_is_expecting", "_others", "_poll", "_rest", "_signals", "_swift", "_timer")
+    __slots__ = ("_in_vain", "_is_expecting", "_others", "_poll", "_rest", "_signals", "_swift", "_timer")
 
     def __init__(self, on_signal: Callable[[Received], None], numbers: tuple[int, ...]) -> None:
         self._swift: dict[int, Callable[[int], None]] = {}
         self._rest: dict[int, Callable[[int], None]] = {}
         self._is_expecting = False
+        self._in_vain = 0  # times yet to sleep at once
         self._others = select.epoll()
         self._poll = select.poll()
         self._poll.register(self._others.fileno(), select.POLLIN)
@@ -64,7 +66,10 @@ class Loop:
 
     def expect(self) -> None:
         """Do not sleep for the next moment: something swift will be ready, and to be woken takes longer than it does."""
-        self._is_expecting = _IS_COMPANY
+        if self._in_vain:
+            self._in_vain -= 1
+        else:
+            self._is_expecting = _IS_COMPANY
 
     def turn(self, due: float) -> bool:
         """Wait until something is ready or `due` (CLOCK_BOOTTIME) has come, and serve what is ready.
@@ -89,6 +94,8 @@ class Loop:
         end = monotonic() + _MOMENT
         while not (ready := self._poll.poll(0)) and monotonic() < end:
             pass
+        if not ready:
+            self._in_vain = _REST  # whoever is to make it ready is busy, or waits for this processor
         return ready
 
     def _serve_others(self) -> None:
