@@ -136,6 +136,25 @@ async def test_the_fault_of_one_client_is_told_and_ends_nothing(
     client.leave()
 
 
+async def test_what_cannot_be_said_to_one_client_is_said_to_the_next() -> None:
+    loop, told, said = asyncio.get_running_loop(), [], asyncio.Event()
+    loop.set_exception_handler(lambda _loop, context: told.append(context["exception"]))
+
+    class Talker:
+        def __init__(self, deed: Any) -> None:
+            self.flush = deed
+
+    def fail() -> None:
+        raise ValueError("a fault")
+
+    for deed in (fail, said.set):
+        serving_loop().poller.flush_later(Talker(deed))
+
+    async with asyncio.timeout(BOUND):
+        await said.wait()
+    assert [str(error) for error in told] == ["a fault"]
+
+
 async def test_clients_are_served_in_the_context_of_who_added_the_first(
     pair: tuple[socket.socket, socket.socket],
 ) -> None:

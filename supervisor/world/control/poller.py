@@ -100,11 +100,17 @@ class Poller:
             try:
                 callback(mask)
             except Exception as error:  # noqa: BLE001  - as in asyncio: the fault of one must not end the loop
-                self._fault({"message": f"a fault while descriptor {fd} was served", "exception": error})
+                self._tell(error)
         if self._due:
             self._flush()
 
     def _flush(self) -> None:
         due, self._due = self._due, []
         for talker in due:
-            talker.flush()
+            try:
+                talker.flush()
+            except Exception as error:  # noqa: BLE001  - the same
+                self._tell(error)
+
+    def _tell(self, error: Exception) -> None:
+        self._fault({"message": "a fault while a client was served", "exception": error})
