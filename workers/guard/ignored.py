@@ -59,6 +59,9 @@ class Ignored:
         A file that is tracked all the same is not ignored, nor is a folder that holds one.
         """
         now = time.monotonic()
+        top = self._near.get(path[: path.find(b"/") + 1])
+        if top is not None and top.is_ignored and now < top.until:
+            return True  # as in the folder of a package manager, which has thousands below
         folder = path[: path.rfind(b"/") + 1]
         near = self._near.get(folder)
         if near is None or now >= near.until:
@@ -85,7 +88,7 @@ class Ignored:
         if len(self._everywhere) == 1:
             self._everywhere.insert(0, self._users_own())
         found = [(0, self._fresh(rule_file, now)) for rule_file in self._everywhere]
-        start, is_ignored = 0, False  # start of what a folder's own rules are about
+        start, below, is_ignored = 0, b"", False  # start of what a folder's own rules are about
         while not is_ignored:
             rule_file = self._git[1] + b"/" + folder[:start] + b".gitignore"
             found.append((start, self._fresh(rule_file, now)))
@@ -100,6 +103,8 @@ class Ignored:
         if len(self._near) >= _NEAR:
             self._near.clear()
         near = self._near[folder] = _Near(found, is_ignored=is_ignored)
+        if is_ignored:
+            self._near[below] = near
         return near
 
     def _fresh(self, rule_file: bytes, now: float) -> _RuleFile:
