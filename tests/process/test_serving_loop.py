@@ -155,6 +155,19 @@ async def test_what_cannot_be_said_to_one_client_is_said_to_the_next() -> None:
     assert [str(error) for error in told] == ["a fault"]
 
 
+async def test_what_one_client_leaves_to_say_to_another_is_said_before_the_loop_waits() -> None:
+    poller, said = serving_loop().poller, asyncio.Event()
+
+    class Talker:
+        def __init__(self, deed: Any) -> None:
+            self.flush = deed
+
+    poller.flush_later(Talker(lambda: poller.flush_later(Talker(said.set))))
+
+    async with asyncio.timeout(BOUND):
+        await said.wait()
+
+
 async def test_clients_are_served_in_the_context_of_who_added_the_first(
     pair: tuple[socket.socket, socket.socket],
 ) -> None:

@@ -159,7 +159,7 @@ def _refusal(
             return None
         case Free():
             if (other := held_during_turn(tables, session, path)) is not None:
-                text = f"{path}: held by {other.holder} when this git command began, and may have that one's changes"
+                text = f"{path}: held by {other} when this git command began, and may have that one's changes"
                 return f"{text}; run the command again", False
             if not declares_paths(session) and tables.policy.leases.undeclared is Undeclared.GRANT:
                 free.append(path)

@@ -163,6 +163,7 @@ class Broker:
             self._tokens.witness(lease.token)
             if self._index.decisive(holder, lease.scope, lease.mode) is None:
                 self._holdings.put(holder, lease.scope, lease.mode, lease.token, lease.granted_at)
+        self._holdings.forget_ends()
         return None
 
     def in_the_way(self, holder: str, leases: Iterable[Lease]) -> Iterator[Lease]:
@@ -319,8 +320,8 @@ class Broker:
         """Return whether a commit of `holder` may contain `path`: Held, Free, HeldByOther or Lapsed."""
         return self._holdings.admits(holder, repo, path)
 
-    def ended_since(self, token: int, holder: str, repo: str, path: str) -> Lease | None:
-        """Return a lease of another holder over a path that has ended since this token was given, if it is remembered."""
+    def ended_since(self, token: int, holder: str, repo: str, path: str) -> str | None:
+        """Return who else had an exclusive lease over a path that has ended since this token was given: see `Ended`."""
         return self._holdings.ended_since(token, holder, repo, path)
 
     def touch(self, holder: str, now: float) -> None:

@@ -14,7 +14,7 @@ from supervisor.core.leases.scope import Kind, Scope, covers_key, path_key
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-_FILE, _EXCLUSIVE = Kind.FILE, Mode.EXCLUSIVE
+_FILE, _RESOURCE, _EXCLUSIVE = Kind.FILE, Kind.RESOURCE, Mode.EXCLUSIVE
 _NEVER = float("-inf")
 # Half the time of the named tuple's own constructor, which would be a function call more.
 _new = tuple.__new__
@@ -102,6 +102,8 @@ class Holdings:
         lease = _new(Lease, (record.name, scope, mode, token, now))
         self._leases[token] = lease
         self._newest = max(self._newest, token)
+        if scope.kind is _RESOURCE:
+            self._ended.began(lease)
         record.tokens.append(token)
         record.live += 1
         self.index.add(lease)
@@ -177,8 +179,12 @@ class Holdings:
         record = self._records.get(lease.holder)
         return lease.granted_at if record is None else max(lease.granted_at, record.active_at)
 
-    def ended_since(self, token: int, holder: str, repo: str, path: str) -> Lease | None:
-        """Return a lease of another holder over a path that has ended since this token was given, if it is remembered."""
+    def forget_ends(self) -> None:
+        """Count what ended up to now as not remembered."""
+        self._ended.forget(self._newest)
+
+    def ended_since(self, token: int, holder: str, repo: str, path: str) -> str | None:
+        """Return who else had an exclusive lease over a path that has ended since this token was given: see `Ended`."""
         return self._ended.since(token, holder, repo, path_key(path, fold_case=repo in self._folding))
 
     def admits(self, holder: str, repo: str, path: str) -> Admission:

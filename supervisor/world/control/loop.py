@@ -38,6 +38,11 @@ class ServingLoop(asyncio.SelectorEventLoop):
         self.poller = selector.poller = Poller(selector.fileno(), self.call_exception_handler)
         super().__init__(selector)
 
+    def stop(self) -> None:
+        """See asyncio."""
+        self.poller.is_over = True
+        super().stop()
+
     def call_soon(
         self,
         callback: Callable[[Unpack[_Args]], object],

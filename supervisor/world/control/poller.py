@@ -76,8 +76,7 @@ class Poller:
 
     def _wait(self, seconds: float | None) -> None:
         self.is_over = False
-        if self._due:
-            self._flush()
+        self._flush()
         if self.is_over:
             seconds = 0.0
         end = None if seconds is None else monotonic() + seconds
@@ -99,18 +98,20 @@ class Poller:
                 continue
             try:
                 callback(mask)
-            except Exception as error:  # noqa: BLE001  - as in asyncio: the fault of one must not end the loop
+            except (SystemExit, KeyboardInterrupt):
+                raise
+            except BaseException as error:  # noqa: BLE001  - as in asyncio: the fault of one must not end the loop
                 self._tell(error)
-        if self._due:
-            self._flush()
+        self._flush()
 
     def _flush(self) -> None:
-        due, self._due = self._due, []
-        for talker in due:
-            try:
-                talker.flush()
-            except Exception as error:  # noqa: BLE001  - the same
-                self._tell(error)
+        while self._due:  # one that hangs up may have something said to another
+            due, self._due = self._due, []
+            for talker in due:
+                try:
+                    talker.flush()
+                except Exception as error:  # noqa: BLE001  - the same
+                    self._tell(error)
 
-    def _tell(self, error: Exception) -> None:
+    def _tell(self, error: BaseException) -> None:
         self._fault({"message": "a fault while a client was served", "exception": error})
