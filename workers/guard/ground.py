@@ -31,7 +31,7 @@ class Ground:
         if path is None or (path == b"" and folder != self.root):
             return False
         while path:
-            if os.path.lexists(self._prefix + path + b"/.git"):
+            if _is_repository(self._prefix + path + b"/.git"):
                 return False
             path = path.rpartition(b"/")[0]
         return True
@@ -39,3 +39,13 @@ class Ground:
     def is_gits(self, relative: bytes) -> bool:
         """Tell whether a path is git's own: its folder, or that of a repository inside this one."""
         return b".git" in relative.lower() and b".git" in relative.lower().split(b"/")
+
+
+def _is_repository(at: bytes) -> bool:
+    """Tell whether git stops at this `.git` on its way up: one that has not what a repository has, it passes over."""
+    if not os.path.isdir(at):
+        return os.path.exists(at)
+    if not os.path.lexists(at + b"/HEAD"):
+        return False
+    shares = os.path.lexists(at + b"/commondir")
+    return shares or (os.path.isdir(at + b"/objects") and os.path.isdir(at + b"/refs"))

@@ -12,6 +12,7 @@ from supervisor.core.leases.coverage import Coverage
 from supervisor.core.sessions.roster import Session
 
 _SHOWN = 3  # paths that a refusal names
+_TOLD = 100  # paths that its data lists: an answer is one line, and a longer one ends the connection
 
 
 def unowned(tables: Tables, repo: str, paths: Iterable[str], *, fold_case: bool) -> tuple[str, ...]:
@@ -32,5 +33,5 @@ def spare(tables: Tables, session: Session, paths: Sequence[str]) -> tuple[Lease
         f"this git command would throw away uncommitted changes that no session made, maybe a person's: {shown}; "
         "name the files it is to touch, as in `git restore -- FILE`"
     )
-    refusal = LeaseRefusal(why, {"reason": "unowned", "paths": list(paths)})
+    refusal = LeaseRefusal(why, {"reason": "unowned", "paths": list(paths[:_TOLD]), "count": len(paths)})
     return refusal, refused(tables, session, refusal)
