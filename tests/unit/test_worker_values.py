@@ -21,6 +21,7 @@ from workers.session.spec import SpecError, read_spec
 from workers.session.sweep import Swept
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 GOOD: dict[str, Any] = {
@@ -215,6 +216,22 @@ def test_a_notice_waits_for_no_reader_of_a_pipe_that_a_session_put_in_its_place(
     with pytest.raises(OSError, match="not a regular file"):
         notices.add("held")
     os.close(reader)
+
+
+@pytest.mark.parametrize("link", [os.symlink, os.link], ids=["symbolic", "hard"])
+def test_a_notice_follows_no_link_to_a_file_of_others(
+    tmp_path: Path, link: Callable[[Path, Path], None]
+) -> None:
+    notices = Notices(str(tmp_path))
+    others = tmp_path / "others"
+    others.write_bytes(b"x" * (1 << 20))
+    (tmp_path / "notice").unlink()
+    link(others, tmp_path / "notice")
+
+    with pytest.raises(OSError, match=r"symbolic links|another name"):
+        notices.add("held")
+
+    assert others.read_bytes() == b"x" * (1 << 20)
 
 
 def test_notices_begin_anew_before_they_grow_large(tmp_path: Path) -> None:

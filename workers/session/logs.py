@@ -14,6 +14,8 @@ from workers.session.place import note
 
 _COOL_DOWN = 1.0  # seconds between two looks at a log that is being written
 _MOST_NOTICES = 1 << 20  # bytes
+# The session owns the folder: a link there would lead the worker, whom no lease binds, to a file of others.
+_TO_APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
 _BLIND = 30.0  # the same where nothing tells of writes
 
 TYPE_CHECKING = False
@@ -97,7 +99,7 @@ class Notices:
 
     def __init__(self, folder: str) -> None:
         self._path = os.path.join(folder, "notice")
-        os.close(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600))
+        os.close(os.open(self._path, _TO_APPEND, 0o600))
 
     def add(self, text: str) -> None:
         """Append `text` as one line; before the file grows large, it begins anew.
@@ -106,12 +108,14 @@ class Notices:
             OSError: it could not be written, or the session has put something else than a file there.
         """
         fd = os.open(
-            self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK | os.O_CLOEXEC, 0o600
+            self._path, _TO_APPEND | os.O_NONBLOCK, 0o600
         )  # a pipe that nobody reads would be waited for
         try:
             status = os.fstat(fd)
             if not stat.S_ISREG(status.st_mode):
                 raise OSError(errno.EINVAL, "not a regular file", self._path)
+            if status.st_nlink != 1:
+                raise OSError(errno.EMLINK, "a file with another name too", self._path)
             if status.st_size >= _MOST_NOTICES:
                 os.ftruncate(fd, 0)
                 os.write(fd, b"[earlier notices dropped]\n")
