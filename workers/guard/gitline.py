@@ -7,6 +7,10 @@ from __future__ import annotations
 
 from workers.guard.gitreads import only_tells
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 READS = "reads"
 CHANGES = "changes"  # takes git's locks: one session at a time
 SWEEPS = "sweeps"  # writes, or moves HEAD, over the whole work tree
@@ -25,14 +29,16 @@ _SWEEPS = frozenset(
     b"checkout switch reset stash merge rebase pull clean restore cherry-pick revert am read-tree checkout-index "
     b"bisect filter-branch sparse-checkout".split()
 )
-# Options with which a sweeping command does not spare what is uncommitted, as it does otherwise.
+# The letter and the names of options with which a sweeping command does not spare what is uncommitted, as it does otherwise.
 _FORCES = {
-    b"checkout": frozenset({b"-f", b"--force"}),
-    b"checkout-index": frozenset({b"-f", b"--force", b"-fa", b"-af"}),
-    b"read-tree": frozenset({b"--reset"}),
-    b"reset": frozenset({b"--hard", b"--merge"}),
-    b"switch": frozenset({b"-f", b"--force", b"--discard-changes"}),
+    b"checkout": (b"f", b"--force"),
+    b"checkout-index": (b"f", b"--force"),
+    b"read-tree": (b"", b"--reset"),
+    b"reset": (b"", b"--hard", b"--merge"),
+    b"switch": (b"f", b"--force", b"--discard-changes"),
 }
+# Letters whose option takes the rest of its word, or the next word.
+_LETTERS_WITH_VALUE = {b"checkout": b"bB", b"clean": b"e", b"restore": b"s", b"stash": b"m", b"switch": b"cC"}
 _HARMLESS = {
     b"stash": frozenset({b"list", b"show", b"create", b"store", b"drop"}),
     b"bisect": frozenset({b"log", b"view", b"visualize", b"terms"}),
@@ -97,7 +103,7 @@ class CommandLine:
         if self.command == b"restore":
             only_index = self._has(b"S", b"--staged") and not self._has(b"W", b"--worktree")
             return "" if only_index else "tracked"
-        if any(word in _FORCES.get(self.command, ()) for word in self.words):
+        if self.command in _FORCES and self._has(*_FORCES[self.command]):
             return "tracked"
         if self.command == b"checkout" and any(map(_is_sweeping, self.words)):
             return "tracked"
@@ -129,10 +135,32 @@ class CommandLine:
                 found.append(word)
         return found
 
-    def _has(self, short: bytes, long: bytes) -> bool:
+    def _has(self, letter: bytes, *names: bytes) -> bool:
+        """Tell whether an option is given; git takes the beginning of a name for the name."""
         return any(
-            word == long or (word[:1] == b"-" and word[:2] != b"--" and short in word) for word in self.words
+            option == letter or any(name.startswith(option) for name in names) for option in self._options()
         )
+
+    def _options(self) -> Iterator[bytes]:
+        """Yield the letter of each short option, and each long one as it stands."""
+        with_value = _LETTERS_WITH_VALUE.get(self.command, b"")
+        words = iter(self.words)
+        for word in words:
+            if word == b"--":
+                return
+            if word.startswith(b"--"):
+                yield word
+            elif word.startswith(b"-"):
+                yield from _letters(word, with_value)
+                if word[-1:] in with_value and not any(c in with_value for c in word[1:-1]):
+                    next(words, None)
+
+
+def _letters(word: bytes, with_value: bytes) -> Iterator[bytes]:
+    for place in range(1, len(word)):
+        yield word[place : place + 1]
+        if word[place] in with_value:
+            return
 
 
 def _is_sweeping(pathspec: bytes) -> bool:
