@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,13 +19,12 @@ from supervisor.world.control.caller import Caller
 from supervisor.world.control.later import Later
 from supervisor.world.control.methods import Method, Params, Who
 from supervisor.world.git.facts import Dirt, DirtyFile, dirty
-from supervisor.world.git.repository import Repository
 from supervisor.world.git.run import GitError
 from supervisor.world.threads import in_thread
 
 log = structlog.get_logger("leasehold")
 
-_TRACKED = frozenset({Dirt.MODIFIED, Dirt.CONFLICTED})
+_TRACKED = frozenset({Dirt.MODIFIED, Dirt.STAGED, Dirt.RENAMED, Dirt.CONFLICTED})
 _TICK = 0.02  # seconds by which the kernel's times of files may lag behind its clock
 
 
@@ -63,8 +62,9 @@ class DiscardVerbs:
             try:
                 files = await dirty(repo)
                 since = session.intent.created.wall - _TICK
-                fresh = await in_thread(lambda: self._fresh(repo, files, params.what, since))
-            except GitError as error:
+                apart = tuple(self._apart())  # here: what it is made from changes with a reload
+                fresh = await in_thread(lambda: fresh_files(repo.root, files, params.what, since, apart))
+            except (GitError, OSError) as error:
                 log.warning("git.failed", session=session.id, why=str(error))
                 fresh = ()
             paths = unowned(tables, session.intent.repo, fresh, fold_case=repo.fold_case)
@@ -78,20 +78,24 @@ class DiscardVerbs:
         self._spawn(look)
         return later
 
-    def _fresh(
-        self, repo: Repository, files: Iterable[DirtyFile], what: str, since: float
-    ) -> tuple[str, ...]:
-        apart = tuple(self._apart())
-        return tuple(
-            file.path
-            for file in files
-            if (
-                (what != "untracked" and file.kind in _TRACKED)
-                or (what != "tracked" and file.kind is Dirt.UNTRACKED)
-            )
-            and not any(Path(repo.root, file.path).is_relative_to(folder) for folder in apart)
-            and _written_since(repo.root / file.path, since)
+
+def fresh_files(
+    root: Path, files: Iterable[DirtyFile], what: str, since: float, apart: Sequence[Path]
+) -> tuple[str, ...]:
+    """Return which dirty files below `root` a command that discards `what` would take and that changed after `since`.
+
+    What lies in the folders `apart` does not count.
+    """
+    return tuple(
+        file.path
+        for file in files
+        if (
+            (what != "untracked" and file.kind in _TRACKED)
+            or (what != "tracked" and file.kind is Dirt.UNTRACKED)
         )
+        and not any(Path(root, file.path).is_relative_to(folder) for folder in apart)
+        and _written_since(root / file.path, since)
+    )
 
 
 def _written_since(path: Path, since: float) -> bool:
