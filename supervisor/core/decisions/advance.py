@@ -204,6 +204,7 @@ def _track_after(tables: Tables, session: Session, track: Track, ending: Ending,
         tuple(evidence.get("branch", {}).get("paths", ())),
         session.said,
         session.id if ending.outcome in GOES_ON else "",
+        session.intent.repo,
     )
     # Nothing ran: what was left is left still.
     if ending.outcome is Outcome.UNSPAWNED and track.last is not None:

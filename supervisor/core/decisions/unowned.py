@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 
 from supervisor.core.decisions.claims import refused
 from supervisor.core.decisions.effects import Effect
@@ -12,26 +12,41 @@ from supervisor.core.leases.coverage import Coverage
 from supervisor.core.sessions.roster import Session
 
 _SHOWN = 3  # paths that a refusal names
+_WAYS_OUT = {
+    "tracked": "name the files it is to touch, as in `git restore -- FILE`",
+    "untracked": "remove the files by name: `rm -- FILE`",
+    "both": "name the files it is to touch, as in `git stash push -u -- FILE`",
+}
 _TOLD = 100  # paths that its data lists: an answer is one line, and a longer one ends the connection
 
 
-def unowned(tables: Tables, repo: str, paths: Iterable[str], *, fold_case: bool) -> tuple[str, ...]:
-    """Return which paths nobody holds and no ended session left behind: what that left is kept elsewhere."""
+def unowned(tables: Tables, repo: str, changed: Mapping[str, float], *, fold_case: bool) -> tuple[str, ...]:
+    """Return which paths nobody holds and no ended session left as they are: what that left is kept elsewhere.
+
+    `changed` tells when each was written (Unix seconds).
+    """
     held = Coverage(
         (lease.scope for lease in tables.broker.leases() if lease.scope.repo == repo), fold_case=fold_case
     )
-    left = {
-        path for _, track in tables.backlog.tracks() if track.last is not None for path in track.last.dirty
-    }
-    return tuple(path for path in paths if path not in held and path not in left)
+    left: dict[str, float] = {}
+    for _, track in tables.backlog.tracks():
+        if track.last is not None and track.last.repo in {repo, ""}:
+            for path in track.last.dirty:
+                left[path] = max(track.last.at, left.get(path, 0.0))
+    return tuple(path for path, at in changed.items() if path not in held and at > left.get(path, 0.0))
 
 
-def spare(tables: Tables, session: Session, paths: Sequence[str]) -> tuple[LeaseRefusal, list[Effect]]:
-    """Refuse a git command that would throw away changes of nobody; return what follows from that."""
+def spare(
+    tables: Tables, session: Session, paths: Sequence[str], what: str
+) -> tuple[LeaseRefusal, list[Effect]]:
+    """Refuse a git command that would throw away changes of nobody; return what follows from that.
+
+    `what` it takes is "tracked", "untracked" or "both".
+    """
     shown = ", ".join(paths[:_SHOWN]) + (f" and {len(paths) - _SHOWN} more" if len(paths) > _SHOWN else "")
     why = (
         f"this git command would throw away uncommitted changes that no session made, maybe a person's: {shown}; "
-        "name the files it is to touch, as in `git restore -- FILE`"
+        + _WAYS_OUT[what]
     )
     refusal = LeaseRefusal(why, {"reason": "unowned", "paths": list(paths[:_TOLD]), "count": len(paths)})
     return refusal, refused(tables, session, refusal)

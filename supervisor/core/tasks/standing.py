@@ -104,6 +104,7 @@ class LastRun:
     `salvages` are the ids of uncommitted work kept from this session and those before it, `branch` has commits of theirs
     that are not where they belong, and `conflicts` are the paths that keep them from it. `said` is its last word on the task.
     `goes_on` is the session that was interrupted: this one or, where this one never ran, one before it.
+    `repo` is where it worked, empty in a record of an earlier version.
     """
 
     session: str
@@ -117,6 +118,7 @@ class LastRun:
     conflicts: tuple[str, ...] = ()
     said: Said | None = None
     goes_on: str = ""
+    repo: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +199,7 @@ class Track:
                 conflicts=tuple(last.get("conflicts", ())),
                 said=Said.from_json(last["said"]) if last.get("said") else None,
                 goes_on=str(last.get("goes_on", "")),
+                repo=str(last.get("repo", "")),
             ),
         )
 

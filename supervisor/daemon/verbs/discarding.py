@@ -66,12 +66,12 @@ class DiscardVerbs:
                 fresh = await in_thread(lambda: fresh_files(repo.root, files, params.what, since, apart))
             except (GitError, OSError) as error:
                 log.warning("git.failed", session=session.id, why=str(error))
-                fresh = ()
+                fresh = {}
             paths = unowned(tables, session.intent.repo, fresh, fold_case=repo.fold_case)
             if not paths:
                 later.answer({})
                 return
-            refusal, effects = spare(tables, session, paths)
+            refusal, effects = spare(tables, session, paths, params.what)
             self._authority.do(effects)
             later.refuse(lease_error(refusal))
 
@@ -81,30 +81,34 @@ class DiscardVerbs:
 
 def fresh_files(
     root: Path, files: Iterable[DirtyFile], what: str, since: float, apart: Sequence[Path]
-) -> tuple[str, ...]:
-    """Return which dirty files below `root` a command that discards `what` would take and that changed after `since`.
+) -> dict[str, float]:
+    """Return which dirty files below `root` a command that discards `what` would take and that changed after `since`, and when.
 
-    What lies in the folders `apart` does not count.
+    Times are Unix seconds. What lies in the folders `apart` does not count.
     """
-    return tuple(
-        file.path
+    taken = (
+        file
         for file in files
         if (
             (what != "untracked" and file.kind in _TRACKED)
             or (what != "tracked" and file.kind is Dirt.UNTRACKED)
         )
         and not any(Path(root, file.path).is_relative_to(folder) for folder in apart)
-        and _written_since(root / file.path, since)
     )
+    changed = {file.path: _changed_at(root / file.path, file.kind) for file in taken}
+    return {path: at for path, at in changed.items() if at >= since}
 
 
-def _written_since(path: Path, since: float) -> bool:
-    """Tell whether contents were written then: a mode alone, which no lease is taken for, is nobody's work.
+def _changed_at(path: Path, kind: Dirt) -> float:
+    """Return when a file was written, 0 for what cannot be told: a mode alone, which no lease is taken for, is nobody's work.
 
-    A file with several names may have been written under another one, which is leased.
+    A file that git does not know may have been moved or unpacked here with the time of its writing kept. One with several
+    names may have been written under another one, which is leased.
     """
     try:
         seen = os.lstat(path)
     except OSError:
-        return False
-    return stat.S_ISREG(seen.st_mode) and seen.st_nlink == 1 and seen.st_mtime >= since
+        return 0.0
+    if not (stat.S_ISREG(seen.st_mode) or stat.S_ISLNK(seen.st_mode)) or seen.st_nlink != 1:
+        return 0.0
+    return max(seen.st_mtime, seen.st_ctime) if kind is Dirt.UNTRACKED else seen.st_mtime
