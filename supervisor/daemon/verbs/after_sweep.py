@@ -58,8 +58,10 @@ async def give_back_a_sweep(
         return
     finally:
         tables.closing.difference_update(tokens)
-    if not session.live() or over_all(authority, session, tokens) is None:
+    if not session.live():
         return
+    if over_all(authority, session, tokens) is None:
+        changed = []  # the checkout was released meanwhile; the command's turn is still to end
     scopes = set()
     for path in changed:
         with contextlib.suppress(ScopeError):  # nobody can lease it

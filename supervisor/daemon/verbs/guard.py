@@ -244,7 +244,11 @@ class GuardVerbs:
         if others := waiting - fresh:
             self._clean_ones[session.id] = others
         self._authority.do(claims.let_go(self._authority.tables, session, clean, self._authority.now()))
-        later.answer(_written(tuple(lease for lease in kept if broker.lease(lease.token) is not None)))
+        kept = tuple(lease for lease in kept if broker.lease(lease.token) is not None)
+        if not later.answer(
+            _written(kept)
+        ):  # when the guard asks again, these are not the command's any more
+            self._authority.do(entrust(self._authority.tables, session.id, kept))
 
     def _answer_unlocked(self, session: Session, repo: Repository, later: Later, answer: object) -> None:
         """Answer once a lock that a dead git left is gone: else this git, whose turn it is, would fail on it."""
