@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -147,9 +148,10 @@ class LeaseVerbs:
             path = link_itself(repo, text, Path(params.cwd) if params.cwd else None) if repo else None
             if repo is None or path is None:
                 continue
-            scope = file_scope(path, name, fold_case=repo.fold_case)
-            if scope in held:
-                links[text] = Want(scope, Mode.EXCLUSIVE)
+            with contextlib.suppress(ScopeError):  # nobody can hold it; below it is said why
+                scope = file_scope(path, name, fold_case=repo.fold_case)
+                if scope in held:
+                    links[text] = Want(scope, Mode.EXCLUSIVE)
         rest = tuple(text for text in params.paths if text not in links)
         found = self._wants(caller, rest, Mode.EXCLUSIVE, params.repo, params.cwd) if rest else ()
         return (*links.values(), *found)
