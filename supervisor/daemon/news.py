@@ -161,7 +161,7 @@ class News:
     def _reported(self, session: str, shown: object) -> None:
         """Take up again what a worker of an earlier supervisor's session holds; then grants may go on."""
         tables = self._authority.tables
-        leases = None if shown is None else msgspec.convert(shown, list[Lease])
+        leases = _leases(session, shown)
         if session not in self.unreported:
             self._bring_up_to_date(session, leases)
             return
@@ -197,6 +197,15 @@ class News:
         # It reported too late: others were granted what it had taken since its start.
         log.error("lease.not_restored", session=session, held_by=conflict.holder)
         broker.restore(session, before)
+
+
+def _leases(session: str, shown: object) -> list[Lease] | None:
+    """Return what a worker says that its session holds; `None` if it does not, or not in words that we know."""
+    try:
+        return None if shown is None else msgspec.convert(shown, list[Lease])
+    except msgspec.ValidationError as error:  # then the journal counts: others must not wait for it for ever
+        log.error("worker.unintelligible", session=session, why=repr(error))
+        return None
 
 
 def _nobodys(kept: Lease) -> bool:

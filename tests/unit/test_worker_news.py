@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import pytest
 
+from supervisor.core.decisions.effects import Recount
 from supervisor.core.sessions.lifecycle import HarnessPaused, Paused, ProcessId, Running
 from supervisor.daemon.news import News
 from supervisor.daemon.places import Places
@@ -31,6 +32,9 @@ class Hearer:
 
     def do(self, effects: Any) -> None:
         self.house.take(effects)
+
+    def tick(self) -> None:
+        """Grant what waited for reports: nothing does here."""
 
     def event(self, session: str, event: Any) -> None:
         self.house.news(self.house.tables.roster.get(session).key, event)
@@ -93,3 +97,25 @@ def test_a_pause_that_was_not_heard_of_is_taken_in(house: Any, met: Any) -> None
 
     assert isinstance(session.life.state, Paused)
     assert session.elapsed(house.now) == 30
+
+
+def test_a_worker_whose_leases_cannot_be_read_has_reported_and_is_told_all_it_holds(
+    house: Any, work: Any
+) -> None:
+    house.offer(work("a", "a"))
+    house.fill()
+    house.started("a")
+    session = house.session("a")
+    hearer = Hearer(house)
+    news = News(cast("Any", hearer), Places(Path("/nowhere"), Path("/nowhere")), hearer)
+    news.unreported.add(session.id)
+    house.tables.wait_for_reports.add(session.id)
+    hello = {"event": "hello", "state": "running", "harness": HARNESS, "leases": [["of", "another", "shape"]]}
+
+    news.hear(session.id, WORKER, hello)
+
+    assert news.unreported == set()
+    assert house.tables.wait_for_reports == set()
+    assert [lease.scope.text for lease in house.tables.broker.held(session.id)] == ["a"]
+    assert house.effects.count(Recount(session.id)) == 1
+    assert hearer.repeated == [session.id]
