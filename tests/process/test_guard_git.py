@@ -136,6 +136,32 @@ def test_promise_10_no_git_command_of_a_session_throws_away_what_a_person_change
     assert set(refused["data"]["paths"]) <= {"README.md", "new.txt"}
 
 
+def test_promise_10_a_git_command_that_waited_throws_nothing_away_that_a_person_changed_while_it_did(site):
+    site.configure(AGENT, guard={"wait": "60s"}, retry={"attempts": 1})
+    pipes(site, "begun", "go_on")
+    script(
+        site,
+        "first",
+        "GIT_EDITOR='echo > .leasehold/begun; read -r _ < .leasehold/go_on; echo One >' git commit -q --allow-empty",
+    )
+    site.start()
+    (site.root / ".leasehold/begun").read_text()
+    script(site, "second", "git reset -q --hard; echo code $?; git commit -q --allow-empty -m Two; echo $?")
+    site.wait_for("lease.waiting", task="second")
+
+    site.write("README.md", "a person's\n")
+    (site.root / ".leasehold/go_on").write_text("\n")
+    site.wait_for("session.ended", task="second")
+
+    assert (site.root / "README.md").read_text() == "a person's\n"
+    assert [line for line in output(site, "second").splitlines() if line[:4] in {"code", "0"}] == [
+        "code 126",
+        "0",
+    ]
+    (refused,) = site.events("write.refused")
+    assert refused["data"]["paths"] == ["README.md"]
+
+
 def test_what_only_tells_and_a_push_wait_for_no_other_sessions_commit(site, tmp_path):
     site.git("init", "-q", "--bare", str(tmp_path / "there"))
     site.configure(AGENT, guard={"git_wait": "30s"}, retry={"attempts": 1})

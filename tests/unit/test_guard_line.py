@@ -181,3 +181,38 @@ def test_a_supervisor_that_has_gone_is_heard_out(world) -> None:
     claims.hear()
 
     assert [answer.token for answer in heard if isinstance(answer, Leased)] == [7]
+
+
+@pytest.mark.parametrize("seconds", [0.0, 5.0])
+def test_a_sweep_that_waited_for_the_checkout_asks_once_more_what_it_would_throw_away(
+    world, monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> None:
+    loop, supervisor, claims = world
+    clock = [100.0]
+    monkeypatch.setattr("workers.guard.claims.boottime", lambda: clock[0])
+    claim = Claim("sweeps", "both")
+    heard: list[object] = []
+    granted = '"result":{"leases":[["s",{},"exclusive",8,1.0]],"notices":[]}'
+
+    def answer(number: int, rest: str) -> None:
+        supervisor.say(f'{{"id":{number},{rest}}}')
+        loop.turn()
+
+    claims.ask(claim, 9.0, heard.append)
+    (first,) = supervisor.asked()
+    assert (first["method"], first["params"]["tokens"]) == ("guard.discard", [])
+    answer(1, '"result":{}')
+    (second,) = supervisor.asked()
+    assert second["method"] == "guard.claim"
+    clock[0] += seconds
+    answer(2, granted)
+    if not seconds:
+        assert [type(verdict) for verdict in heard] == [Granted]
+        return
+
+    (third,) = supervisor.asked()
+    assert (third["method"], third["params"]["tokens"]) == ("guard.discard", [8])
+    assert heard == []
+    answer(3, '"error":{"code":1,"message":"a person\'s","data":{"reason":"unowned"}}')
+    assert [type(verdict) for verdict in heard] == [Refused]
+    assert claim.tokens() == [8]

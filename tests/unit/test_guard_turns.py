@@ -224,3 +224,13 @@ def test_a_git_that_was_killed_while_it_waited_has_no_turn_and_what_it_was_grant
 
     assert claims.back == [[7]]
     assert not turns.includes(gone.pid)
+
+
+def test_what_was_granted_for_a_turn_that_is_refused_after_all_is_given_back() -> None:
+    loop, claims, rights = Loop(), Claims(), Rights("r", "s1")
+    turns = Turns(loop, rights, claims)  # type: ignore[arg-type]
+    turns.ask()
+
+    turns.forgo([7])
+
+    assert claims.back == [[7]]

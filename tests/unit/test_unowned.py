@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from supervisor.core.decisions.unowned import spare, unowned
+from supervisor.core.leases.lease import Granted, Mode, Want
+from supervisor.core.leases.scope import tree_scope
 from supervisor.core.sessions.outcome import Outcome
 from supervisor.core.tasks.standing import LastRun, Track
 
@@ -56,3 +58,12 @@ def test_a_file_that_a_session_left_says_nothing_of_one_of_that_name_elsewhere(h
     house.tables.backlog.put("a", Track(last=last))
 
     assert unowned(house.tables, "other", {"README.md": 99.0}, fold_case=False) == ("README.md",)
+
+
+def test_the_checkout_that_a_sweep_has_been_granted_makes_no_change_its_own(house) -> None:
+    granted = house.tables.broker.acquire("s0", (Want(tree_scope("", "app"), Mode.EXCLUSIVE),), 1.0, wait=0.0)
+    assert isinstance(granted, Granted)
+    tokens = frozenset(lease.token for lease in granted.leases)
+
+    assert unowned(house.tables, "app", {"a.py": 9.0}, fold_case=False) == ()
+    assert unowned(house.tables, "app", {"a.py": 9.0}, fold_case=False, apart_from=tokens) == ("a.py",)

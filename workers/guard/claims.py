@@ -5,6 +5,8 @@ from __future__ import annotations
 from json.encoder import encode_basestring_ascii
 
 from workers.gate.wire import text_of
+from workers.guard.lease import is_newer, token_of
+from workers.session.clock import boottime
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from workers.guard.line import Answer, Line
 
 
+_MOMENT = 0.01  # seconds in which nobody had time to write a file
 _ROOM = 600_000  # bytes of paths in one question; the supervisor takes no line above 1 MiB
 
 
@@ -21,10 +24,22 @@ class Claim:
 
     `inodes` are files with several names, whose contents are to change: nobody else may hold any of the names.
     `git` is empty, or what a git command is about to do to the checkout, and `discards` what it throws away there (see
-    `gitline`). `makes` tells that one of the files was not there when the call was held.
+    `gitline`). `makes` tells that one of the files was not there when the call was held. `leases` were granted already,
+    while it is asked once more what would be thrown away.
     """
 
-    __slots__ = ("asked_at", "discards", "files", "folders", "git", "inodes", "makes", "newest", "places")
+    __slots__ = (
+        "asked_at",
+        "discards",
+        "files",
+        "folders",
+        "git",
+        "inodes",
+        "leases",
+        "makes",
+        "newest",
+        "places",
+    )
 
     def __init__(self, git: str = "", discards: str = "") -> None:
         self.discards = discards
@@ -33,6 +48,7 @@ class Claim:
         self.places: list[bytes] = []
         self.inodes: list[tuple[int, int]] = []
         self.git = git
+        self.leases: list[object] = []
         self.makes = False
         self.newest = 0  # the highest token that the session had when it asked
         self.asked_at = 0.0  # CLOCK_BOOTTIME
@@ -40,6 +56,10 @@ class Claim:
     def is_one_file(self) -> bool:
         """Tell whether it is no more than the write of one file."""
         return len(self.files) == 1 and not (self.folders or self.places or self.inodes or self.git)
+
+    def tokens(self) -> list[object]:
+        """Return the tokens of those of its `leases` that the session has only for it."""
+        return [token_of(lease) for lease in self.leases if is_newer(lease, self.newest)]
 
     def is_within(self, other: Claim) -> bool:
         """Tell whether it wants nothing that the other does not want."""
@@ -122,10 +142,13 @@ class Claims:
         if claim.discards:
             self._line.ask(
                 "guard.discard",
-                {"what": claim.discards},
+                {"what": claim.discards, "tokens": claim.tokens()},
                 lambda answer: self._spared(answer, claim, wait, answered),
             )
-            return
+        else:
+            self._ask_all(claim, wait, answered)
+
+    def _ask_all(self, claim: Claim, wait: float, answered: Callable[[Verdict], None]) -> None:
         params: dict[str, object] = {"wait": wait}
         for name, paths in (("files", claim.files), ("folders", claim.folders), ("places", claim.places)):
             if paths:
@@ -137,13 +160,24 @@ class Claims:
         self._line.ask("guard.claim", params, lambda answer: answered(self._verdict(answer)))
 
     def _spared(self, answer: Answer, claim: Claim, wait: float, answered: Callable[[Verdict], None]) -> None:
-        """Go on with a claim whose git command throws nothing away that is nobody's."""
+        """Go on with a claim whose git command throws nothing away that is nobody's.
+
+        Where others had the checkout first, somebody may have changed a file meanwhile.
+        """
+        asked_at = boottime()
+
+        def decided(verdict: Verdict) -> None:
+            if isinstance(verdict, Granted) and not claim.leases and boottime() > asked_at + _MOMENT:
+                claim.leases = verdict.leases
+                self.ask(claim, wait, answered)
+            else:
+                answered(verdict)
+
         match answer:
             case None | {"error": {"data": {"reason": "unowned"}}}:
                 answered(self._verdict(answer))
             case _:
-                claim.discards = ""
-                self.ask(claim, wait, answered)
+                self._ask_all(claim, wait, decided)
 
     def give_back(
         self, tokens: list[object], written: list[bytes] | None, answered: Callable[[Verdict], None]

@@ -180,6 +180,7 @@ class Guard:
         self._ask(call, claim)
 
     def _ask(self, call: Held, claim: Claim) -> None:
+        claim.leases = []
         claim.newest = self._rights.newest
         claim.asked_at = boottime()
         wait = self._rules.git_wait if claim.git == CHANGES else self._rules.wait
@@ -279,7 +280,7 @@ class Guard:
             self._leased(call, claim, verdict)
             return
         if claim.git and not isinstance(verdict, Granted):
-            self._turns.forgo()
+            self._turns.forgo(claim.tokens())
         match verdict:
             case Granted():
                 if claim.git:

@@ -15,6 +15,8 @@ from workers.session.proc import read_stat
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from workers.guard.claims import Claims, Verdict
     from workers.guard.rights import Rights
     from workers.session.loop import Loop
@@ -55,9 +57,10 @@ class Turns:
         """Take note that a turn is being asked for; `begin` or `forgo` follows."""
         self._asking += 1
 
-    def forgo(self) -> None:
-        """Take note that the turn that was asked for is not to be had."""
+    def forgo(self, tokens: Sequence[object] = ()) -> None:
+        """Take note that the turn that was asked for is not to be had; `tokens` are of leases that were for it."""
         self._asking -= 1
+        self._tokens += tokens
         self._look()
 
     def begin(self, process: int, leases: list[object], newest: int) -> bool:

@@ -20,13 +20,26 @@ _WAYS_OUT = {
 _TOLD = 100  # paths that its data lists: an answer is one line, and a longer one ends the connection
 
 
-def unowned(tables: Tables, repo: str, changed: Mapping[str, float], *, fold_case: bool) -> tuple[str, ...]:
+def unowned(
+    tables: Tables,
+    repo: str,
+    changed: Mapping[str, float],
+    *,
+    fold_case: bool,
+    apart_from: frozenset[int] = frozenset(),
+) -> tuple[str, ...]:
     """Return which paths nobody holds and no ended session left as they are: what that left is kept elsewhere.
 
-    `changed` tells when each was written (Unix seconds).
+    `changed` tells when each was written (Unix seconds). Leases `apart_from` which (tokens) it is asked are those of the
+    git command itself, on all of the checkout.
     """
     held = Coverage(
-        (lease.scope for lease in tables.broker.leases() if lease.scope.repo == repo), fold_case=fold_case
+        (
+            lease.scope
+            for lease in tables.broker.leases()
+            if lease.scope.repo == repo and lease.token not in apart_from
+        ),
+        fold_case=fold_case,
     )
     left: dict[str, float] = {}
     for _, track in tables.backlog.tracks():

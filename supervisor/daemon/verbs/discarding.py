@@ -29,9 +29,10 @@ _TICK = 0.02  # seconds by which the kernel's times of files may lag behind its 
 
 
 class Discard(Params, kw_only=True):
-    """`what` the command throws away."""
+    """`what` the command throws away; `tokens` are of leases that it has been granted already."""
 
     what: Literal["tracked", "untracked", "both"]
+    tokens: tuple[int, ...] = ()
 
 
 class DiscardVerbs:
@@ -67,7 +68,13 @@ class DiscardVerbs:
             except (GitError, OSError) as error:
                 log.warning("git.failed", session=session.id, why=str(error))
                 fresh = {}
-            paths = unowned(tables, session.intent.repo, fresh, fold_case=repo.fold_case)
+            paths = unowned(
+                tables,
+                session.intent.repo,
+                fresh,
+                fold_case=repo.fold_case,
+                apart_from=frozenset(params.tokens),
+            )
             if not paths:
                 later.answer({})
                 return
