@@ -82,6 +82,19 @@ def test_one_whose_units_could_not_be_enabled_restarts_the_service_the_next_time
     assert plan_install(site, newer, running=True).changed == ()
 
 
+def test_a_failed_check_says_to_which_installation_the_units_went_back(site, wanted, newer):
+    installed(site, wanted)
+    with pytest.raises(InstallError, match="so nothing was changed; what runs goes on"):
+        apply_install(plan_install(site, newer, running=True), Host(FAILS))
+    with pytest.raises(InstallError, match="the units are installed, but"):
+        apply_install(plan_install(site, newer, running=True), Host({"enable": Done(1, "no")}))
+    before_all = "the units are again those from before the installation that was cut short"
+    with pytest.raises(InstallError, match=before_all) as refused:
+        apply_install(plan_install(site, newer, running=True), Host(FAILS))
+
+    assert "nothing was changed" not in str(refused.value)
+
+
 def test_what_cannot_be_put_back_is_named_and_stays_noted(site, wanted, newer):
     installed(site, wanted)
     service = site.units / "leasehold.service"

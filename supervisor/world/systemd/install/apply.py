@@ -14,6 +14,8 @@ from supervisor.world.systemd.install.site import CHECK, SERVICE, SESSIONS, Site
 
 _ASK = 20.0  # seconds for a question to systemd
 _SHOWN = 20  # lines of a failed check
+_AS_BEFORE = "nothing was changed; what runs goes on"
+_AS_BEFORE_ALL = "the units are again those from before the installation that was cut short"
 
 
 def apply_install(plan: Plan, run: Runner) -> None:
@@ -23,12 +25,13 @@ def apply_install(plan: Plan, run: Runner) -> None:
         InstallError: before the check has passed the old files are back; afterwards the units are
             installed, and the message says what does not run.
     """
+    goes_on = mark_of(plan.site).exists()
     written = write_files(plan.site, plan.changed)
     try:
         for step in plan.before:
             _must(step, run)
         if plan.changed:
-            _pass_gate(plan, run)
+            _pass_gate(plan, run, _AS_BEFORE_ALL if goes_on else _AS_BEFORE)
     except InstallError as error:
         if faults := _put_back(plan, written, run):
             raise InstallError("\n".join((str(error), *faults))) from error
@@ -108,7 +111,7 @@ def _line(text: str) -> str:
     return "; ".join(line.strip() for line in text.splitlines() if line.strip())
 
 
-def _pass_gate(plan: Plan, run: Runner) -> None:
+def _pass_gate(plan: Plan, run: Runner, stays: str) -> None:
     done = run(plan.gate.argv, plan.gate.seconds)
     if not done.code:
         return
@@ -118,6 +121,5 @@ def _pass_gate(plan: Plan, run: Runner) -> None:
     ).text
     reasons = "".join(f"\n  {line}" for line in said.splitlines()) if shown else ""
     raise InstallError(
-        "the new version does not pass its own check, so nothing was changed; what runs goes on"
-        + (reasons or f": {done.text}")
+        f"the new version does not pass its own check, so {stays}" + (reasons or f": {done.text}")
     )
